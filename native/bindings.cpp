@@ -1,0 +1,247 @@
+// Python's view of core.hpp. Checks what memory safety needs: dtypes, contiguity, lengths, ranges of
+// sizes. Friendly messages belong to the Python callers. noconvert() everywhere: a silently
+// converted copy would also silently lose what is written to it.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "core.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace smalti;
+
+namespace {
+
+template <class T, class... Shape>
+using In = nb::ndarray<const T, nb::numpy, nb::c_contig, nb::device::cpu, Shape...>;
+template <class T, class... Shape>
+using Out = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu, Shape...>;
+
+using Colors = In<uint8_t, nb::ndim<2>>;   // n x 3 or 4
+using Pixels = In<uint8_t, nb::ndim<2>>;   // n x 3 or 4
+using Linear = In<double, nb::shape<256>>;
+
+void require(bool condition, const char* message) {
+    if (!condition) throw std::invalid_argument(message);
+}
+
+int channels_of(const Colors& colors) {
+    const auto c = colors.shape(1);
+    require(c == 3 || c == 4, "colors must have 3 or 4 channels");
+    require(colors.shape(0) <= UINT32_MAX, "too many colors");
+    return static_cast<int>(c);
+}
+
+template <class T>
+nb::ndarray<nb::numpy, T> own(std::unique_ptr<T[]> values, std::initializer_list<size_t> shape) {
+    T* data = values.release();
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return {data, shape, owner};
+}
+
+nb::tuple count(const Pixels& pixels, unsigned threads) {
+    const int channels = channels_of(pixels);
+    Counts found;
+    {
+        nb::gil_scoped_release release;
+        found = count_colors(pixels.data(), pixels.shape(0), channels, threads);
+    }
+    const size_t n = found.colors.size(), c = static_cast<size_t>(channels);
+    std::unique_ptr<uint8_t[]> colors(new uint8_t[n * c]);
+    std::unique_ptr<int64_t[]> counts(new int64_t[n]);
+    for (size_t i = 0; i < n; ++i)
+        for (size_t d = 0; d < c; ++d)
+            colors[i * c + d] = static_cast<uint8_t>(found.colors[i] >> (8 * d));
+    std::memcpy(counts.get(), found.counts.data(), n * sizeof(int64_t));
+    return nb::make_tuple(own(std::move(colors), {n, c}), own(std::move(counts), {n}));
+}
+
+auto order_of(const Colors& colors) {
+    const size_t n = colors.shape(0);
+    std::unique_ptr<uint32_t[]> order(new uint32_t[n]);
+    storage_order(colors.data(), n, channels_of(colors), order.get());
+    return own(std::move(order), {n});
+}
+
+template <class Label>
+void gather_labels(const Pixels& pixels, const Colors& colors,
+                   const In<uint16_t, nb::ndim<1>>& labels, Out<Label, nb::ndim<1>>& out,
+                   unsigned threads) {
+    const int channels = channels_of(pixels);
+    require(channels_of(colors) == channels, "colors must have the channels of the pixels");
+    require(labels.shape(0) == colors.shape(0), "labels must have one entry per color");
+    require(out.shape(0) == pixels.shape(0), "out must have one entry per pixel");
+    require(pixels.shape(0) == 0 || colors.shape(0) > 0, "colors must not be empty");
+    gather(pixels.data(), pixels.shape(0), channels, colors.data(), labels.data(), colors.shape(0),
+           out.data(), threads);
+}
+
+Space space_of(int space) {
+    require(space == 0 || space == 1, "space must be 0 (srgb) or 1 (oklab)");
+    return static_cast<Space>(space);
+}
+
+Tree make_tree(const Colors& colors, const In<int16_t, nb::ndim<2>>& points,
+               const In<int64_t, nb::ndim<1>>& counts, int alpha_gap) {
+    const size_t n = colors.shape(0);
+    const int dims = channels_of(colors);
+    require(n > 0, "colors must not be empty");
+    require(points.shape(0) == n && points.shape(1) == colors.shape(1), "points must match colors");
+    require(counts.shape(0) == n, "counts must have one entry per color");
+    require(alpha_gap >= 0 && alpha_gap <= 16384, "alpha_gap must be 0 to 16384");
+    return Tree(colors.data(), points.data(), counts.data(), n, dims, alpha_gap);
+}
+
+// The coordinates of chosen points, alpha gap included.
+auto coordinates(const Tree& tree, const In<uint32_t, nb::ndim<1>>& rows) {
+    const size_t n = rows.shape(0), dims = static_cast<size_t>(tree.dims());
+    std::unique_ptr<float[]> points(new float[n * dims]);
+    for (size_t i = 0; i < n; ++i) {
+        require(rows.data()[i] < tree.size(), "rows must be below the size of the tree");
+        for (size_t d = 0; d < dims; ++d)
+            points[i * dims + d] = tree.axis(static_cast<int>(d))[rows.data()[i]];
+    }
+    return own(std::move(points), {n, dims});
+}
+
+auto weights_of(const Tree& tree) {
+    std::unique_ptr<int64_t[]> weights(new int64_t[tree.size()]);
+    std::memcpy(weights.get(), tree.weights(), tree.size() * sizeof(int64_t));
+    return own(std::move(weights), {tree.size()});
+}
+
+// The lowest and the highest coordinates of its points.
+auto box_of(const Tree& tree) {
+    const auto dims = static_cast<size_t>(tree.dims());
+    std::unique_ptr<float[]> low(new float[dims]), high(new float[dims]);
+    std::memcpy(low.get(), tree.nodes()[0].lo, dims * sizeof(float));
+    std::memcpy(high.get(), tree.nodes()[0].hi, dims * sizeof(float));
+    return nb::make_tuple(own(std::move(low), {dims}), own(std::move(high), {dims}));
+}
+
+void require_entries(const Tree& tree, size_t k, size_t dims) {
+    require(k >= 1 && k <= 65536, "there must be 1 to 65,536 centroids");
+    require(dims == static_cast<size_t>(tree.dims()), "centroids must have the tree's dimensions");
+}
+
+int64_t step(const Tree& tree, const In<float, nb::ndim<2>>& centroids,
+             Out<int64_t, nb::ndim<2>>& sums, std::optional<Out<uint16_t, nb::ndim<1>>>& labels,
+             unsigned threads) {
+    const size_t k = centroids.shape(0), d = centroids.shape(1);
+    require_entries(tree, k, d);
+    require(sums.shape(0) == k && sums.shape(1) == d + 1, "sums must be k x (dims + 1)");
+    require(!labels || labels->shape(0) == tree.size(), "labels must have one entry per color");
+    std::memset(sums.data(), 0, sums.nbytes());
+    return kernels().step(tree, centroids.data(), k, sums.data(), labels ? labels->data() : nullptr,
+                          threads);
+}
+
+void nearest(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries,
+             Out<uint16_t, nb::ndim<1>>& labels, std::optional<Out<int32_t, nb::ndim<1>>>& d2,
+             unsigned threads) {
+    require_entries(tree, entries.shape(0), entries.shape(1));
+    require(labels.shape(0) == tree.size(), "labels must have one entry per color");
+    require(!d2 || d2->shape(0) == tree.size(), "d2 must have one entry per color");
+    kernels().nearest(tree, entries.data(), entries.shape(0), labels.data(),
+                      d2 ? d2->data() : nullptr, threads);
+}
+
+auto split(const Tree& tree, size_t k) {
+    require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
+    const auto dims = static_cast<size_t>(tree.dims());
+    std::unique_ptr<float[]> centroids(new float[k * dims]);
+    size_t found = 0;
+    {
+        nb::gil_scoped_release release;
+        found = split_seeds(tree, k, centroids.get());
+    }
+    return own(std::move(centroids), {found, dims});
+}
+
+auto plus_plus(const Tree& tree, size_t k, int trials, uint64_t seed) {
+    require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
+    require(trials >= 1 && trials <= 100, "trials must be 1 to 100");
+    std::unique_ptr<uint32_t[]> rows(new uint32_t[k]);
+    size_t found = 0;
+    {
+        nb::gil_scoped_release release;
+        found = kernels().plus_plus(tree, k, trials, seed, rows.get());
+    }
+    return own(std::move(rows), {found});
+}
+
+void diffuse(const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& linear,
+             const In<int16_t, nb::ndim<2>>& entries, const In<uint8_t, nb::ndim<1>>& opaque,
+             int transparent, const In<int32_t, nb::ndim<1>>& bounds,
+             Out<uint8_t, nb::ndim<2>>& indices) {
+    const size_t height = pixels.shape(0), width = pixels.shape(1), c = pixels.shape(2);
+    const size_t k = entries.shape(0);
+    require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
+    require(k >= 1 && k <= 256 && entries.shape(1) == c, "entries must be 1 to 256 x channels");
+    require(opaque.shape(0) == k, "opaque must have one entry per palette row");
+    require(transparent < static_cast<int>(k), "transparent must be a palette row or -1");
+    require(bounds.shape(0) == 2 * c, "bounds must be lo and hi per channel");
+    require(indices.shape(0) == height && indices.shape(1) == width, "indices must be H x W");
+    kernels().diffuse(pixels.data(), height, width, static_cast<int>(c), space_of(space),
+                      linear.data(), entries.data(), k, opaque.data(), transparent, bounds.data(),
+                      indices.data());
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    const char* wanted = std::getenv("SMALTI_ISA");
+    if (!choose_level(wanted)) {
+        const auto message =
+            wanted && *wanted
+                ? "SMALTI_ISA must name a level that this CPU has (v2, v3 or v4), got " +
+                      std::string(wanted)
+                : std::string("smalti needs an x86-64-v2 CPU (SSE4.2, 2009 or newer)");
+        throw nb::import_error(message.c_str());
+    }
+    const auto nogil = nb::call_guard<nb::gil_scoped_release>();
+
+    nb::class_<Tree>(m, "Tree")
+        .def_prop_ro("size", &Tree::size)
+        .def_prop_ro("dims", &Tree::dims)
+        .def_prop_ro("second_moment", &Tree::second_moment)
+        .def("weights", &weights_of)
+        .def("box", &box_of)
+        .def("coordinates", &coordinates, "rows"_a.noconvert());
+    m.def("make_tree", &make_tree, "colors"_a.noconvert(), "points"_a.noconvert(),
+          "counts"_a.noconvert(), "alpha_gap"_a, nogil);
+    m.def("level", [] { return kernels().level; });
+    m.def("choose_level", &choose_level, "name"_a);
+    m.def("count_colors", &count, "pixels"_a.noconvert(), "threads"_a);
+    m.def("storage_order", &order_of, "colors"_a.noconvert());
+    m.def("gather", &gather_labels<uint8_t>, "pixels"_a.noconvert(), "colors"_a.noconvert(),
+          "labels"_a.noconvert(), "out"_a.noconvert(), "threads"_a, nogil);
+    m.def("gather", &gather_labels<uint16_t>, "pixels"_a.noconvert(), "colors"_a.noconvert(),
+          "labels"_a.noconvert(), "out"_a.noconvert(), "threads"_a, nogil);
+    m.def("to_points", [](const Colors& colors, int space, const Linear& linear,
+                          Out<int16_t, nb::ndim<2>>& points) {
+        const int channels = channels_of(colors);
+        require(points.shape(0) == colors.shape(0) && points.shape(1) == colors.shape(1),
+                "points must match colors");
+        to_points(colors.data(), colors.shape(0), channels, space_of(space), linear.data(),
+                  points.data());
+    }, "colors"_a.noconvert(), "space"_a, "linear"_a.noconvert(), "points"_a.noconvert(), nogil);
+    m.def("step", &step, "tree"_a, "centroids"_a.noconvert(), "sums"_a.noconvert(),
+          "labels"_a.noconvert().none(), "threads"_a, nogil);
+    m.def("nearest", &nearest, "tree"_a, "entries"_a.noconvert(), "labels"_a.noconvert(),
+          "d2"_a.noconvert().none(), "threads"_a, nogil);
+    m.def("split_seeds", &split, "tree"_a, "k"_a);
+    m.def("plus_plus", &plus_plus, "tree"_a, "k"_a, "trials"_a, "seed"_a);
+    m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
+          "entries"_a.noconvert(), "opaque"_a.noconvert(), "transparent"_a, "bounds"_a.noconvert(),
+          "indices"_a.noconvert(), nogil);
+}

@@ -1,0 +1,164 @@
+// The whole native API on one page: contracts here, algorithms in the files beside it.
+//
+//   pixels -> [histogram] -> colors, counts -> [to_points] -> points -> [Tree]
+//   Tree -> [split_seeds | plus_plus] -> centroids -> [step]* -> palette -> [nearest] -> [gather | diffuse]
+//
+// Number format. Working-space coordinates are integers (1/64 of an 8-bit step in sRGB, 1/16384 in
+// Oklab) and weights are integers, so every sum that decides anything is an integer sum: exact in
+// any order, hence identical for every thread count and vector width. Distances to fractional
+// centroids are float32, one point and one centroid at a time, with no reduction across lanes and
+// no fused multiply-add: the same bits on every CPU. docs/decisions/0001-number-format.md
+//
+// Nothing here knows Python. Functions that allocate may throw std::bad_alloc; the rest are noexcept.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace smalti {
+
+using std::int16_t;
+using std::int32_t;
+using std::int64_t;
+using std::size_t;
+using std::uint16_t;
+using std::uint32_t;
+using std::uint64_t;
+using std::uint8_t;
+
+// ---------------------------------------------------------------- colors and counts
+
+// Distinct colors in storage order: the opaque ones along the Z-order (Morton) curve, then those
+// with alpha < 255 along the four-dimensional curve. `color` is r | g << 8 | b << 16 | a << 24.
+struct Counts {
+    std::vector<uint32_t> colors;
+    std::vector<int64_t> counts;
+};
+
+// Counts the colors of n pixels of 3 or 4 bytes. All pixels with alpha 0 count as (0, 0, 0, 0).
+Counts count_colors(const uint8_t* pixels, size_t n, int channels, unsigned threads);
+
+// Writes the storage-order permutation of n distinct colors (3 or 4 bytes each) to `order`.
+void storage_order(const uint8_t* colors, size_t n, int channels, uint32_t* order);
+
+// Writes to out[i] the label of the color of pixel i. `colors` are all distinct colors of the
+// pixels in any order, labels[j] belongs to colors[j].
+template <class Label>
+void gather(const uint8_t* pixels, size_t n, int channels, const uint8_t* colors,
+            const uint16_t* labels, size_t n_colors, Label* out, unsigned threads);
+
+// ---------------------------------------------------------------- working space
+
+enum class Space { srgb = 0, oklab = 1 };
+
+// Converts n colors (3 or 4 bytes) to fixed-point coordinates (3 or 4 int16), color premultiplied
+// by alpha. `linear` is the table of linear light for the 256 sRGB values.
+// Oklab: Ottosson (2020), https://bottosson.github.io/posts/oklab/
+void to_points(const uint8_t* colors, size_t n, int channels, Space space, const double* linear,
+               int16_t* points) noexcept;
+
+// ---------------------------------------------------------------- tree
+
+constexpr int max_dims = 4;
+constexpr size_t leaf_size = 128;  // measured best of 16..128 on photographs
+constexpr size_t lane_padding = 16;
+constexpr float far_away = 1e9f;  // coordinate of a padding candidate: never nearest, never kept
+
+struct Node {
+    float lo[max_dims], hi[max_dims];  // bounding box of its points
+    int64_t sum[max_dims];             // of weight times coordinate
+    int64_t weight;
+    uint32_t begin, end;  // its points
+    uint32_t next;        // the node after its subtree, in depth-first order
+    bool leaf() const noexcept { return next == 0; }
+};
+
+// Colors of a histogram as weighted points, with an octree over their storage order (16-ary with
+// alpha) that carries bounding boxes and moments. Immutable once built.
+class Tree {
+public:
+    // `alpha_gap` is added to the fourth coordinate of opaque colors, to keep clusters pure.
+    Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, size_t n, int dims,
+         int alpha_gap);
+
+    size_t size() const noexcept { return n_; }
+    int dims() const noexcept { return dims_; }
+    // Coordinate d of all points, padded so that a whole vector may be loaded at any of them.
+    const float* axis(int d) const noexcept { return axes_.data() + static_cast<size_t>(d) * stride_; }
+    const int64_t* moments(size_t i) const noexcept { return &moments_[i * 4]; }
+    const int64_t* weights() const noexcept { return weights_.data(); }
+    const std::vector<Node>& nodes() const noexcept { return nodes_; }
+    const std::vector<uint32_t>& keys() const noexcept { return keys_; }
+    size_t opaque() const noexcept { return opaque_; }
+    int depth() const noexcept { return depth_; }
+    // Roots of disjoint subtrees that cover all points: the units of parallel work.
+    const std::vector<uint32_t>& tasks() const noexcept { return tasks_; }
+    double second_moment() const noexcept { return second_moment_; }
+
+private:
+    uint32_t build(uint32_t begin, uint32_t end, int shift, int depth);
+    void add_children(uint32_t begin, uint32_t end, int shift, int depth);
+    void measure(Node& node, uint32_t index) const noexcept;
+    void list_tasks(size_t largest);
+
+    size_t n_, stride_, opaque_;
+    int dims_, depth_ = 0;
+    double second_moment_ = 0;  // sum of weight times squared length
+    std::vector<float> axes_;
+    std::vector<int64_t> moments_;  // 4 per point: weight times coordinate, then (RGB) the weight
+    std::vector<int64_t> weights_;
+    std::vector<uint32_t> keys_;
+    std::vector<Node> nodes_;
+    std::vector<uint32_t> tasks_;
+};
+
+// Means of at most k boxes made by always splitting, at the best cut along its principal axis, the
+// box that gains most. Returns the number of boxes: fewer than k when no box can be split.
+//   centroids  k x dims
+// Wan, Wong & Prusinkiewicz (1988), doi:10.1007/BFb0040413, with the variance-optimal cut.
+size_t split_seeds(const Tree& tree, size_t k, float* centroids);
+
+// ---------------------------------------------------------------- kernels, one set per CPU level
+
+struct Kernels {
+    const char* level;
+
+    // One pass of Lloyd's algorithm. Adds to sums[j * (dims + 1) + d] the weighted coordinates of
+    // the points nearest to centroid j, and their weight at d = dims. With `labels`, also writes
+    // each point's centroid there and returns the weight of those that differ from what it held.
+    //   centroids  k x dims    sums  k x (dims + 1), not cleared    labels  n or null
+    // Kanungo et al. (2002), IEEE Trans. PAMI 24(7), doi:10.1109/TPAMI.2002.1017616
+    int64_t (*step)(const Tree& tree, const float* centroids, size_t k, int64_t* sums,
+                    uint16_t* labels, unsigned threads);
+
+    // The exactly nearest palette entry of each point, ties to the lower row, equal to brute force
+    // over all entries. Also writes the squared distances unless `d2` is null.
+    //   entries  k x dims, the palette in working-space coordinates
+    void (*nearest)(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels,
+                    int32_t* d2, unsigned threads);
+
+    // Greedy k-means++ seeds: rows of points chosen one by one, each the best of `trials` drawn
+    // with probability proportional to weight times squared distance. Returns how many were found.
+    // Arthur & Vassilvitskii (2007); greedy as in scikit-learn.
+    size_t (*plus_plus)(const Tree& tree, size_t k, int trials, uint64_t seed, uint32_t* rows);
+
+    // Floyd-Steinberg error diffusion in serpentine order, in working-space coordinates and exact
+    // integers. `opaque` lists the entries that opaque pixels may take; pixels with alpha 0 take
+    // entry `transparent` and neither give nor take error (pass -1 without alpha).
+    //   pixels  height x width x channels    entries  k x channels    bounds  lo, hi per channel
+    // Floyd & Steinberg (1976), Proc. SID 17(2).
+    void (*diffuse)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
+                    const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
+                    int transparent, const int32_t* bounds, uint8_t* indices);
+
+    void (*oklab)(const uint8_t* colors, size_t n, int channels, const double* linear,
+                  int16_t* points);
+};
+
+// The kernels of the best level this CPU has, or of the level named by SMALTI_ISA (v2, v3, v4).
+const Kernels& kernels() noexcept;
+// Chooses the kernels; false if the name is unknown or the CPU lacks the level.
+bool choose_level(const char* name) noexcept;
+
+}  // namespace smalti

@@ -1,0 +1,606 @@
+// The hot loops, compiled once per instruction set level (SMALTI_LEVEL names it).
+//
+// The search goes down the tree with a shrinking list of candidates: at each node, those that a
+// better one dominates on the whole bounding box are dropped; one candidate left, and the node's
+// stored moments are all that is needed. Leaves compare what is left with every point.
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "core.hpp"
+#include "parallel.hpp"
+#include "simd.hpp"
+
+namespace smalti {
+namespace SMALTI_LEVEL {
+namespace {
+
+// Rounding in the test that drops candidates stays below this (squared units, coordinates below
+// 2^15), so a dropped candidate could not have won: the path down the tree never shows.
+constexpr float margin = 2048.0f;
+
+template <int D>
+struct Candidates {
+    explicit Candidates(size_t k)
+        : capacity((k + lane_padding * 2) / lane_padding * lane_padding + lane_padding),
+          coordinates(capacity * D),
+          rows(capacity) {}
+
+    float* axis(int d) noexcept { return coordinates.data() + static_cast<size_t>(d) * capacity; }
+    const float* axis(int d) const noexcept {
+        return coordinates.data() + static_cast<size_t>(d) * capacity;
+    }
+    // Fills the rest of the last vector with candidates that are never chosen.
+    void pad() noexcept {
+        for (int d = 0; d < D; ++d) store(axis(d) + size, all(far_away));
+    }
+
+    size_t capacity, size = 0;
+    std::vector<float> coordinates;
+    std::vector<int32_t> rows;
+};
+
+template <int D>
+struct Search {
+    const Tree& tree;
+    std::vector<Candidates<D>> levels;
+
+    template <class Entry>
+    Search(const Tree& tree_, const Entry* entries, size_t k) : tree(tree_) {
+        levels.reserve(static_cast<size_t>(tree.depth()) + 1);
+        for (int i = 0; i <= tree.depth(); ++i) levels.emplace_back(k);
+        Candidates<D>& first = levels[0];
+        for (size_t j = 0; j < k; ++j) {
+            for (int d = 0; d < D; ++d)
+                first.axis(d)[j] = static_cast<float>(entries[j * D + static_cast<size_t>(d)]);
+            first.rows[j] = static_cast<int32_t>(j);
+        }
+        first.size = k;
+        first.pad();
+    }
+
+    // Visits the subtree at `index`: whole(node, row) for nodes with one candidate left,
+    // leaf(node, candidates) for leaves with several.
+    template <class Whole, class Leaf>
+    void visit(uint32_t index, size_t level, const Whole& whole, const Leaf& leaf) {
+        const Node& node = tree.nodes()[index];
+        const Candidates<D>* left = &levels[level];
+        if (left->size > 1) {
+            filter(node, *left, levels[level + 1]);
+            left = &levels[++level];
+        }
+        if (left->size == 1) return whole(node, left->rows[0]);
+        if (node.leaf()) return leaf(node, *left);
+        for (uint32_t child = index + 1; child < node.next;) {
+            visit(child, level, whole, leaf);
+            const Node& done = tree.nodes()[child];
+            child = done.leaf() ? child + 1 : done.next;
+        }
+    }
+
+    // The candidate nearest to the middle of the node's box.
+    static size_t nearest_to_middle(const Node& node, const Candidates<D>& in) noexcept {
+        Floats middle[D];
+        for (int d = 0; d < D; ++d) middle[d] = all((node.lo[d] + node.hi[d]) * 0.5f);
+        Floats best = all(4 * far_away * far_away);
+        Ints best_at = {};
+        for (size_t i = 0; i < in.size; i += lanes) {
+            Floats d2 = {};
+            for (int d = 0; d < D; ++d) {
+                const Floats delta = load<Floats>(in.axis(d) + i) - middle[d];
+                d2 += delta * delta;
+            }
+            const Ints less = d2 < best;
+            best = less ? d2 : best;
+            best_at = less ? all(static_cast<int32_t>(i)) : best_at;
+        }
+        size_t found = 0;
+        float lowest = 4 * far_away * far_away;
+        for (int lane = 0; lane < lanes; ++lane) {
+            const size_t at = static_cast<size_t>(best_at[lane]) + static_cast<size_t>(lane);
+            if (best[lane] < lowest || (best[lane] == lowest && at < found)) {
+                lowest = best[lane];
+                found = at;
+            }
+        }
+        return found;
+    }
+
+    // Keeps the candidates that are not farther than the middle's nearest on the whole box: it is
+    // enough to look at the corner where they do best.
+    static void filter(const Node& node, const Candidates<D>& in, Candidates<D>& out) noexcept {
+        const size_t best = nearest_to_middle(node, in);
+        Floats centre[D], lo[D], hi[D];
+        for (int d = 0; d < D; ++d) {
+            centre[d] = all(in.axis(d)[best]);
+            lo[d] = all(node.lo[d] * 2);
+            hi[d] = all(node.hi[d] * 2);
+        }
+        size_t size = 0;
+        for (size_t i = 0; i < in.size; i += lanes) {
+            Floats c[D], excess = {};
+            for (int d = 0; d < D; ++d) {
+                c[d] = load<Floats>(in.axis(d) + i);
+                const Ints above = c[d] > centre[d];
+                const Floats corner2 = above ? hi[d] : lo[d];
+                excess += (c[d] - centre[d]) * (c[d] + centre[d] - corner2);
+            }
+            const unsigned keep = bits(excess < all(margin));
+            if (!keep) continue;
+            for (int d = 0; d < D; ++d) compress(keep, (Ints)c[d], out.axis(d) + size);
+            compress(keep, load<Ints>(in.rows.data() + i), out.rows.data() + size);
+            size += static_cast<size_t>(__builtin_popcount(keep));
+        }
+        out.size = size;
+        out.pad();
+    }
+};
+
+// Writes to chosen[0..lanes) which of the candidates is nearest to points at..at + lanes.
+template <int D>
+inline void choose(const Tree& tree, size_t at, const Candidates<D>& candidates,
+                   int32_t* chosen) noexcept {
+    Floats x[D];
+    for (int d = 0; d < D; ++d) x[d] = load<Floats>(tree.axis(d) + at);
+    const auto distance = [&](size_t j) {
+        Floats d2 = {};
+        for (int d = 0; d < D; ++d) {
+            const Floats delta = x[d] - all(candidates.axis(d)[j]);
+            d2 += delta * delta;
+        }
+        return d2;
+    };
+    Floats best = distance(0);
+    Ints row = all(candidates.rows[0]);
+    for (size_t j = 1; j < candidates.size; ++j) {
+        const Floats d2 = distance(j);
+        const Ints less = d2 < best;
+        best = less ? d2 : best;
+        row = less ? all(candidates.rows[j]) : row;
+    }
+    store(chosen, row);
+}
+
+typedef int64_t Moments __attribute__((vector_size(32)));
+
+// Sums per centroid; with alpha the weight has a place of its own.
+template <int D>
+struct Sums {
+    std::vector<int64_t> moments, weights;
+    int64_t moved = 0;
+
+    explicit Sums(size_t k) : moments(k * 4), weights(D == 4 ? k : 0) {}
+
+    void add(const Node& node, int32_t row) noexcept {
+        int64_t* to = &moments[static_cast<size_t>(row) * 4];
+        for (int d = 0; d < D; ++d) to[d] += node.sum[d];
+        if (D == 4)
+            weights[static_cast<size_t>(row)] += node.weight;
+        else
+            to[3] += node.weight;
+    }
+    void add(const Tree& tree, size_t point, int32_t row) noexcept {
+        int64_t* to = &moments[static_cast<size_t>(row) * 4];
+        store(to, load<Moments>(to) + load<Moments>(tree.moments(point)));
+        if (D == 4) weights[static_cast<size_t>(row)] += tree.weights()[point];
+    }
+    void add_to(int64_t* sums) const noexcept {
+        for (size_t j = 0; j < moments.size() / 4; ++j) {
+            for (size_t d = 0; d < 4; ++d) sums[j * (D + 1) + d] += moments[j * 4 + d];
+            if (D == 4) sums[j * 5 + 4] += weights[j];
+        }
+    }
+};
+
+inline void relabel(const Tree& tree, size_t point, int32_t row, uint16_t* labels,
+                    int64_t& moved) noexcept {
+    const auto label = static_cast<uint16_t>(row);
+    if (labels[point] != label) moved += tree.weights()[point];
+    labels[point] = label;
+}
+
+// Whether to search in parallel: starting threads costs as much as searching some 20,000 colors.
+unsigned useful_threads(const Tree& tree, unsigned threads) noexcept {
+    return static_cast<unsigned>(
+        std::clamp<size_t>(tree.size() / 16384, 1, std::max(1u, threads)));
+}
+
+// Runs body(search, sums, task root) over all the tree's tasks; adds up the sums.
+template <int D, class Entry, class State, class Body>
+void search_tasks(const Tree& tree, const Entry* entries, size_t k, std::vector<State>& states,
+                  const Body& body) {
+    const auto workers = static_cast<unsigned>(states.size());
+    std::vector<Search<D>> searches(workers, Search<D>(tree, entries, k));
+    if (workers == 1) return body(searches[0], states[0], 0u);
+    parallel_for(tree.tasks().size(), workers, [&](size_t task, unsigned worker) {
+        body(searches[worker], states[worker], tree.tasks()[task]);
+    });
+}
+
+template <int D>
+int64_t step_in(const Tree& tree, const float* centroids, size_t k, int64_t* sums,
+                uint16_t* labels, unsigned threads) {
+    std::vector<Sums<D>> parts(useful_threads(tree, threads), Sums<D>(k));
+    search_tasks<D>(tree, centroids, k, parts, [&](Search<D>& search, Sums<D>& part, uint32_t root) {
+        const auto whole = [&](const Node& node, int32_t row) {
+            part.add(node, row);
+            if (labels)
+                for (size_t i = node.begin; i < node.end; ++i)
+                    relabel(tree, i, row, labels, part.moved);
+        };
+        const auto leaf = [&](const Node& node, const Candidates<D>& candidates) {
+            int32_t rows[lanes];
+            for (size_t i = node.begin; i < node.end; i += lanes) {
+                choose<D>(tree, i, candidates, rows);
+                const size_t count = std::min<size_t>(lanes, node.end - i);
+                for (size_t p = 0; p < count; ++p) part.add(tree, i + p, rows[p]);
+                if (labels)
+                    for (size_t p = 0; p < count; ++p)
+                        relabel(tree, i + p, rows[p], labels, part.moved);
+            }
+        };
+        search.visit(root, 0, whole, leaf);
+    });
+    int64_t moved = 0;
+    for (const auto& part : parts) {
+        part.add_to(sums);
+        moved += part.moved;
+    }
+    return moved;
+}
+
+int64_t step(const Tree& tree, const float* centroids, size_t k, int64_t* sums, uint16_t* labels,
+             unsigned threads) {
+    return tree.dims() == 3 ? step_in<3>(tree, centroids, k, sums, labels, threads)
+                            : step_in<4>(tree, centroids, k, sums, labels, threads);
+}
+
+// Exact integer distances; candidates are in row order, so the first lowest is the lowest row.
+template <int D>
+inline void choose_exactly(const Tree& tree, size_t at, const Candidates<D>& candidates,
+                           int32_t* chosen, int32_t* d2_out) noexcept {
+    Ints x[D];
+    for (int d = 0; d < D; ++d)
+        x[d] = __builtin_convertvector(load<Floats>(tree.axis(d) + at), Ints);
+    const auto distance = [&](size_t j) {
+        Ints d2 = {};
+        for (int d = 0; d < D; ++d) {
+            const Ints delta = x[d] - all(static_cast<int32_t>(candidates.axis(d)[j]));
+            d2 += delta * delta;
+        }
+        return d2;
+    };
+    Ints best = distance(0), row = all(candidates.rows[0]);
+    for (size_t j = 1; j < candidates.size; ++j) {
+        const Ints d2 = distance(j);
+        const Ints less = d2 < best;
+        best = less ? d2 : best;
+        row = less ? all(candidates.rows[j]) : row;
+    }
+    store(chosen, row);
+    store(d2_out, best);
+}
+
+template <int D>
+void nearest_in(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels, int32_t* d2,
+                unsigned threads) {
+    struct None {};
+    std::vector<None> states(useful_threads(tree, threads));
+    search_tasks<D>(tree, entries, k, states, [&](Search<D>& search, None&, uint32_t root) {
+        const auto leaf = [&](const Node& node, const Candidates<D>& candidates) {
+            int32_t rows[lanes], distances[lanes];
+            for (size_t i = node.begin; i < node.end; i += lanes) {
+                choose_exactly<D>(tree, i, candidates, rows, distances);
+                const size_t count = std::min<size_t>(lanes, node.end - i);
+                for (size_t p = 0; p < count; ++p) labels[i + p] = static_cast<uint16_t>(rows[p]);
+                if (d2) std::copy_n(distances, count, d2 + i);
+            }
+        };
+        const auto whole = [&](const Node& node, int32_t row) {
+            std::fill(labels + node.begin, labels + node.end, static_cast<uint16_t>(row));
+            if (!d2) return;
+            const int16_t* entry = entries + static_cast<size_t>(row) * D;
+            for (size_t i = node.begin; i < node.end; ++i) {
+                d2[i] = 0;
+                for (int d = 0; d < D; ++d) {
+                    const int32_t delta = static_cast<int32_t>(tree.axis(d)[i]) - entry[d];
+                    d2[i] += delta * delta;
+                }
+            }
+        };
+        search.visit(root, 0, whole, leaf);
+    });
+}
+
+void nearest(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels, int32_t* d2,
+             unsigned threads) {
+    return tree.dims() == 3 ? nearest_in<3>(tree, entries, k, labels, d2, threads)
+                            : nearest_in<4>(tree, entries, k, labels, d2, threads);
+}
+
+// ---------------------------------------------------------------- seeds
+
+// Vigna's splitmix64: https://prng.di.unimi.it/splitmix64.c (public domain); same as seeds.py.
+struct SplitMix {
+    uint64_t state;
+    uint64_t next() noexcept {
+        uint64_t z = state += 0x9E3779B97F4A7C15u;
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+        z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+        return z ^ z >> 31;
+    }
+    // A fraction of `total`; its tiny bias (2^-53) does not matter to a heuristic.
+    double below(double total) noexcept {
+        return static_cast<double>(next() >> 11) * 0x1p-53 * total;
+    }
+};
+
+class PlusPlus {
+public:
+    PlusPlus(const Tree& tree, uint64_t seed)
+        : tree_(tree), random_{seed}, nearest_(tree.size(), INT32_MAX), trial_(tree.size()) {}
+
+    size_t run(size_t k, int trials, uint32_t* rows) {
+        rows[0] = static_cast<uint32_t>(draw_by_weight());
+        potential_ = lower_by(rows[0]);
+        nearest_.swap(trial_);
+        size_t found = 1;
+        for (; found < k && potential_ > 0; ++found) {
+            double lowest = -1;
+            for (int t = 0; t < trials; ++t) {
+                const size_t row = draw_by_distance();
+                const double potential = lower_by(row);
+                if (lowest >= 0 && potential >= lowest) continue;
+                lowest = potential;
+                rows[found] = static_cast<uint32_t>(row);
+                best_.swap(trial_);
+                trial_.resize(tree_.size());
+            }
+            nearest_.swap(best_);
+            potential_ = lowest;
+        }
+        return found;
+    }
+
+private:
+    // Fills trial_ with the squared distances after adding `row`; returns their weighted sum. Double
+    // sums of integers below 2^53 are exact; beyond, the fixed order keeps them the same.
+    double lower_by(size_t row) noexcept {
+        const size_t n = tree_.size();
+        const int dims = tree_.dims();
+        int32_t from[max_dims] = {};
+        for (int d = 0; d < dims; ++d) from[d] = static_cast<int32_t>(tree_.axis(d)[row]);
+        const float *x = tree_.axis(0), *y = tree_.axis(1), *z = tree_.axis(2);
+        const float* a = dims == 4 ? tree_.axis(3) : nullptr;
+        int32_t* __restrict trial = trial_.data();
+        for (size_t i = 0; i < n; ++i) {
+            const int32_t dx = static_cast<int32_t>(x[i]) - from[0];
+            const int32_t dy = static_cast<int32_t>(y[i]) - from[1];
+            const int32_t dz = static_cast<int32_t>(z[i]) - from[2];
+            trial[i] = dx * dx + dy * dy + dz * dz;
+        }
+        if (a)
+            for (size_t i = 0; i < n; ++i) {
+                const int32_t da = static_cast<int32_t>(a[i]) - from[3];
+                trial[i] += da * da;
+            }
+        double sum = 0;
+        for (size_t i = 0; i < n; ++i) {
+            trial[i] = std::min(trial[i], nearest_[i]);
+            sum += static_cast<double>(tree_.weights()[i]) * trial[i];
+        }
+        return sum;
+    }
+    size_t draw_by_weight() noexcept {
+        double total = 0;
+        for (size_t i = 0; i < tree_.size(); ++i) total += static_cast<double>(tree_.weights()[i]);
+        double left = random_.below(total);
+        for (size_t i = 0; i < tree_.size(); ++i)
+            if ((left -= static_cast<double>(tree_.weights()[i])) < 0) return i;
+        return tree_.size() - 1;
+    }
+    size_t draw_by_distance() noexcept {
+        double left = random_.below(potential_);
+        size_t last = 0;
+        for (size_t i = 0; i < tree_.size(); ++i) {
+            if (!nearest_[i]) continue;
+            last = i;
+            if ((left -= static_cast<double>(tree_.weights()[i]) * nearest_[i]) < 0) break;
+        }
+        return last;
+    }
+
+    const Tree& tree_;
+    SplitMix random_;
+    std::vector<int32_t> nearest_, trial_, best_;
+    double potential_ = 0;
+};
+
+size_t plus_plus(const Tree& tree, size_t k, int trials, uint64_t seed, uint32_t* rows) {
+    return PlusPlus(tree, seed).run(k, trials, rows);
+}
+
+// ---------------------------------------------------------------- Oklab
+
+constexpr int double_lanes = vector_bytes / 8;
+constexpr double oklab_units = 16384;
+
+// Cube root of 0 <= x <= 1 to the last bit or two: a guess from the exponent, then three of
+// Halley's cubic steps. Own code, because libm's differs between systems. Zero stays (almost) zero.
+inline Doubles cube_root(Doubles x) noexcept {
+    Longs guess_bits;
+    std::memcpy(&guess_bits, &x, sizeof x);
+    // A third of the exponent. Integer division by constants is slow in vectors; 1/3 as a product
+    // in doubles of the bits' high part is not needed: a float-like estimate is enough to start.
+    const Doubles scaled = __builtin_convertvector(guess_bits, Doubles) * (1.0 / 3.0);
+    const Longs root_bits = __builtin_convertvector(scaled, Longs) + 0x2A9F7893782DA1CEll;
+    Doubles y;
+    std::memcpy(&y, &root_bits, sizeof y);
+    for (int round = 0; round < 3; ++round) {
+        const Doubles y3 = y * y * y;
+        y = y * (y3 + 2.0 * x) / (2.0 * y3 + x);
+    }
+    return y;
+}
+
+inline int16_t to_units(double value) noexcept {
+    const double scaled = value * oklab_units;
+    return static_cast<int16_t>(static_cast<int32_t>(scaled + (scaled < 0 ? -0.5 : 0.5)));
+}
+
+void oklab(const uint8_t* colors, size_t n, int channels, const double* linear,
+           int16_t* points) noexcept {
+    const auto c = static_cast<size_t>(channels);
+    for (size_t i = 0; i < n; i += double_lanes) {
+        const size_t count = std::min<size_t>(double_lanes, n - i);
+        double rgb[3][double_lanes] = {};
+        for (size_t p = 0; p < count; ++p)
+            for (size_t d = 0; d < 3; ++d) rgb[d][p] = linear[colors[(i + p) * c + d]];
+        const auto r = load<Doubles>(rgb[0]), g = load<Doubles>(rgb[1]), b = load<Doubles>(rgb[2]);
+        // Ottosson's matrices, linear sRGB -> LMS -> Lab.
+        const Doubles l = cube_root(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
+        const Doubles m = cube_root(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
+        const Doubles s = cube_root(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
+        double lab[3][double_lanes];
+        store(lab[0], 0.2104542553 * l + 0.7936177850 * m - 0.0040720468 * s);
+        store(lab[1], 1.9779984951 * l - 2.4285922050 * m + 0.4505937099 * s);
+        store(lab[2], 0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s);
+        for (size_t p = 0; p < count; ++p) {
+            int16_t* point = points + (i + p) * c;
+            const int alpha = channels == 4 ? colors[(i + p) * 4 + 3] : 255;
+            const double scale = alpha / 255.0;
+            for (size_t d = 0; d < 3; ++d) point[d] = to_units(lab[d][p] * scale);
+            if (channels == 4) point[3] = to_units(scale);
+        }
+    }
+}
+
+// ---------------------------------------------------------------- dithering
+
+// Palette entries that a class of pixels may take, as vectors of coordinates.
+template <int C>
+struct Entries {
+    std::vector<int32_t> axes[C], rows;
+
+    Entries(const int16_t* entries, size_t k, const uint8_t* allowed) {
+        for (size_t j = 0; j < k; ++j) {
+            if (allowed && !allowed[j]) continue;
+            for (int d = 0; d < C; ++d) axes[d].push_back(entries[j * C + static_cast<size_t>(d)]);
+            rows.push_back(static_cast<int32_t>(j));
+        }
+        while (rows.size() % lane_padding) {  // copies of the last entry: never lower, never first
+            for (auto& axis : axes) axis.push_back(axis.back());
+            rows.push_back(rows.back());
+        }
+    }
+    // The row nearest to x, the lowest of several.
+    int32_t nearest(const int32_t* x) const noexcept {
+        Ints best = all(INT32_MAX), row = {};
+        for (size_t j = 0; j < rows.size(); j += lanes) {
+            Ints d2 = {};
+            for (int d = 0; d < C; ++d) {
+                const Ints delta = load<Ints>(&axes[d][j]) - all(x[d]);
+                d2 += delta * delta;
+            }
+            const Ints less = d2 < best;
+            best = less ? d2 : best;
+            row = less ? load<Ints>(&rows[j]) : row;
+        }
+        int32_t lowest = best[0], found = row[0];
+        for (int lane = 1; lane < lanes; ++lane)
+            if (best[lane] < lowest || (best[lane] == lowest && row[lane] < found)) {
+                lowest = best[lane];
+                found = row[lane];
+            }
+        return found;
+    }
+};
+
+template <int C>
+class Diffusion {
+public:
+    Diffusion(const int16_t* entries, size_t k, const uint8_t* opaque, int transparent,
+              const int32_t* bounds, size_t width)
+        : entries_(entries),
+          any_(entries, k, nullptr),
+          opaque_(entries, k, opaque),
+          transparent_(transparent),
+          bounds_(bounds),
+          width_(width),
+          below_((width + 2) * C),
+          incoming_((width + 2) * C) {}
+
+    // One row; `step` is +1 or -1. Errors are in sixteenths; each one is shared out completely.
+    void row(const uint8_t* pixels, const int16_t* points, std::ptrdiff_t step, uint8_t* indices) {
+        incoming_.swap(below_);
+        std::fill(below_.begin(), below_.end(), 0);
+        int32_t ahead[C] = {};
+        auto x = step > 0 ? std::ptrdiff_t{0} : static_cast<std::ptrdiff_t>(width_) - 1;
+        for (size_t done = 0; done < width_; ++done, x += step) {
+            const auto at = static_cast<size_t>(x);
+            const bool solid = C == 3 || pixels[at * C + 3] == 255;
+            if (C == 4 && pixels[at * C + 3] == 0) {
+                indices[at] = static_cast<uint8_t>(transparent_);
+                std::fill(ahead, ahead + C, 0);
+                continue;
+            }
+            int32_t value[C];
+            for (int d = 0; d < C; ++d) {
+                const auto i = static_cast<size_t>(d);
+                const int32_t error = incoming_[(at + 1) * C + i] + ahead[d];
+                value[d] = std::clamp(points[at * C + i] + ((error + 8) >> 4), bounds_[2 * d],
+                                      bounds_[2 * d + 1]);
+            }
+            const int32_t row = (solid ? opaque_ : any_).nearest(value);
+            indices[at] = static_cast<uint8_t>(row);
+            for (int d = 0; d < C; ++d) {
+                const auto i = static_cast<size_t>(d);
+                const int32_t error = value[d] - entries_[static_cast<size_t>(row) * C + i];
+                int32_t* under = &below_[(at + 1) * C + i];
+                ahead[d] = error * 7;
+                under[-step * C] += error * 3;
+                under[0] += error * 5;
+                under[step * C] += error;
+            }
+        }
+    }
+
+private:
+    const int16_t* entries_;
+    Entries<C> any_, opaque_;
+    int transparent_;
+    const int32_t* bounds_;
+    size_t width_;
+    std::vector<int32_t> below_, incoming_;
+};
+
+template <int C>
+void diffuse_in(const uint8_t* pixels, size_t height, size_t width, Space space,
+                const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
+                int transparent, const int32_t* bounds, uint8_t* indices) {
+    Diffusion<C> diffusion(entries, k, opaque, transparent, bounds, width);
+    std::vector<int16_t> points(width * C);
+    for (size_t y = 0; y < height; ++y) {
+        const uint8_t* row = pixels + y * width * C;
+        to_points(row, width, C, space, linear, points.data());
+        diffusion.row(row, points.data(), y % 2 ? -1 : 1, indices + y * width);
+    }
+}
+
+void diffuse(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
+             const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
+             int transparent, const int32_t* bounds, uint8_t* indices) {
+    const auto run = channels == 3 ? diffuse_in<3> : diffuse_in<4>;
+    run(pixels, height, width, space, linear, entries, k, opaque, transparent, bounds, indices);
+}
+
+}  // namespace
+
+#define SMALTI_NAME_(x) #x
+#define SMALTI_NAME(x) SMALTI_NAME_(x)
+extern const Kernels table;
+const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, plus_plus, diffuse, oklab};
+
+}  // namespace SMALTI_LEVEL
+}  // namespace smalti

@@ -1,0 +1,60 @@
+"""smalti: pictures of few colors, by k-means in color space.
+
+    import smalti
+
+    small = smalti.quantize("photo.png", 64)        # path, bytes, Pillow image or array
+    small.palette, small.indices                    # (64, 3) uint8, (H, W) uint8
+    small.save("photo-64.png")                      # an indexed PNG
+
+    report = smalti.compress("photo.png", "photo-small.png", k=256)   # never larger than the input
+    palette = smalti.build_palette(smalti.Histogram.of(a) + smalti.Histogram.of(b), 32)
+    smalti.apply_palette(a, palette).save("a.png")  # two pictures, one palette
+    for step in smalti.steps("photo.png", 8):       # watch k-means
+        print(step.iteration, step.distortion, step.shift)
+
+Same input, options and version: same palette and indices, bit for bit, on every CPU.
+"""
+
+from .compress import Report, compress
+from .errors import (
+    BadImage,
+    BadOption,
+    CannotWrite,
+    LimitExceeded,
+    MissingExtra,
+    NotSmaller,
+    OutputExists,
+    SmaltiError,
+)
+from .histogram import Histogram
+from .image import from_float, from_uint16
+from .indexed import IndexedImage
+from .kmeans import Step
+from .palette import Fit, Palette
+from .quantize import apply_palette, build_palette, quantize, steps
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BadImage",
+    "BadOption",
+    "CannotWrite",
+    "Fit",
+    "Histogram",
+    "IndexedImage",
+    "LimitExceeded",
+    "MissingExtra",
+    "NotSmaller",
+    "OutputExists",
+    "Palette",
+    "Report",
+    "SmaltiError",
+    "Step",
+    "apply_palette",
+    "build_palette",
+    "compress",
+    "from_float",
+    "from_uint16",
+    "quantize",
+    "steps",
+]

@@ -1,0 +1,67 @@
+"""The error tree: one class per way a run can end badly.
+
+    SmaltiError                      everything smalti raises on purpose
+     ├─ BadOption      ValueError    a knob outside its range, a wrong name        exit 2
+     ├─ BadImage       ValueError    input that cannot be read as one picture      exit 2
+     ├─ MissingExtra   ImportError   an optional package is not installed          exit 2
+     ├─ LimitExceeded  ValueError    larger than a limit, seen before decoding     exit 4
+     ├─ OutputExists   OSError       something is there and may not be replaced    exit 15
+     ├─ CannotWrite    OSError       folder missing, read-only, disk full          exit 16
+     └─ NotSmaller     ValueError    the result would be larger than the input     exit 98
+
+Messages are one sentence: what was expected, what came, and the way out. The
+exit codes are those of pngquant where it has one.
+"""
+
+__all__ = [
+    "BadImage",
+    "BadOption",
+    "CannotWrite",
+    "LimitExceeded",
+    "MissingExtra",
+    "NotSmaller",
+    "OutputExists",
+    "SmaltiError",
+]
+
+
+class SmaltiError(Exception):
+    """Base of all errors that smalti raises on purpose."""
+
+    exit_code = 2
+
+
+class BadOption(SmaltiError, ValueError):
+    """An option is outside its range, or of the wrong kind."""
+
+
+class BadImage(SmaltiError, ValueError):
+    """The input cannot be read as one picture."""
+
+
+class MissingExtra(SmaltiError, ImportError):
+    """A feature needs an optional package that is not installed."""
+
+
+class LimitExceeded(SmaltiError, ValueError):
+    """The input is larger than a limit; limits are checked before decoding."""
+
+    exit_code = 4
+
+
+class OutputExists(SmaltiError, OSError):
+    """The output exists, and replacing it was not asked for."""
+
+    exit_code = 15
+
+
+class CannotWrite(SmaltiError, OSError):
+    """The output cannot be written; whatever was there before is untouched."""
+
+    exit_code = 16
+
+
+class NotSmaller(SmaltiError, ValueError):
+    """The result would not be smaller than the input; nothing was written."""
+
+    exit_code = 98

@@ -1,0 +1,195 @@
+"""Color histogram: which colors an image has, and how often.
+
+This is all that palette building ever sees of the pixels, so its size bounds
+that work. Counts are integers on purpose: integer addition is exact in any
+order, so histograms from many machines add up to the one that a single
+machine would have made.
+
+    image (H, W, 3|4) -> [Histogram] -> points -> seeds -> centroids -> palette
+"""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .errors import BadImage
+from .image import Image, check_image
+
+__all__ = ["Histogram"]
+
+
+class Histogram:
+    """Distinct colors and how many pixels have each. Immutable; adds exactly.
+
+    Parameters
+    ----------
+    colors : (n, 3) or (n, 4) uint8
+        sRGB, with straight alpha if there are four channels. Equal colors are
+        merged; all colors with alpha 0 are the one color (0, 0, 0, 0).
+    counts : (n,) integers >= 1
+
+    Raises
+    ------
+    BadImage : wrong shapes or dtypes, no colors, or a count below 1.
+
+    >>> image = np.array([[[255, 0, 0], [0, 0, 255], [255, 0, 0]]], np.uint8)
+    >>> histogram = Histogram.of(image)
+    >>> histogram.colors
+    array([[  0,   0, 255],
+           [255,   0,   0]], dtype=uint8)
+    >>> histogram.counts
+    array([1, 2])
+    >>> (histogram + histogram).total
+    6
+    """
+
+    def __init__(self, colors: Any, counts: Any) -> None:
+        colors, counts = _check(colors, counts)
+        colors, counts = _merge(colors, counts)
+        order = _core.storage_order(colors)
+        self._set(np.ascontiguousarray(colors[order]), counts[order])
+
+    def _set(self, colors: NDArray[np.uint8], counts: NDArray[np.int64]) -> None:
+        colors.flags.writeable = counts.flags.writeable = False
+        self.stored_colors = colors  # in the order of the native tree: along a Z-order curve
+        self.stored_counts = counts
+
+    @classmethod
+    def of(cls, image: Any, *, threads: int = 1) -> "Histogram":
+        """Count the colors of an image.
+
+        Parameters
+        ----------
+        image : (H, W, 3) or (H, W, 4) uint8
+        threads : int >= 1
+            The result is the same for every number.
+
+        Raises
+        ------
+        BadImage : wrong shape or dtype, or no pixels.
+        """
+        image = check_image(image)
+        self = cls.__new__(cls)
+        self._set(*_core.count_colors(image.reshape(-1, image.shape[2]), threads))
+        return self
+
+    @cached_property
+    def _ascending(self) -> NDArray[np.intp]:
+        return np.argsort(_pack(self.stored_colors))
+
+    @cached_property
+    def colors(self) -> NDArray[np.uint8]:
+        """(n, 3|4) uint8, distinct, ascending by red, then green, blue, alpha."""
+        return self.stored_colors[self._ascending]
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """(n,) int64, each >= 1: how many pixels have the color of the same row."""
+        return self.stored_counts[self._ascending]
+
+    @property
+    def channels(self) -> int:
+        """3, or 4 with alpha."""
+        return self.stored_colors.shape[1]
+
+    @property
+    def total(self) -> int:
+        """Number of pixels."""
+        return int(self.stored_counts.sum())
+
+    def __len__(self) -> int:
+        return len(self.stored_colors)
+
+    def __add__(self, other: "Histogram") -> "Histogram":
+        if not isinstance(other, Histogram):
+            return NotImplemented
+        channels = max(self.channels, other.channels)
+        return Histogram(
+            np.concatenate([_widen(h.stored_colors, channels) for h in (self, other)]),
+            np.concatenate([self.stored_counts, other.stored_counts]),
+        )
+
+    def __radd__(self, other: Any) -> "Histogram":
+        return self if other == 0 else NotImplemented  # so that sum(histograms) works
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Histogram):
+            return NotImplemented
+        return np.array_equal(self.stored_colors, other.stored_colors) and np.array_equal(
+            self.stored_counts, other.stored_counts
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # compares by large content
+
+    def __repr__(self) -> str:
+        kind = "RGB" if self.channels == 3 else "RGBA"
+        return f"Histogram({len(self):,} {kind} colors of {self.total:,} pixels)"
+
+
+def _check(colors: Any, counts: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    colors, counts = np.asarray(colors), np.asarray(counts)
+    if colors.dtype != np.uint8 or colors.ndim != 2 or colors.shape[1] not in (3, 4):
+        raise BadImage(
+            f"colors must be a uint8 array of shape (n, 3) or (n, 4), got {colors.dtype} "
+            f"of shape {colors.shape}"
+        )
+    if counts.dtype.kind not in "iu" or counts.shape != colors.shape[:1]:
+        raise BadImage(
+            f"counts must be {len(colors)} integers, one per color, got {counts.dtype} "
+            f"of shape {counts.shape}"
+        )
+    if len(counts) == 0 or counts.min() < 1:
+        raise BadImage("counts must all be at least 1, and there must be one color or more")
+    return colors, counts.astype(np.int64)
+
+
+def _merge(
+    colors: NDArray[np.uint8], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Add up the counts of equal colors; nothing tells apart colors that cannot be seen."""
+    if colors.shape[1] == 4:
+        colors = np.where(colors[:, 3:] == 0, np.uint8(0), colors)
+    packed, first, inverse = np.unique(_pack(colors), return_index=True, return_inverse=True)
+    sums = np.zeros(len(packed), np.int64)
+    np.add.at(sums, inverse, counts)
+    return np.ascontiguousarray(colors[first]), sums
+
+
+def _pack(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """One number per color, red highest: its order is the order of rows."""
+    packed = np.zeros(len(colors), np.uint32)
+    for channel in range(colors.shape[1]):
+        packed = packed << np.uint32(8) | colors[:, channel]
+    return packed
+
+
+def _widen(colors: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    if colors.shape[1] == channels:
+        return colors
+    return np.column_stack([colors, np.full(len(colors), 255, np.uint8)])
+
+
+def map_labels(
+    image: Image, histogram: Histogram, labels: NDArray[np.uint16], *, k: int, threads: int = 1
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Give every pixel the label of its color: the way back from histogram to image.
+
+    Parameters
+    ----------
+    image : the image that `histogram` was made of
+    labels : (n,) uint16 below k, in the order of `histogram.stored_colors`
+    k : int
+        Size of the palette.
+
+    Returns
+    -------
+    (H, W) uint8, or uint16 if k > 256
+    """
+    dtype = np.uint8 if k <= 256 else np.uint16
+    indices = np.empty(image.shape[0] * image.shape[1], dtype)
+    pixels = image.reshape(-1, image.shape[2])
+    _core.gather(pixels, histogram.stored_colors, labels, indices, threads)
+    return indices.reshape(image.shape[:2])

@@ -1,0 +1,114 @@
+"""Every knob once: its name, range, default and one line of help.
+
+The library checks values against this table, and the command line takes its
+help texts, choices and defaults from it, so the faces cannot drift apart.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import BadOption
+
+__all__ = ["OPTIONS", "Option", "check"]
+
+MAX_K = 65_536
+"""Palettes above 256 colors cannot be indexed files; above this, indices outgrow 16 bits."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One knob: `low` and `high` bound numbers, `choices` lists names."""
+
+    name: str
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    integer: bool = True
+
+    def check(self, value: Any) -> Any:
+        """Return `value` if it is allowed, else raise `BadOption`."""
+        if self.choices:
+            if value not in self.choices:
+                raise BadOption(f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}")
+            return value
+        return self._check_number(value)
+
+    def _check_number(self, value: Any) -> Any:
+        kind = "an integer" if self.integer else "a number"
+        try:
+            number = int(value) if self.integer else float(value)
+            same = number == value and not isinstance(value, bool | str)
+        except (TypeError, ValueError, OverflowError):
+            same = False
+        if not same:
+            raise BadOption(f"{self.name} must be {kind}{self._range()}, got {value!r}")
+        if (self.low is not None and number < self.low) or (
+            self.high is not None and number > self.high
+        ):
+            raise BadOption(f"{self.name} must be {kind}{self._range()}, got {value!r}")
+        return number
+
+    def _range(self) -> str:
+        if self.high is not None:
+            return f" from {self.low:,} to {self.high:,}"
+        return f" of at least {self.low}" if self.low is not None else ""
+
+
+def _table() -> Iterator[Option]:
+    yield Option("k", 256, "Palette size, the number of colors.", 1, MAX_K)
+    yield Option("space", "oklab", "Color space to measure distance in.", choices=("oklab", "srgb"))
+    yield Option("dither", "none", "Error diffusion.", choices=("none", "floyd-steinberg"))
+    yield Option(
+        "init",
+        "splitting",
+        "Seeds: principal-axis splitting, greedy k-means++, colors of the image, or points of "
+        "its bounding box.",
+        choices=("splitting", "k-means++", "random", "box"),
+    )
+    yield Option(
+        "n_init",
+        None,
+        "Runs from different seeds, of which the lowest distortion is kept "
+        "(default: 1 for splitting and k-means++, 10 for random and box).",
+        1,
+        1000,
+    )
+    yield Option("max_iter", 100, "Iterations of Lloyd's algorithm at most.", 0, 1_000_000)
+    yield Option(
+        "tol",
+        None,
+        "Stop once no centroid moves further than this, in 8-bit steps for srgb and "
+        "in Oklab units for oklab; 0 runs until nothing changes.",
+        0,
+        integer=False,
+    )
+    yield Option("seed", 0, "Seed of the random numbers; same seed, same result.", 0, 2**64 - 1)
+    yield Option("threads", None, "Threads to use (default: all cores).", 1, 1024)
+    yield Option(
+        "jobs", None, "Files to work on at once, each in a process (default: all cores).", 1, 1024
+    )
+    yield Option("icc", "srgb", "Color profile: convert to sRGB, keep it, or ignore it.",
+                 choices=("srgb", "keep", "strip"))
+    yield Option("format", None, "Output format (default: from the output's name, else PNG).",
+                 choices=("png", "webp", "gif"))
+
+
+OPTIONS: dict[str, Option] = {option.name: option for option in _table()}
+
+
+def check(name: str, value: Any) -> Any:
+    """Return `value` if option `name` allows it, else raise `BadOption`.
+
+    >>> check("k", 16)
+    16
+    >>> check("k", 0)
+    Traceback (most recent call last):
+    ...
+    smalti.errors.BadOption: k must be an integer from 1 to 65,536, got 0
+    """
+    if value is None and OPTIONS[name].default is None:
+        return None
+    return OPTIONS[name].check(value)

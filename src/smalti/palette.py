@@ -1,0 +1,386 @@
+"""Palette building: from a histogram to the 8-bit colors that a file stores.
+
+    Histogram -> points -> seeds -> k-means -> round -> settle -> order -> [Palette]
+
+The only place where color and clustering meet. After rounding, `settle` makes
+the promise good that every entry is distinct and used: twins and unused entries
+give way to the colors that were served worst.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, color, encode, files, kmeans, palette_files, seeds
+from .errors import BadOption
+from .histogram import Histogram
+from .kmeans import Step
+from .options import OPTIONS, check
+from .remap import Remapper
+
+__all__ = ["Fit", "Palette", "Settings", "fit_palette", "steps"]
+
+ALPHA_GAP = 16383
+"""Added to the alpha coordinate of opaque colors, so that no cluster mixes them with others."""
+
+DEFAULT_TOL = {"srgb": 0.05, "oklab": 0.0002}
+"""Largest shift at which the distortion has settled to about a thousandth."""
+
+
+class Palette:
+    """A list of colors, with the share of the pixels that each one serves.
+
+    Parameters
+    ----------
+    colors : (k, 3) or (k, 4) uint8 sRGB, straight alpha, 1 <= k <= 65,536
+    shares : (k,) floats summing to 1, or None if unknown
+
+    >>> palette = Palette([[255, 0, 0], [0, 0, 0]])
+    >>> palette.hex()
+    ['#ff0000', '#000000']
+    """
+
+    def __init__(self, colors: Any, shares: Any = None) -> None:
+        colors = np.array(colors)
+        if colors.ndim != 2 or colors.shape[1] not in (3, 4) or not 1 <= len(colors) <= 65536:
+            raise BadOption(
+                f"a palette must have shape (k, 3) or (k, 4) with k from 1 to 65,536, "
+                f"got {colors.shape}"
+            )
+        if colors.dtype.kind not in "iu" or colors.min() < 0 or colors.max() > 255:
+            raise BadOption(f"palette colors must be integers in 0..255, got {colors.dtype}")
+        self.colors: NDArray[np.uint8] = colors.astype(np.uint8)
+        self.shares = None if shares is None else np.asarray(shares, np.float64)
+        if self.shares is not None and self.shares.shape != (len(colors),):
+            raise BadOption(f"shares must be {len(colors)} numbers, got {self.shares.shape}")
+        self.colors.flags.writeable = False
+
+    @property
+    def k(self) -> int:
+        """Number of colors."""
+        return len(self.colors)
+
+    def hex(self) -> list[str]:
+        """Return the colors as #rrggbb, or #rrggbbaa where alpha is below 255."""
+        return [
+            "#" + bytes(row[:3] if len(row) == 3 or row[3] == 255 else row).hex()
+            for row in self.colors
+        ]
+
+    def save(self, path: str | Path, *, overwrite: bool = True) -> None:
+        """Write the palette as .gpl, .hex or .json, by the suffix of `path`.
+
+        Raises
+        ------
+        BadOption : another suffix.
+        OutputExists, CannotWrite : the file could not be written; what was there is untouched.
+        """
+        data = palette_files.dump(Path(path).suffix, self.colors, self.shares)
+        files.write_atomic(path, data, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Palette":
+        """Read a palette from a .gpl, .hex or .json file, or that of an indexed PNG or GIF.
+
+        Raises
+        ------
+        BadImage : missing, unreadable, or without a palette.
+        BadOption : another suffix.
+        """
+        if Path(path).suffix.lower() in (".png", ".gif"):
+            return cls(encode.decode_indexed(path)[1])
+        return cls(*palette_files.load(path))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.colors, dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return (tuple(row) for row in self.colors.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Palette):
+            return NotImplemented
+        return np.array_equal(self.colors, other.colors)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        some = ", ".join(self.hex()[:6]) + (", ..." if len(self) > 6 else "")
+        return f"Palette({len(self)} colors: {some})"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of palette building, checked. Meanings and ranges are in `options.py`."""
+
+    k: int
+    space: str = "oklab"
+    init: Any = "splitting"
+    n_init: int = 1
+    max_iter: int = OPTIONS["max_iter"].default
+    tol: float = 0.0
+    seed: int = 0
+    threads: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        k: int,
+        *,
+        space: str = "oklab",
+        init: Any = "splitting",
+        n_init: int | None = None,
+        max_iter: int | None = None,
+        tol: float | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> "Settings":
+        """Check the options and fill in defaults; raises BadOption."""
+        check("space", space)
+        own = not isinstance(init, str)
+        if not own:
+            check("init", init)
+        if n_init is None:
+            n_init = 1 if own else seeds.RESTARTS[init]
+        return cls(
+            k=check("k", k),
+            space=space,
+            init=np.asarray(init) if own else init,
+            n_init=check("n_init", n_init),
+            max_iter=check("max_iter", OPTIONS["max_iter"].default if max_iter is None else max_iter),
+            tol=DEFAULT_TOL[space] if tol is None else check("tol", tol),
+            seed=check("seed", seed),
+            threads=check("threads", _cores() if threads is None else threads),
+        )
+
+
+def _cores() -> int:
+    import os
+
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, min(1024, len(os.sched_getaffinity(0))))
+    return max(1, min(1024, os.cpu_count() or 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What k-means did to find a palette."""
+
+    distinct_colors: int
+    iterations: int
+    """Of the run that was kept."""
+    stop_reason: str
+    """"converged" (nothing moved any more), "tol", "max_iter", or "exact" (every color kept)."""
+    distortion: float
+    """Mean squared distance to the unrounded centroids, in units of the space."""
+    centroids: NDArray[np.float32]
+    """(k, 3|4), unrounded, in units of the space; alpha premultiplied."""
+    space: str
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    """Wall time of the stages: histogram, palette, map."""
+
+
+class Problem:
+    """One clustering task: the visible colors of a histogram as points of a working space.
+
+    A fully transparent color gets an entry of its own beforehand and takes no part, unless the
+    palette has room for one color only.
+    """
+
+    def __init__(self, histogram: Histogram, settings: Settings) -> None:
+        colors, counts = histogram.stored_colors, histogram.stored_counts
+        clear = colors[:, 3] == 0 if colors.shape[1] == 4 else np.zeros(len(colors), bool)
+        self.transparent = bool(clear.any()) and settings.k > 1
+        if self.transparent:
+            colors, counts = np.ascontiguousarray(colors[~clear]), counts[~clear]
+        self.colors, self.counts, self.settings = colors, counts, settings
+        self.k = settings.k - self.transparent
+        self.unit = color.UNITS[settings.space]
+        points = color.to_points(colors, settings.space)
+        self.tree = _core.make_tree(colors, points, counts, ALPHA_GAP)
+        self.remapper = Remapper(colors, settings.space, self.tree)
+
+    def seeds(self, run: int) -> NDArray[np.float32]:
+        """Starting centroids of the given run, in fixed point."""
+        settings = self.settings
+        if not isinstance(settings.init, str):
+            return self._own_seeds(settings.init)
+        # Splitting gives one answer only; further runs start from random ones.
+        init = "k-means++" if run and settings.init == "splitting" else settings.init
+        return seeds.make(self.tree, self.k, init, (settings.seed + run) % 2**64)
+
+    def _own_seeds(self, given: NDArray[Any]) -> NDArray[np.float32]:
+        dims = self.colors.shape[1]
+        if given.ndim != 2 or given.shape[1] not in (3, dims) or given.dtype.kind not in "uif":
+            raise BadOption(
+                f"init must name a method or be an array of shape (k, {dims}), got {given.shape}"
+            )
+        if given.dtype.kind == "f" and not np.isfinite(given).all():
+            raise BadOption("init must be finite numbers, got NaN or infinity")
+        if given.dtype.kind != "f" and (given.min() < 0 or given.max() > 255):
+            raise BadOption("init must be colors in 0..255, or floats in the working space")
+        full = 1.0 if self.settings.space == "oklab" and given.dtype.kind == "f" else 255
+        if given.shape[1] < dims:
+            given = np.column_stack([given, np.full(len(given), full, given.dtype)])
+        if self.transparent:
+            given = given[given[:, 3] > 0]
+        if len(given) != self.k:
+            room = " besides the fully transparent one" if self.transparent else ""
+            raise BadOption(f"init must have {self.k} rows{room}, got {len(given)}")
+        if given.dtype.kind != "f":
+            points = color.to_points(given.astype(np.uint8), self.settings.space)
+            points = points.astype(np.float32)
+        else:
+            points = (given * self.unit).astype(np.float32)
+        if dims == 4:
+            points[:, 3] += np.where(points[:, 3] >= full * self.unit, ALPHA_GAP, 0)
+        return np.ascontiguousarray(np.clip(points, -32767, 32767))
+
+    def plain(self, centroids: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Centroids in fixed point without the alpha gap, each either opaque or not."""
+        if self.colors.shape[1] == 3:
+            return centroids
+        full = color.bounds(self.settings.space, 4)[7]
+        plain = centroids.copy()
+        solid = plain[:, 3] > full + ALPHA_GAP / 2
+        plain[:, 3] = np.where(solid, full, np.minimum(plain[:, 3], full * 254 / 255))
+        return plain
+
+    def run(self, run: int, *, count_moved: bool = False) -> Iterator[Step]:
+        """Iterations from the seeds of one run; with max_iter 0, the seeds as the only step."""
+        settings = self.settings
+        for step in kmeans.lloyd(
+            self.tree,
+            self.seeds(run),
+            max_iter=settings.max_iter,
+            tol=settings.tol,
+            unit=self.unit,
+            threads=settings.threads,
+            count_moved=count_moved,
+        ):
+            if self.colors.shape[1] == 4:
+                units = np.float32(self.unit)
+                step = replace(step, centroids=self.plain(step.centroids * units) / units)
+            yield step
+
+    def round(self, centroids: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """8-bit colors of centroids in units; at least one is opaque if a color is."""
+        points = centroids.astype(np.float64) * self.unit
+        palette = color.from_points(points, self.settings.space)
+        if palette.shape[1] == 4 and self.k > 0:
+            opaque = self.colors[:, 3] == 255
+            if opaque.any() and not (palette[:, 3] == 255).any():
+                weights = self.counts[opaque, None]
+                solid = color.to_points(self.colors[opaque], self.settings.space)
+                mean = (solid * weights).sum(0, keepdims=True) / weights.sum()
+                palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
+        return palette
+
+    def settle(self, palette: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+        """Make every entry distinct and used; as many entries as asked for, if colors allow.
+
+        Entries that serve no color (twins of an earlier one do not) are dropped, and the colors
+        with the largest error join. Each round lowers the total error, so it ends.
+        """
+        size = min(self.k, len(self.colors))
+        while True:
+            labels, d2 = self.remapper.nearest(palette, threads=self.settings.threads)
+            used = np.zeros(len(palette), bool)
+            used[labels] = True
+            if not used.all():
+                palette = palette[used]
+                labels = (np.cumsum(used) - 1).astype(np.uint16)[labels]
+            missing = size - len(palette)
+            error = d2 * self.counts
+            if missing <= 0 or not error.any():
+                return palette, labels
+            worst = np.argsort(-error, kind="stable")[: -(-missing // 4)]
+            palette = np.concatenate([palette, self.colors[worst[error[worst] > 0]]])
+
+
+def steps(histogram: Histogram, settings: Settings) -> Iterator[Step]:
+    """Yield the iterations of the first run; each knows how many pixels moved."""
+    if len(histogram) > settings.k and settings.max_iter > 0:
+        yield from Problem(histogram, settings).run(0, count_moved=True)
+
+
+def fit_palette(
+    histogram: Histogram, settings: Settings, progress: Callable[[Step], object] | None = None
+) -> tuple[Palette, NDArray[np.uint16], Fit]:
+    """Find the palette of a histogram, and the palette row of each of its colors.
+
+    Parameters
+    ----------
+    histogram : n distinct colors
+    settings : checked options
+    progress : called with each Step; may raise to cancel
+
+    Returns
+    -------
+    palette : by share, ties by packed color; the user's own centroids keep their order
+    labels : (n,) uint16, in the order of `histogram.stored_colors`
+    fit : what k-means did
+    """
+    colors, counts = histogram.stored_colors, histogram.stored_counts
+    if len(colors) <= settings.k:
+        fit = Fit(len(colors), 0, "exact", 0.0, np.empty((0, colors.shape[1]), np.float32),
+                  settings.space)
+        labels = np.arange(len(colors), dtype=np.uint16)
+        return *_ordered(colors, labels, counts, by_share=True), fit
+    problem = Problem(histogram, settings)
+    best = _best_run(problem, progress)
+    palette, labels = problem.settle(problem.round(best.centroids))
+    if problem.transparent:
+        palette, labels = _with_transparent(palette, labels, colors)
+    fit = Fit(len(colors), best.iteration, best.stop_reason or "max_iter", best.distortion,
+              best.centroids, settings.space)
+    by_share = isinstance(settings.init, str)
+    return *_ordered(palette, labels, counts, by_share=by_share), fit
+
+
+def _best_run(problem: Problem, progress: Callable[[Step], object] | None) -> Step:
+    """The last step of the run with the lowest distortion, the earliest of several."""
+    best: Step | None = None
+    for run in range(problem.settings.n_init):
+        for step in problem.run(run, count_moved=progress is not None):
+            if progress:
+                progress(step)
+        if best is None or step.distortion < best.distortion:
+            best = step
+    assert best is not None  # n_init >= 1, and every run has a step
+    return best
+
+
+def _with_transparent(
+    palette: NDArray[np.uint8], labels: NDArray[np.uint16], colors: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Give the fully transparent color, left out of the problem, an entry at the end."""
+    clear = colors[:, 3] == 0
+    all_labels = np.full(len(colors), len(palette), np.uint16)
+    all_labels[~clear] = labels
+    return np.concatenate([palette, np.zeros((1, 4), np.uint8)]), all_labels
+
+
+def _ordered(
+    palette: NDArray[np.uint8],
+    labels: NDArray[np.uint16],
+    counts: NDArray[np.int64],
+    *,
+    by_share: bool,
+) -> tuple[Palette, NDArray[np.uint16]]:
+    weights = np.zeros(len(palette), np.int64)
+    np.add.at(weights, labels, counts)
+    order = np.arange(len(palette))
+    if by_share:
+        channels = [palette[:, c] for c in reversed(range(palette.shape[1]))]
+        order = np.lexsort([*channels, -weights])
+    rank = np.empty(len(palette), np.uint16)
+    rank[order] = np.arange(len(palette))
+    return Palette(palette[order], weights[order] / weights.sum()), rank[labels]

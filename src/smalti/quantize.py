@@ -1,0 +1,249 @@
+"""Quantize: from an image to a palette and an index per pixel.
+
+    image -> Histogram -> Palette -> remap | dither -> [IndexedImage]
+
+The central verbs of the library, each one step of that walk or all of it.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import dither as dithering
+from . import histogram as histograms
+from .decode import decode
+from .histogram import Histogram
+from .image import Image, check_image
+from .indexed import IndexedImage
+from .kmeans import Step
+from .options import check
+from .palette import Palette, Settings, fit_palette
+from .palette import steps as palette_steps
+from .remap import Remapper
+
+__all__ = ["apply_palette", "build_palette", "quantize", "steps"]
+
+
+def _load(source: Any, channels: str = "rgb") -> Image:
+    """Return the pixels of an array, path, bytes, file object or Pillow image."""
+    is_file = isinstance(source, str | bytes | bytearray | os.PathLike) or hasattr(source, "read")
+    if is_file or type(source).__module__.partition(".")[0] == "PIL":
+        return decode(source).image
+    return check_image(source, channels)
+
+
+def _histogram(source: Any, channels: str, threads: int) -> Histogram:
+    if isinstance(source, Histogram):
+        return source
+    return Histogram.of(_load(source, channels), threads=threads)
+
+
+def build_palette(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Palette:
+    """Find the k colors that represent an image best.
+
+    Parameters
+    ----------
+    source : Histogram, or an image as `quantize` takes it
+        Histograms of many images, added up, give one palette for all of them.
+    k : int, 1 to 65,536
+    **options
+        `space`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`: as in `quantize`.
+
+    Returns
+    -------
+    Palette
+        min(k, distinct colors) entries, each distinct and used, the most used first.
+
+    Raises
+    ------
+    BadImage, BadOption
+
+    >>> image = np.array([[[250, 0, 0], [252, 0, 0], [0, 0, 9], [0, 0, 9], [0, 0, 9]]], np.uint8)
+    >>> build_palette(image, 2, space="srgb").colors
+    array([[  0,   0,   9],
+           [251,   0,   0]], dtype=uint8)
+    """
+    settings = Settings.of(k, **options)
+    return fit_palette(_histogram(source, channels, settings.threads), settings)[0]
+
+
+def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iterator[Step]:
+    """Yield the iterations of k-means one by one: to watch it, to teach it, to stop it.
+
+    Parameters are those of `build_palette`; only the first of `n_init` runs is shown.
+
+    Yields
+    ------
+    Step
+        Iteration, distortion, largest shift, pixels moved, centroids, counts, and in the last
+        one why it stopped. Nothing at all when k colors hold every color of the image.
+
+    Raises
+    ------
+    BadImage, BadOption : at once, not at the first step.
+
+    >>> image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    >>> [step.iteration for step in steps(image, 2, space="srgb")]
+    [1, 2]
+    """
+    settings = Settings.of(k, **options)
+    return palette_steps(_histogram(source, channels, settings.threads), settings)
+
+
+def apply_palette(
+    image: Any,
+    palette: Any,
+    *,
+    space: str = "oklab",
+    dither: str = "none",
+    threads: int | None = None,
+    channels: str = "rgb",
+) -> IndexedImage:
+    """Map an image onto a given palette: each pixel to the nearest entry.
+
+    Parameters
+    ----------
+    image : as `quantize` takes it
+    palette : Palette, or (k, 3) or (k, 4) integers in 0..255
+    space, dither, threads, channels : as in `quantize`
+
+    Returns
+    -------
+    IndexedImage
+        With the palette as given, unused entries included.
+
+    Raises
+    ------
+    BadImage, BadOption
+
+    Notes
+    -----
+    Nearest is exact: what comparing with all entries gives, ties to the lower index. Opaque
+    pixels take opaque entries, fully transparent ones fully transparent entries, where the
+    palette has any.
+
+    >>> image = np.array([[[250, 10, 10], [3, 3, 3]]], np.uint8)
+    >>> apply_palette(image, [[0, 0, 0], [255, 0, 0]]).indices
+    array([[1, 0]], dtype=uint8)
+    """
+    check("space", space)
+    check("dither", dither)
+    palette = palette if isinstance(palette, Palette) else Palette(palette)
+    image = _load(image, channels)
+    if dither != "none":
+        return IndexedImage(palette.colors, _dither(image, palette.colors, space))
+    count = Settings.of(palette.k, threads=threads).threads
+    histogram = Histogram.of(image, threads=count)
+    labels, _ = Remapper(histogram.stored_colors, space).nearest(palette.colors, threads=count)
+    indices = histograms.map_labels(image, histogram, labels, k=palette.k, threads=count)
+    return IndexedImage(palette.colors, indices)
+
+
+def _dither(image: Image, palette: NDArray[np.uint8], space: str) -> NDArray[np.uint8]:
+    """Dither with the channels of image and palette made equal."""
+    channels = max(image.shape[2], palette.shape[1])
+    if image.shape[2] < channels:
+        image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    if palette.shape[1] < channels:
+        palette = np.column_stack([palette, np.full(len(palette), 255, np.uint8)])
+    return dithering.floyd_steinberg(image, palette, space)
+
+
+def quantize(
+    image: Any,
+    k: int,
+    *,
+    space: str = "oklab",
+    dither: str = "none",
+    init: Any = "splitting",
+    n_init: int | None = None,
+    max_iter: int | None = None,
+    tol: float | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    channels: str = "rgb",
+    progress: Callable[[Step], object] | None = None,
+) -> IndexedImage:
+    """Reduce an image to k colors by k-means, and map every pixel to the nearest of them.
+
+    Parameters
+    ----------
+    image : (H, W, 3), (H, W, 4) or (H, W) uint8 array, path, bytes, file object or Pillow image
+    k : int, 1 to 65,536
+        Up to 256 the result can be stored as an indexed file.
+    space : "oklab" or "srgb"
+        Where distance is measured: as people see it, or as plain RGB numbers.
+    dither : "none" or "floyd-steinberg"
+    init : "splitting", "k-means++", "random", "box", or an array of centroids
+        Centroids are (k, 3) or (k, 4): integers are sRGB colors, floats are points of the
+        working space (0..255 in srgb, Oklab units in oklab; with alpha, premultiplied). The
+        palette then keeps their order.
+    n_init : int >= 1
+        Runs from different seeds; the one with the lowest distortion is kept. Default: 1 for
+        splitting, k-means++ and own centroids, 10 for random and box.
+    max_iter : int >= 0, default 100
+    tol : float >= 0
+        Stop when no centroid moves further than this, in 8-bit steps in srgb (default 0.05) and
+        in Oklab units in oklab (default 0.0002). It is the largest shift, as in OpenCV;
+        scikit-learn's tol is relative to the variance of the data. 0 runs until nothing changes.
+    seed : int
+        Of the random numbers. Same image, options and version: same result, bit for bit.
+    threads : int >= 1, default all cores
+        Never changes the result.
+    channels : "rgb" or "bgr"
+        Order of the channels of an array; "bgr" is OpenCV's. The palette is always RGB.
+    progress : called with each Step; an exception it raises cancels
+
+    Returns
+    -------
+    IndexedImage
+        `palette` (k', 3|4) uint8 by share, k' = min(k, distinct colors), every entry distinct
+        and, without dithering, used; `indices` (H, W) uint8, or uint16 when k' > 256; and `fit`.
+        With at most k distinct colors the result equals the image on all visible pixels.
+
+    Raises
+    ------
+    BadImage : not one picture of a supported kind.
+    BadOption : an option is out of range.
+    LimitExceeded : a file is larger than the limits allow.
+
+    >>> image = np.zeros((2, 4, 3), np.uint8)
+    >>> image[:, 2:] = 255
+    >>> quantized = quantize(image, 2)
+    >>> quantized.indices
+    array([[0, 0, 1, 1],
+           [0, 0, 1, 1]], dtype=uint8)
+    """
+    settings = Settings.of(
+        k,
+        space=space,
+        init=init,
+        n_init=n_init,
+        max_iter=max_iter,
+        tol=tol,
+        seed=seed,
+        threads=threads,
+    )
+    check("dither", dither)
+    pixels = _load(image, channels)
+    start = time.perf_counter()
+    histogram = Histogram.of(pixels, threads=settings.threads)
+    counted = time.perf_counter()
+    palette, labels, fit = fit_palette(histogram, settings, progress)
+    fitted = time.perf_counter()
+    if dither == "none" or fit.stop_reason == "exact":
+        indices = histograms.map_labels(
+            pixels, histogram, labels, k=palette.k, threads=settings.threads
+        )
+    else:
+        indices = _dither(pixels, palette.colors, space)
+    fit.milliseconds.update(
+        histogram=(counted - start) * 1e3,
+        palette=(fitted - counted) * 1e3,
+        map=(time.perf_counter() - fitted) * 1e3,
+    )
+    return IndexedImage(palette.colors, indices, fit)

@@ -152,6 +152,9 @@ struct Kernels {
                     const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
                     int transparent, const int32_t* bounds, uint8_t* indices);
 
+    // Writes the Z-order codes (morton.hpp) of the r, g and b of n pixels of 3 or 4 bytes.
+    void (*morton)(const uint8_t* pixels, size_t n, int channels, uint32_t* codes);
+
     void (*oklab)(const uint8_t* colors, size_t n, int channels, const double* linear,
                   int16_t* points);
 };

@@ -18,7 +18,8 @@ namespace {
 
 constexpr size_t buckets = 256;
 constexpr size_t bucket_codes = 65536;
-constexpr size_t chunk_pixels = size_t{1} << 18;
+constexpr size_t streams = 4;
+constexpr size_t chunk_pixels = 65536;  // codes of a chunk stay in the second-level cache
 
 uint32_t pack(const uint8_t* p) noexcept {
     return p[0] | static_cast<uint32_t>(p[1]) << 8 | static_cast<uint32_t>(p[2]) << 16 |
@@ -80,90 +81,122 @@ private:
     int shift_ = 32;
 };
 
-template <int Channels>
-bool is_opaque(const uint8_t* pixel) noexcept {
-    return Channels == 3 || pixel[3] == 255;
-}
-
-// The Z-order codes of the opaque pixels, grouped by their high byte.
-struct Partition {
-    std::vector<uint16_t> low;             // the low 16 bits, bucket after bucket
-    std::array<size_t, buckets + 1> start{};
+// The Z-order codes of the opaque pixels of one chunk, grouped by their high byte.
+struct Chunk {
+    std::unique_ptr<uint16_t[]> low;            // the low 16 bits, bucket after bucket
+    std::array<uint32_t, buckets + 1> start{};  // where each bucket begins
 };
 
 template <int Channels>
-Partition partition(const uint8_t* pixels, size_t n, unsigned threads) {
-    const size_t chunks = (n + chunk_pixels - 1) / chunk_pixels;
-    std::vector<std::array<size_t, buckets>> at(chunks);
-    const auto each_opaque = [&](size_t chunk, const auto& visit) {
-        const size_t end = std::min(n, (chunk + 1) * chunk_pixels);
-        for (size_t i = chunk * chunk_pixels; i < end; ++i) {
-            const uint8_t* pixel = pixels + i * Channels;
-            if (is_opaque<Channels>(pixel)) visit(morton_rgb(pixel));
+Chunk partition(const uint8_t* pixels, size_t n) {
+    std::vector<uint32_t> codes(n);
+    kernels().morton(pixels, n, Channels, codes.data());
+    if (Channels == 4) {
+        size_t opaque = 0;
+        for (size_t i = 0; i < n; ++i) {
+            codes[opaque] = codes[i];
+            opaque += pixels[i * Channels + 3] == 255;
         }
+        n = opaque;
+    }
+    // Neighbors tend to share a bucket, and each must wait for the counter of the one before.
+    // Four streams from different parts of the chunk, with counters of their own, need not wait.
+    std::array<std::array<uint32_t, buckets>, streams> at{};
+    const size_t length = n / streams;
+    const auto each = [&](const auto& visit) {
+        for (size_t i = 0; i < length; ++i)
+            for (size_t s = 0; s < streams; ++s) visit(s, codes[s * length + i]);
+        for (size_t i = length * streams; i < n; ++i) visit(size_t{0}, codes[i]);
     };
-    parallel_for(chunks, threads, [&](size_t chunk, unsigned) {
-        at[chunk].fill(0);
-        each_opaque(chunk, [&](uint32_t code) { ++at[chunk][code >> 16]; });
-    });
-    Partition result;
-    size_t total = 0;
+    each([&](size_t s, uint32_t code) { ++at[s][code >> 16]; });
+    Chunk chunk;
+    uint32_t total = 0;
     for (size_t bucket = 0; bucket < buckets; ++bucket) {
-        result.start[bucket] = total;
+        chunk.start[bucket] = total;
         for (auto& counts : at) {
-            const size_t count = counts[bucket];
+            const uint32_t count = counts[bucket];
             counts[bucket] = total;
             total += count;
         }
     }
-    result.start[buckets] = total;
-    result.low.resize(total);
-    parallel_for(chunks, threads, [&](size_t chunk, unsigned) {
-        each_opaque(chunk, [&](uint32_t code) {
-            result.low[at[chunk][code >> 16]++] = static_cast<uint16_t>(code);
-        });
-    });
-    return result;
+    chunk.start[buckets] = total;
+    chunk.low.reset(new uint16_t[total]);
+    uint16_t* low = chunk.low.get();
+    each([&](size_t s, uint32_t code) { low[at[s][code >> 16]++] = static_cast<uint16_t>(code); });
+    return chunk;
 }
 
-// Counters of one bucket; all zero between uses.
-struct BucketCounters {
-    std::vector<uint32_t> counts = std::vector<uint32_t>(bucket_codes);
-    std::vector<uint8_t> touched = std::vector<uint8_t>(bucket_codes / 16);
-
-    void count(const uint16_t* codes, size_t n, uint32_t high, Counts& out) {
+// Counters of one bucket, and a mark for each line of 16 that has one in use. All zero between uses.
+class BucketCounters {
+public:
+    void add(const uint16_t* codes, size_t n) noexcept {
         for (size_t i = 0; i < n; ++i) {
-            ++counts[codes[i]];
-            touched[codes[i] >> 4] = 1;
-        }
-        for (uint32_t line = 0; line < touched.size(); ++line) {
-            if (!touched[line]) continue;
-            touched[line] = 0;
-            for (uint32_t code = line * 16; code < line * 16 + 16; ++code) {
-                if (!counts[code]) continue;
-                out.colors.push_back(unmorton_rgb(high << 16 | code) | 0xFF000000u);
-                out.counts.push_back(counts[code]);
-                counts[code] = 0;
-            }
+            ++counts_[codes[i]];
+            used_[codes[i] >> 4] = 1;
         }
     }
+    // Moves the counts to `out`, in the order of their codes.
+    void take(uint32_t high, Counts& out) {
+        size_t size = 0;
+        for (uint32_t line = 0; line < used_.size(); ++line) {
+            if (!used_[line]) continue;
+            used_[line] = 0;
+            for (uint32_t low = line * 16; low < line * 16 + 16; ++low) {
+                found_[size] = low;
+                size += counts_[low] != 0;
+            }
+        }
+        out.colors.resize(size);
+        out.counts.resize(size);
+        for (size_t i = 0; i < size; ++i) {
+            out.colors[i] = unmorton_rgb(high << 16 | found_[i]) | 0xFF000000u;
+            out.counts[i] = counts_[found_[i]];
+            counts_[found_[i]] = 0;
+        }
+    }
+
+private:
+    std::vector<uint32_t> counts_ = std::vector<uint32_t>(bucket_codes);
+    std::vector<uint8_t> used_ = std::vector<uint8_t>(bucket_codes / 16);
+    std::vector<uint32_t> found_ = std::vector<uint32_t>(bucket_codes + 1);
 };
 
-Counts count_opaque(const Partition& partition, unsigned threads) {
-    std::vector<Counts> found(buckets);
-    std::vector<BucketCounters> counters(std::max(1u, threads));
+// Runs a task that may throw on several threads, and throws here if memory ran out in one.
+template <class Task>
+void parallel_allocating(size_t n, unsigned threads, const Task& task) {
     std::atomic<bool> out_of_memory{false};
-    parallel_for(buckets, threads, [&](size_t bucket, unsigned worker) {
-        const size_t begin = partition.start[bucket], end = partition.start[bucket + 1];
-        if (begin == end) return;
+    parallel_for(n, threads, [&](size_t i, unsigned worker) {
         try {
-            counters[worker].count(partition.low.data() + begin, end - begin,
-                                   static_cast<uint32_t>(bucket), found[bucket]);
+            task(i, worker);
         } catch (const std::bad_alloc&) {
-            out_of_memory = true;  // must not leave the thread
+            out_of_memory = true;
         }
     });
     if (out_of_memory) throw std::bad_alloc();
+}
+
+template <int Channels>
+std::vector<Chunk> partition_chunks(const uint8_t* pixels, size_t n, unsigned threads) {
+    std::vector<Chunk> chunks((n + chunk_pixels - 1) / chunk_pixels);
+    parallel_allocating(chunks.size(), threads, [&](size_t i, unsigned) {
+        const size_t begin = i * chunk_pixels;
+        chunks[i] = partition<Channels>(pixels + begin * Channels, std::min(chunk_pixels, n - begin));
+    });
+    return chunks;
+}
+
+Counts count_opaque(const std::vector<Chunk>& chunks, unsigned threads) {
+    std::vector<Counts> found(buckets);
+    std::vector<BucketCounters> counters(std::max(1u, threads));
+    parallel_allocating(buckets, threads, [&](size_t bucket, unsigned worker) {
+        bool any = false;
+        for (const Chunk& chunk : chunks) {
+            const uint32_t begin = chunk.start[bucket], end = chunk.start[bucket + 1];
+            counters[worker].add(chunk.low.get() + begin, end - begin);
+            any = any || begin < end;
+        }
+        if (any) counters[worker].take(static_cast<uint32_t>(bucket), found[bucket]);
+    });
     Counts all;
     size_t total = 0;
     for (const auto& part : found) total += part.colors.size();
@@ -250,8 +283,8 @@ ColorMap<uint16_t> map_transparent(const uint8_t* colors, const uint16_t* labels
 }  // namespace
 
 Counts count_colors(const uint8_t* pixels, size_t n, int channels, unsigned threads) {
-    Counts all = count_opaque(channels == 3 ? partition<3>(pixels, n, threads)
-                                            : partition<4>(pixels, n, threads),
+    Counts all = count_opaque(channels == 3 ? partition_chunks<3>(pixels, n, threads)
+                                            : partition_chunks<4>(pixels, n, threads),
                               threads);
     if (channels == 4) append_transparent(pixels, n, all);
     return all;
@@ -271,25 +304,26 @@ template <class Label>
 void gather(const uint8_t* pixels, size_t n, int channels, const uint8_t* colors,
             const uint16_t* labels, size_t n_colors, Label* out, unsigned threads) {
     const BrickTable<Label> opaque(colors, labels, n_colors, channels);
-    const auto chunks = (n + chunk_pixels - 1) / chunk_pixels;
-    if (channels == 3) {
-        parallel_for(chunks, threads, [&](size_t chunk, unsigned) {
-            const size_t end = std::min(n, (chunk + 1) * chunk_pixels);
-            for (size_t i = chunk * chunk_pixels; i < end; ++i)
-                out[i] = opaque[morton_rgb(pixels + i * 3)];
-        });
-        return;
-    }
-    const ColorMap<uint16_t> rest = map_transparent(colors, labels, n_colors);
-    parallel_for(chunks, threads, [&](size_t chunk, unsigned) {
-        const size_t end = std::min(n, (chunk + 1) * chunk_pixels);
-        for (size_t i = chunk * chunk_pixels; i < end; ++i) {
-            const uint8_t* pixel = pixels + i * 4;
+    ColorMap<uint16_t> rest(0);
+    if (channels == 4) rest = map_transparent(colors, labels, n_colors);
+    const auto c = static_cast<size_t>(channels);
+    parallel_allocating((n + chunk_pixels - 1) / chunk_pixels, threads, [&](size_t chunk, unsigned) {
+        const size_t begin = chunk * chunk_pixels, size = std::min(chunk_pixels, n - begin);
+        const uint8_t* from = pixels + begin * c;
+        Label* to = out + begin;
+        std::vector<uint32_t> codes(size);
+        kernels().morton(from, size, channels, codes.data());
+        if (channels == 3) {
+            for (size_t i = 0; i < size; ++i) to[i] = opaque[codes[i]];
+            return;
+        }
+        for (size_t i = 0; i < size; ++i) {
+            const uint8_t* pixel = from + i * 4;
             if (pixel[3] == 255) {
-                out[i] = opaque[morton_rgb(pixel)];
+                to[i] = opaque[codes[i]];
             } else {
                 const uint16_t* label = rest.get(pixel[3] ? pack(pixel) : 0);
-                out[i] = static_cast<Label>(label ? *label : 0);
+                to[i] = static_cast<Label>(label ? *label : 0);
             }
         }
     });

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core.hpp"
+#include "morton.hpp"
 #include "parallel.hpp"
 #include "simd.hpp"
 
@@ -319,6 +320,35 @@ void nearest(const Tree& tree, const int16_t* entries, size_t k, uint16_t* label
                             : nearest_in<4>(tree, entries, k, labels, d2, threads);
 }
 
+// ---------------------------------------------------------------- Z-order codes
+
+// The low byte of each lane, its bits moved to every third place.
+inline Ints spread(Ints v) noexcept {
+    v = (v | v << 8) & 0x00F00F;
+    v = (v | v << 4) & 0x0C30C3;
+    return (v | v << 2) & 0x249249;
+}
+
+void morton(const uint8_t* pixels, size_t n, int channels, uint32_t* codes) noexcept {
+    const auto c = static_cast<size_t>(channels);
+    if (n == 0) return;
+    // One four-byte load per pixel; the last one of three bytes would read past the end.
+    for (size_t i = 0; i + 1 < n; ++i) std::memcpy(&codes[i], pixels + i * c, 4);
+    codes[n - 1] = 0;
+    std::memcpy(&codes[n - 1], pixels + (n - 1) * c, 3);
+    size_t i = 0;
+    for (; i + lanes <= n; i += lanes) {
+        const auto v = load<Ints>(codes + i);
+        store(codes + i,
+              spread(v & 255) << 1 | spread(v >> 8 & 255) << 2 | spread(v >> 16 & 255));
+    }
+    for (; i < n; ++i) {
+        const uint8_t color[3] = {static_cast<uint8_t>(codes[i]), static_cast<uint8_t>(codes[i] >> 8),
+                                  static_cast<uint8_t>(codes[i] >> 16)};
+        codes[i] = morton_rgb(color);
+    }
+}
+
 // ---------------------------------------------------------------- seeds
 
 // Vigna's splitmix64: https://prng.di.unimi.it/splitmix64.c (public domain); same as seeds.py.
@@ -600,7 +630,8 @@ void diffuse(const uint8_t* pixels, size_t height, size_t width, int channels, S
 #define SMALTI_NAME_(x) #x
 #define SMALTI_NAME(x) SMALTI_NAME_(x)
 extern const Kernels table;
-const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, plus_plus, diffuse, oklab};
+const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, plus_plus, diffuse,
+                       morton, oklab};
 
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

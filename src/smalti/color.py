@@ -43,10 +43,10 @@ def _srgb_to_linear(value: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(value <= _SRGB_KNEE, value / 12.92, base * base * root * root)  # base ** 2.4
 
 
-LINEAR = _srgb_to_linear(np.arange(256) / 255.0)
+LINEAR = _srgb_to_linear(np.arange(256, dtype=np.float64) / 255.0)
 """Linear light, 0..1, of the 256 sRGB values."""
 
-_ROUNDING = _srgb_to_linear((np.arange(255) + 0.5) / 255.0)
+_ROUNDING = _srgb_to_linear((np.arange(255, dtype=np.float64) + 0.5) / 255.0)
 """Linear light at which the nearest 8-bit sRGB value changes."""
 
 # Oklab to the cube roots of LMS, and LMS to linear sRGB (Ottosson).
@@ -129,7 +129,9 @@ def _oklab_to_srgb8(lab: NDArray[np.float64]) -> NDArray[np.uint8]:
     # Written out: a matrix product may use fused multiply-add, and then depends on the CPU.
     lms = [_dot(row, (lab[:, 0], lab[:, 1], lab[:, 2])) for row in _LAB_TO_LMS]
     linear = [_dot(row, [v * v * v for v in lms]) for row in _LMS_TO_RGB]
-    return np.column_stack([np.searchsorted(_ROUNDING, c, "right") for c in linear]).astype(np.uint8)
+    return np.column_stack([np.searchsorted(_ROUNDING, c, "right") for c in linear]).astype(
+        np.uint8
+    )
 
 
 def _dot(row: Any, columns: Any) -> NDArray[np.float64]:

@@ -93,7 +93,7 @@ class Histogram:
     @property
     def channels(self) -> int:
         """3, or 4 with alpha."""
-        return self.stored_colors.shape[1]
+        return int(self.stored_colors.shape[1])
 
     @property
     def total(self) -> int:

@@ -96,7 +96,8 @@ def from_float(array: Any) -> Image:
     if not (low >= 0 and high <= 1):  # also false for NaN
         hint = "; divide by 255 first if that is its range" if 1 < high <= 255 and low >= 0 else ""
         raise BadImage(f"float image must be within 0..1, got {low:g} to {high:g}{hint}")
-    return np.floor(array.astype(np.float64) * 255 + 0.5).astype(np.uint8)
+    rounded: Image = np.floor(array.astype(np.float64) * 255 + 0.5).astype(np.uint8)
+    return rounded
 
 
 def from_uint16(array: Any) -> Image:
@@ -121,4 +122,5 @@ def from_uint16(array: Any) -> Image:
     if array.dtype != np.uint16:
         raise BadImage(f"from_uint16 expects uint16, got {array.dtype}; {_way_out(array)}")
     # PNG (Third Edition) 13.12: the nearest of 255 steps of 257.
-    return ((array.astype(np.uint32) * 255 + 32895) >> 16).astype(np.uint8)
+    rounded: Image = ((array.astype(np.uint32) * 255 + 32895) >> 16).astype(np.uint8)
+    return rounded

@@ -15,7 +15,6 @@ the native code.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +49,7 @@ class Step:
 
 
 def lloyd(
-    tree: Any,
+    tree: _core.Tree,
     centroids: NDArray[np.float32],
     *,
     max_iter: int,
@@ -115,7 +114,7 @@ def lloyd(
 
 
 def _seeds_step(
-    tree: Any,
+    tree: _core.Tree,
     centroids: NDArray[np.float32],
     sums: NDArray[np.int64],
     unit: float,
@@ -131,7 +130,7 @@ def _seeds_step(
 
 
 def _update(
-    tree: Any, centroids: NDArray[np.float32], sums: NDArray[np.int64], threads: int
+    tree: _core.Tree, centroids: NDArray[np.float32], sums: NDArray[np.int64], threads: int
 ) -> tuple[NDArray[np.float32], float]:
     """Return each cluster's mean, and the mean squared distance of the points to them."""
     counts = sums[:, -1]
@@ -148,7 +147,7 @@ def _update(
 
 
 def _revive(
-    tree: Any, centroids: NDArray[np.float32], empty: NDArray[np.intp], threads: int
+    tree: _core.Tree, centroids: NDArray[np.float32], empty: NDArray[np.intp], threads: int
 ) -> None:
     """Move empty clusters to the points that add most to the distortion, one each."""
     alive = np.setdiff1d(np.arange(len(centroids)), empty)
@@ -157,5 +156,5 @@ def _revive(
     _core.nearest(tree, entries, labels, d2, threads)
     error = d2 * tree.weights()
     worst = np.argsort(-error, kind="stable")[: len(empty)]
-    worst = worst[error[worst] > 0].astype(np.uint32)
-    centroids[empty[: len(worst)]] = tree.coordinates(worst)
+    worst = worst[error[worst] > 0]
+    centroids[empty[: len(worst)]] = tree.coordinates(worst.astype(np.uint32))

@@ -32,7 +32,9 @@ class Option:
         """Return `value` if it is allowed, else raise `BadOption`."""
         if self.choices:
             if value not in self.choices:
-                raise BadOption(f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}")
+                raise BadOption(
+                    f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}"
+                )
             return value
         return self._check_number(value)
 
@@ -90,10 +92,18 @@ def _table() -> Iterator[Option]:
     yield Option(
         "jobs", None, "Files to work on at once, each in a process (default: all cores).", 1, 1024
     )
-    yield Option("icc", "srgb", "Color profile: convert to sRGB, keep it, or ignore it.",
-                 choices=("srgb", "keep", "strip"))
-    yield Option("format", None, "Output format (default: from the output's name, else PNG).",
-                 choices=("png", "webp", "gif"))
+    yield Option(
+        "icc",
+        "srgb",
+        "Color profile: convert to sRGB, keep it, or ignore it.",
+        choices=("srgb", "keep", "strip"),
+    )
+    yield Option(
+        "format",
+        None,
+        "Output format (default: from the output's name, else PNG).",
+        choices=("png", "webp", "gif"),
+    )
 
 
 OPTIONS: dict[str, Option] = {option.name: option for option in _table()}

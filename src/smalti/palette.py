@@ -154,7 +154,9 @@ class Settings:
             space=space,
             init=np.asarray(init) if own else init,
             n_init=check("n_init", n_init),
-            max_iter=check("max_iter", OPTIONS["max_iter"].default if max_iter is None else max_iter),
+            max_iter=check(
+                "max_iter", OPTIONS["max_iter"].default if max_iter is None else max_iter
+            ),
             tol=DEFAULT_TOL[space] if tol is None else check("tol", tol),
             seed=check("seed", seed),
             threads=check("threads", _cores() if threads is None else threads),
@@ -330,8 +332,9 @@ def fit_palette(
     """
     colors, counts = histogram.stored_colors, histogram.stored_counts
     if len(colors) <= settings.k:
-        fit = Fit(len(colors), 0, "exact", 0.0, np.empty((0, colors.shape[1]), np.float32),
-                  settings.space)
+        fit = Fit(
+            len(colors), 0, "exact", 0.0, np.empty((0, colors.shape[1]), np.float32), settings.space
+        )
         labels = np.arange(len(colors), dtype=np.uint16)
         return *_ordered(colors, labels, counts, by_share=True), fit
     problem = Problem(histogram, settings)
@@ -339,8 +342,14 @@ def fit_palette(
     palette, labels = problem.settle(problem.round(best.centroids))
     if problem.transparent:
         palette, labels = _with_transparent(palette, labels, colors)
-    fit = Fit(len(colors), best.iteration, best.stop_reason or "max_iter", best.distortion,
-              best.centroids, settings.space)
+    fit = Fit(
+        len(colors),
+        best.iteration,
+        best.stop_reason or "max_iter",
+        best.distortion,
+        best.centroids,
+        settings.space,
+    )
     by_share = isinstance(settings.init, str)
     return *_ordered(palette, labels, counts, by_share=by_share), fit
 
@@ -379,8 +388,8 @@ def _ordered(
     np.add.at(weights, labels, counts)
     order = np.arange(len(palette))
     if by_share:
-        channels = [palette[:, c] for c in reversed(range(palette.shape[1]))]
-        order = np.lexsort([*channels, -weights])
+        keys = np.column_stack([palette[:, ::-1].astype(np.int64), -weights])
+        order = np.lexsort(keys.T)
     rank = np.empty(len(palette), np.uint16)
     rank[order] = np.arange(len(palette))
     return Palette(palette[order], weights[order] / weights.sum()), rank[labels]

@@ -2,19 +2,19 @@
 
     points -> [seeds] -> centroids (k, d) -> k-means
 
-| init        | what it does                                              | source |
-| ----------- | --------------------------------------------------------- | ------ |
-| `splitting` | cut the box that gains most, along its principal axis     | Wan, Wong & Prusinkiewicz (1988), doi:10.1007/BFb0040413 |
-| `k-means++` | far colors likely, the best of several drawn each time    | Arthur & Vassilvitskii (2007), ACM-SIAM SODA |
-| `random`    | distinct colors of the image, drawn by their pixel counts | Forgy (1965) |
-| `box`       | points of the bounding box, colors of the image or not    | OpenCV's KMEANS_RANDOM_CENTERS |
+    splitting   cut the box that gains most, along its principal axis:
+                Wan, Wong & Prusinkiewicz (1988), doi:10.1007/BFb0040413
+    k-means++   far colors likely, the best of several drawn each time:
+                Arthur & Vassilvitskii (2007), ACM-SIAM SODA, 1027-1035
+    random      distinct colors of the image, drawn by their pixel counts: Forgy (1965)
+    box         points of the bounding box, colors of the image or not:
+                OpenCV's KMEANS_RANDOM_CENTERS
 
 `splitting` is deterministic and nearly always the best start; the others are
 here to be compared with, and to restart from.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ RESTARTS = {"splitting": 1, "k-means++": 1, "random": 10, "box": 10}
 _MASK = 2**64 - 1
 
 
-def make(tree: Any, k: int, init: str, seed: int) -> NDArray[np.float32]:
+def make(tree: _core.Tree, k: int, init: str, seed: int) -> NDArray[np.float32]:
     """Return at most k starting centroids for the points of `tree`.
 
     Parameters
@@ -65,7 +65,7 @@ def _random(seed: int) -> Iterator[float]:
         yield ((z ^ z >> 31) >> 11) * 2.0**-53
 
 
-def _draw_rows(tree: Any, k: int, seed: int) -> NDArray[np.uint32]:
+def _draw_rows(tree: _core.Tree, k: int, seed: int) -> NDArray[np.uint32]:
     """Rows of k distinct points (or all of them), likely ones first; no row twice."""
     ends = np.cumsum(tree.weights())
     random = _random(seed)
@@ -82,8 +82,9 @@ def _draw_rows(tree: Any, k: int, seed: int) -> NDArray[np.uint32]:
     return np.fromiter(rows, np.uint32, len(rows))
 
 
-def _draw_in_box(tree: Any, k: int, seed: int) -> NDArray[np.float32]:
+def _draw_in_box(tree: _core.Tree, k: int, seed: int) -> NDArray[np.float32]:
     low, high = tree.box()
     random = _random(seed)
     fractions = np.array([[next(random) for _ in low] for _ in range(k)])
-    return (low + fractions * (high - low)).astype(np.float32)
+    points: NDArray[np.float32] = (low + fractions * (high - low)).astype(np.float32)
+    return points

@@ -1,0 +1,46 @@
+# The two commands of a fresh machine are `make demo` and `make test`; both set everything up.
+# They need python3 (3.11 or newer, with venv), a C++17 compiler and access to PyPI.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := pyproject.toml CMakeLists.txt $(shell find native src -name '*.cpp' -o -name '*.hpp' -o -name '*.py')
+
+IMAGE ?= examples/demo.png
+K ?= 64
+DATA ?= ../shared/data
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/installed
+	@mkdir -p demo
+	@$(BIN)/smalti compress -k $(K) --out-dir demo --force $(DEMO_FLAGS) "$(IMAGE)"
+
+# Somebody's own picture is compressed even where the result is larger: they want to see it.
+ifneq ($(IMAGE),examples/demo.png)
+DEMO_FLAGS := --allow-larger
+endif
+
+test: .venv/installed-test
+	@$(BIN)/python -m pytest --doctest-modules --pyargs tests smalti
+
+lint: .venv/installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed-bench
+	$(BIN)/python bench/figures.py --data "$(DATA)"
+
+clean:
+	rm -rf .venv build demo
+
+# The package is installed as users get it, not linked, so that what is tested is what is shipped.
+.venv/installed: $(SOURCES)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Building smalti; the first time takes about a minute."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	@touch $@
+
+.venv/installed-%: .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check ".[$*]"
+	@touch $@

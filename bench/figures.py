@@ -1,0 +1,213 @@
+"""Prints the figures that smalti is held to, as ratios to rivals in the same run.
+
+    python bench/figures.py --data FOLDER [distortion | speed | command | startup | determinism ...]
+
+FOLDER holds kodak/*.png and best_known_mse_kodak.csv. Times are CPU times of one thread unless a
+line says wall; every ratio is taken pair by pair on the same pixels, and the median is printed.
+MSE is the mean over pixels of the squared difference summed over R, G and B, of 8-bit output.
+"""
+
+import argparse
+import csv
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import smalti
+
+KS = (16, 64, 256)
+SMALTI = [str(Path(sys.executable).with_name("smalti"))]
+
+
+def cpu_seconds(call: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    result = call()
+    return time.process_time() - start, result
+
+
+def mse(image: np.ndarray, result: np.ndarray) -> float:
+    return float(((image.astype(np.int64) - result) ** 2).sum(-1).mean())
+
+
+def photos(data: Path) -> dict[str, np.ndarray]:
+    paths = sorted((data / "kodak").glob("*.png"))
+    return {path.name: np.asarray(Image.open(path).convert("RGB")) for path in paths}
+
+
+def distortion(data: Path) -> None:
+    """Unrounded distortion against the best known, default settings in srgb."""
+    with (data / "best_known_mse_kodak.csv").open() as file:
+        rows = [row for row in csv.reader(file) if len(row) == 3 and row[1].isdigit()]
+    best = {(name, int(k)): float(value) for name, k, value in rows}
+    print('quantize(image, k, space="srgb"): distortion of unrounded centroids / best known')
+    for k in KS:
+        ratios = [
+            smalti.quantize(image, k, space="srgb").fit.distortion / best[name, k]
+            for name, image in photos(data).items()
+        ]
+        print(
+            f"  k={k:3}  mean {mean(ratios):.4f}  worst {max(ratios):.4f}  ({len(ratios)} photos)"
+        )
+
+
+def by_imagequant(image: np.ndarray, k: int) -> tuple[float, np.ndarray]:
+    import imagequant
+
+    height, width = image.shape[:2]
+    raw = np.dstack([image, np.full((height, width), 255, np.uint8)]).tobytes()
+    seconds, (indices, palette) = cpu_seconds(
+        lambda: imagequant.quantize_raw_rgba_bytes(
+            raw, width, height, dithering_level=0.0, max_colors=k
+        )
+    )
+    colors = np.array(palette, np.uint8).reshape(-1, 4)[:, :3]
+    return seconds, colors[np.frombuffer(indices, np.uint8)].reshape(image.shape)
+
+
+def by_scikit_learn(image: np.ndarray, k: int) -> tuple[float, np.ndarray]:
+    from sklearn.cluster import KMeans
+
+    pixels = image.reshape(-1, 3).astype(np.float32)
+    seconds, fitted = cpu_seconds(lambda: KMeans(k, n_init=1, random_state=0).fit(pixels))
+    colors = np.rint(fitted.cluster_centers_).astype(np.uint8)
+    return seconds, colors[fitted.labels_].reshape(image.shape)
+
+
+def by_smalti(image: np.ndarray, k: int) -> tuple[float, np.ndarray]:
+    seconds, result = cpu_seconds(lambda: smalti.quantize(image, k, space="srgb", threads=1))
+    return seconds, result.to_array()
+
+
+def speed(data: Path) -> None:
+    """Time and 8-bit MSE of an array's quantization against imagequant and scikit-learn."""
+    print('smalti: quantize(image, k, space="srgb", threads=1), no dithering')
+    print("imagequant: quantize_raw_rgba_bytes(raw, w, h, dithering_level=0, max_colors=k)")
+    print("scikit-learn: KMeans(k, n_init=1).fit(all pixels, float32), one thread, 2 photos")
+    images = photos(data)
+    for k in KS:
+        compare("imagequant", by_imagequant, list(images.values()), k, runs=3)
+        compare("scikit-learn", by_scikit_learn, list(images.values())[2::20], k, runs=1)
+
+
+def compare(
+    name: str,
+    rival: Callable[[np.ndarray, int], tuple[float, np.ndarray]],
+    images: list[np.ndarray],
+    k: int,
+    runs: int,
+) -> None:
+    times, errors = [], []
+    for image in images:
+        pairs = [(by_smalti(image, k), rival(image, k)) for _ in range(runs)]
+        times.append(median(ours[0] / theirs[0] for ours, theirs in pairs))
+        errors.append(mse(image, pairs[0][0][1]) / mse(image, pairs[0][1][1]))
+    print(
+        f"  k={k:3}  smalti / {name:12}  time {median(times):.4f}  (1/{1 / median(times):.0f})  "
+        f"MSE mean {mean(errors):.3f} worst {max(errors):.3f}"
+    )
+
+
+def run_wall(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def command(data: Path) -> None:
+    """The commands, whole: one file and all, wall time and bytes, against pngquant."""
+    if not shutil.which("pngquant"):
+        print("pngquant is not installed: apt-get install pngquant")
+        return
+    files = [str(path) for path in sorted((data / "kodak").glob("*.png"))]
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = Path(folder, "ours"), Path(folder, "theirs")
+        theirs.mkdir()
+        copies = [shutil.copy(path, theirs) for path in files]
+
+        def smalti_files(some: list[str]) -> float:
+            shutil.rmtree(ours, ignore_errors=True)
+            return run_wall([*SMALTI, "compress", "-q", "-k", "256", "--out-dir", str(ours), *some])
+
+        def pngquant_files(some: list[str]) -> float:
+            return run_wall(["pngquant", "--nofs", "--force", "256", *some])
+
+        many = median(smalti_files(files) / pngquant_files(copies) for _ in range(3))
+        size = sum(path.stat().st_size for path in ours.iterdir())
+        rival_size = sum(path.stat().st_size for path in theirs.glob("*-fs8.png")) or sum(
+            path.stat().st_size for path in theirs.glob("*-or8.png")
+        )
+        one = median(smalti_files(files[:1]) / pngquant_files(copies[:1]) for _ in range(11))
+    print("smalti compress -k 256 / pngquant --nofs 256 (wall)")
+    print(f"  24 files in one command  time {many:.3f}  bytes {size / rival_size:.3f}")
+    print(f"  one file                 time {one:.3f}")
+
+
+def startup(data: Path) -> None:
+    """What starting costs before any pixel is touched."""
+
+    def best(*arguments: str) -> float:
+        return median(run_wall([*arguments]) for _ in range(15)) * 1e3
+
+    numpy = best(sys.executable, "-c", "import numpy")
+    library = best(sys.executable, "-c", "import numpy, smalti")
+    print(f"import smalti: {library - numpy:.0f} ms over import numpy ({numpy:.0f} ms) (wall)")
+    print(f"smalti --version: {best(*SMALTI, '--version'):.0f} ms (wall)")
+
+
+def digest(image: np.ndarray, threads: int) -> str:
+    result = smalti.quantize(image, 64, threads=threads)
+    return hashlib.sha256(result.palette.tobytes() + result.indices.tobytes()).hexdigest()
+
+
+def determinism(data: Path) -> None:
+    """One hash of palette and indices per image over CPU levels and thread counts."""
+    if "SMALTI_DIGEST" in os.environ:  # a child: one level, all thread counts
+        for name, image in photos(data).items():
+            print(name, *{digest(image, threads) for threads in (1, 2, 8)})
+        return
+    outputs = set()
+    for level in ("v2", "v3", "v4"):
+        environment = {**os.environ, "SMALTI_ISA": level, "SMALTI_DIGEST": "1"}
+        child = [sys.executable, __file__, "--data", str(data), "determinism"]
+        done = subprocess.run(child, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"  level {level}: this CPU does not have it")
+        else:
+            outputs.add(done.stdout)
+    lines = [line for output in outputs for line in output.splitlines()]
+    same = len(outputs) == 1 and all(len(line.split()) == 2 for line in lines)
+    print(f"one SHA-256 per image over v2, v3, v4 x 1, 2, 8 threads: {'yes' if same else 'NO'}")
+
+
+FIGURES = {f.__name__: f for f in (distortion, speed, command, startup, determinism)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("figures", nargs="*", default=list(FIGURES), metavar="|".join(FIGURES))
+    arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    if "SMALTI_DIGEST" not in os.environ:
+        print(
+            f"smalti {smalti.__version__}, {platform.processor() or platform.machine()}, "
+            f"{os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%F')}"
+        )
+    for name in arguments.figures:
+        FIGURES[name](arguments.data)
+
+
+if __name__ == "__main__":
+    main()

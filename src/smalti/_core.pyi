@@ -1,0 +1,66 @@
+"""The native core as Python sees it; contracts are in native/core.hpp."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Tree:
+    @property
+    def size(self) -> int: ...
+    @property
+    def dims(self) -> int: ...
+    @property
+    def second_moment(self) -> float: ...
+    def weights(self) -> NDArray[np.int64]: ...
+    def box(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def coordinates(self, rows: NDArray[np.uint32]) -> NDArray[np.float32]: ...
+
+def level() -> str: ...
+def choose_level(name: str) -> bool: ...
+def count_colors(
+    pixels: NDArray[np.uint8], threads: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+def storage_order(colors: NDArray[np.uint8]) -> NDArray[np.uint32]: ...
+def gather(
+    pixels: NDArray[np.uint8],
+    colors: NDArray[np.uint8],
+    labels: NDArray[np.uint16],
+    out: NDArray[Any],
+    threads: int,
+) -> None: ...
+def to_points(
+    colors: NDArray[np.uint8], space: int, linear: NDArray[np.float64], points: NDArray[np.int16]
+) -> None: ...
+def make_tree(
+    colors: NDArray[np.uint8],
+    points: NDArray[np.int16],
+    counts: NDArray[np.int64],
+    alpha_gap: int,
+) -> Tree: ...
+def step(
+    tree: Tree,
+    centroids: NDArray[np.float32],
+    sums: NDArray[np.int64],
+    labels: NDArray[np.uint16] | None,
+    threads: int,
+) -> int: ...
+def nearest(
+    tree: Tree,
+    entries: NDArray[np.int16],
+    labels: NDArray[np.uint16],
+    d2: NDArray[np.int32] | None,
+    threads: int,
+) -> None: ...
+def split_seeds(tree: Tree, k: int) -> NDArray[np.float32]: ...
+def plus_plus(tree: Tree, k: int, trials: int, seed: int) -> NDArray[np.uint32]: ...
+def diffuse(
+    pixels: NDArray[np.uint8],
+    space: int,
+    linear: NDArray[np.float64],
+    entries: NDArray[np.int16],
+    opaque: NDArray[np.uint8],
+    transparent: int,
+    bounds: NDArray[np.int32],
+    indices: NDArray[np.uint8],
+) -> None: ...

@@ -1,0 +1,5 @@
+"""`python -m smalti.cli` is the command `smalti`."""
+
+from . import main
+
+main()

@@ -1,0 +1,69 @@
+"""The group of subcommands, and the rule that `smalti FILE...` compresses."""
+
+import click
+
+from .. import __version__
+from .compress import compress
+from .terminal import say
+
+__all__ = ["smalti"]
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+class _CompressByDefault(click.Group):
+    """A group whose arguments go to `compress` unless they start with a subcommand.
+
+    Thus `smalti photo.png`, and pngquant's `smalti 256 --ext .png photo.png`, work.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {*self.commands, "--help", "-h", "--version", "-V"}
+        if not args:
+            args = ["--help"]
+        elif args[0] not in own:
+            args = ["compress", *args]
+        return super().parse_args(ctx, args)
+
+
+def _show_version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        say(f"smalti {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_CompressByDefault, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def smalti() -> None:
+    """Palette image compression: k-means in color space, done properly.
+
+    `smalti FILE...` is short for `smalti compress FILE...`; see `smalti compress --help`.
+    """
+
+
+smalti.add_command(compress)
+
+
+@smalti.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    r"""Print the completion script of a shell.
+
+    \b
+    bash  eval "$(smalti completion bash)"         in ~/.bashrc
+    zsh   eval "$(smalti completion zsh)"          in ~/.zshrc
+    fish  smalti completion fish | source          in ~/.config/fish/config.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None  # the choice lists what click knows
+    say(script(smalti, {}, "smalti", "_SMALTI_COMPLETE").source())

@@ -1,0 +1,199 @@
+"""The flags of `smalti compress`, and their translation into jobs and library options."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import click
+
+from ..options import OPTIONS, check
+from . import jobs
+from .run import Settings, run
+
+__all__ = ["compress"]
+
+ASK_DEFAULT = 16  # what the tutorials ask for
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def knob(name: str, *flags: str) -> Decorator:
+    """Return the click option for one row of the library's table of options."""
+    option = OPTIONS[name]
+    kind: click.ParamType[Any]
+    if option.choices:
+        kind = click.Choice(option.choices)
+    elif option.integer:
+        kind = click.IntRange(
+            None if option.low is None else int(option.low),
+            None if option.high is None else int(option.high),
+        )
+    else:
+        kind = click.FloatRange(option.low, option.high)
+    return click.option(
+        *(flags or (f"--{name.replace('_', '-')}",)),
+        name,
+        type=kind,
+        default=option.default,
+        show_default=option.default is not None,
+        help=option.help,
+    )
+
+
+def flag(*names: str, help: str) -> Decorator:  # noqa: A002
+    """Return a click option that is on or off."""
+    return click.option(*names, is_flag=True, help=help)
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done; 1 some of several files failed; 2 usage or unreadable input; "
+    "4 refused by a limit; 15 output exists (see --force); 16 cannot write; 98 not smaller; "
+    "130 and 143 interrupted.",
+)
+@click.argument("sources", nargs=-1, metavar="[K] FILE|FOLDER|-...")
+@knob("k", "-k", "--colors")
+@flag("--ask", help=f"Ask for the number of colors (Enter: {ASK_DEFAULT}).")
+@click.option("-o", "--output", metavar="PATH", help="Output file; - for standard output.")
+@click.option("--out-dir", metavar="FOLDER", help="Write there, in the folders of the input.")
+@click.option("--ext", metavar="SUFFIX", help="Replace the input's suffix, such as -small.png.")
+@click.option("--name", metavar="TEMPLATE", help="Output name, such as '{stem}_{k}_colors.png'.")
+@flag("-f", "--force", help="Replace existing outputs. Never makes a file larger.")
+@flag("-r", "--recursive", help="Compress all images in the given folders.")
+@knob("format")
+@knob("space")
+@knob("dither")
+@flag("--nofs", help="The same as --dither none (pngquant).")
+@knob("init")
+@knob("n_init")
+@knob("max_iter")
+@knob("tol")
+@knob("seed")
+@knob("icc")
+@flag("--allow-larger", help="Write the result even if it is not smaller than the input.")
+@flag("--preserve", help="Keep the file times and the density (dpi).")
+@knob("threads")
+@knob("jobs", "-j", "--jobs")
+@flag("--json", help="Report as JSON, one object per line and input.")
+@flag("--explain", help="Say where the output's bytes went.")
+@flag("--show", help="Open the original beside the result.")
+@flag("-v", "--verbose", help="Print the iterations of k-means, and full reports.")
+@flag("-q", "--quiet", help="Print errors only.")
+@flag("--debug", help="Print the traceback of errors.")
+@click.option(
+    "-s",
+    "--speed",
+    type=click.IntRange(1, 11),
+    help="Accepted for pngquant's sake; without effect until there are levels of effort.",
+)
+@flag("--strip", help="Accepted for pngquant's sake: metadata is left out anyway.")
+@flag("--skip-if-larger", help="Accepted for pngquant's sake: it is always so.")
+def compress(**given: Any) -> int:
+    """Write each image as a palette image of at most K colors.
+
+    photo.jpg becomes photo-smalti.png beside it, or what -o, --ext, --name or --out-dir say
+    (with --out-dir, names stay: sub/photo.jpg becomes FOLDER/sub/photo.png). A result that
+    would be no smaller than its input is not written: exit code 98, or with --out-dir the
+    original is copied and counted as kept, or on standard output the original goes through.
+    Standard input is -, and then standard output is the default.
+
+    Without -k or --ask, palettes have 256 colors. Lines that pngquant takes work: a number
+    before the files is K, and --ext, --force, --nofs, --output mean what they mean there.
+    """
+    sources, k = _number_first(list(given["sources"]), given["k"])
+    _refuse_contradictions(sources, given)
+    to_standard = given["output"] == "-" or (given["output"] is None and sources == ["-"])
+    if to_standard and sys.stdout.isatty():
+        raise click.UsageError("standard output is a terminal; redirect it, or use -o FILE")
+    if given["ask"]:
+        k = _ask(sys.stderr if to_standard or given["json"] else sys.stdout)
+    settings = _settings(given, k)
+    return run(jobs.plan(sources, _naming(given, k), recursive=given["recursive"]), settings)
+
+
+def _number_first(sources: list[str], k: int) -> tuple[list[str], int]:
+    """Take pngquant's number of colors from the front, unless a file has that name."""
+    first = sources[0] if sources else ""
+    if not (first.isascii() and first.isdigit()) or os.path.exists(first):
+        return sources, k
+    if _came_from_user("k"):
+        raise click.UsageError(f"the number of colors is given twice: {first} and {k}")
+    return sources[1:], int(check("k", int(first)))
+
+
+def _came_from_user(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
+    named = [flag for flag in ("output", "ext", "name") if given[flag] is not None]
+    several = len(sources) > 1 or any(os.path.isdir(source) for source in sources)
+    problems = (
+        (not sources, "no input; give image files, folders with -r, or - for standard input"),
+        (len(named) > 1, "only one of --output, --ext and --name names the output"),
+        (given["output"] and given["out_dir"], "--output and --out-dir exclude each other"),
+        (given["output"] and several, "--output is for one input; --out-dir takes several"),
+        ("-" in sources and several, "standard input is compressed alone"),
+        (given["ask"] and _came_from_user("k"), "--ask and --colors exclude each other"),
+        (given["ask"] and "-" in sources, "--ask reads standard input, which is the image"),
+        (given["nofs"] and given["dither"] != "none", "--nofs and --dither contradict each other"),
+        (
+            "-" in sources and (given["out_dir"] or given["ext"] or given["name"]),
+            "standard input has no name to derive another from; -o names the output",
+        ),
+        (given["show"] and several, "--show is for one input"),
+        (given["quiet"] and given["verbose"], "--quiet and --verbose exclude each other"),
+    )
+    for wrong, sentence in problems:
+        if wrong:
+            raise click.UsageError(sentence)
+
+
+def _ask(stream: TextIO) -> int:
+    """Ask on `stream` for the number of colors until the answer is one."""
+    while True:
+        stream.write(f"Number of colors [{ASK_DEFAULT}]: ")
+        stream.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise click.UsageError("--ask found no answer on standard input; -k gives the number")
+        try:
+            return int(check("k", int(line.strip() or ASK_DEFAULT)))
+        except ValueError:
+            low, high = OPTIONS["k"].low, OPTIONS["k"].high
+            stream.write(f"Please answer with a whole number from {low:,} to {high:,}.\n")
+
+
+def _naming(given: dict[str, Any], k: int) -> jobs.Naming:
+    """Return the rule for output names."""
+    return jobs.Naming(
+        k=k,
+        format=given["format"] or "png",
+        output=given["output"],
+        out_dir=given["out_dir"],
+        ext=given["ext"],
+        name=given["name"],
+    )
+
+
+def _settings(given: dict[str, Any], k: int) -> Settings:
+    """Return what every job has in common."""
+    passed_on = (
+        "format space dither init n_init max_iter tol seed icc allow_larger preserve threads"
+    )
+    return Settings(
+        options={
+            "k": k,
+            "overwrite": given["force"],
+            **{name: given[name] for name in passed_on.split()},
+        },
+        jobs=given["jobs"],
+        json=given["json"],
+        explain=given["explain"],
+        show=given["show"],
+        verbose=given["verbose"],
+        quiet=given["quiet"],
+        debug=given["debug"],
+    )

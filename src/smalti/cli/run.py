@@ -1,0 +1,310 @@
+"""Doing the jobs, here or in worker processes, and telling how each went.
+
+A job ends in an Outcome: compressed, kept (the result would have been larger, so
+the original went where it belongs), or failed. Outcomes are plain values that
+travel between processes, and are told in the order of the inputs.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..compress import Report
+from ..compress import compress as library_compress
+from ..decode import Limits
+from ..errors import BadImage, CannotWrite, NotSmaller, SmaltiError
+from ..files import check_writable, shown, write_atomic
+from ..kmeans import Step
+from .jobs import STANDARD, Job
+from .terminal import Bar, blame, complain, paint, say, tell
+
+__all__ = ["Settings", "run"]
+
+SOME_FAILED = 1
+STAGES = {"decode": 0, "histogram": 15, "palette": 20, "map": 60, "encode": 65, "write": 95}
+"""Where on the progress bar, in percent, each stage begins."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all jobs have in common: the library's options, and what to print."""
+
+    options: dict[str, Any]
+    jobs: int | None = None
+    json: bool = False
+    explain: bool = False
+    show: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job ended."""
+
+    job: Job
+    status: str  # "compressed", "kept" or "failed"
+    exit_code: int = 0
+    message: str = ""
+    report: Report | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    steps: list[str] = field(default_factory=list)  # lines of --verbose
+    trace: str = ""  # of --debug
+
+
+def run(jobs: Sequence[Job], settings: Settings) -> int:
+    """Do all jobs, tell about each, and return the exit code."""
+    if len(jobs) == 1:
+        outcome = _alone(jobs[0], settings)
+        _tell(outcome, settings, single=True)
+        if settings.show and outcome.report:
+            _show(outcome)
+        return outcome.exit_code
+    return _many(jobs, settings)
+
+
+# ---------------------------------------------------------------- one job
+
+
+def perform(
+    job: Job,
+    settings: Settings,
+    *,
+    on_step: Callable[[Step], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Do one job. Whatever goes wrong is its outcome, so that it cannot stop the others."""
+    source: Any = job.source
+    try:
+        if job.refusal:
+            raise job.refusal
+        source = _standard_input() if source == STANDARD else source
+        if job.copy_to:
+            _make_folder(Path(job.target).parent)
+        report = library_compress(
+            source, job.target, **settings.options, progress=on_step, on_stage=on_stage
+        )
+        name = "standard input" if job.source == STANDARD else report.source
+        report = replace(report, source=name, data=None)
+        sizes = (report.bytes_in or 0, report.bytes_out)
+        return Outcome(job, "compressed", 0, "", report, *sizes)
+    except NotSmaller as error:
+        return _not_smaller(job, source, settings, error)
+    except Exception as error:
+        return _failed(job, error, settings)
+
+
+def _standard_input() -> bytes:
+    """Return standard input, or as much as shows that it is over the limit."""
+    if sys.stdin is None:
+        raise BadImage("standard input is closed; name a file instead of -")
+    return sys.stdin.buffer.read(int(Limits().input_mib * 2**20) + 1)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"{shown(folder)}: cannot be made: {error.strerror}") from error
+
+
+def _not_smaller(job: Job, source: Any, settings: Settings, error: NotSmaller) -> Outcome:
+    """Send the original where the result would have gone, if that is not its own folder."""
+    if not job.copy_to and job.target != STANDARD:
+        return _failed(job, error, settings)
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        if job.copy_to:
+            _copy(data, job, settings.options)
+        else:
+            _to_standard_output(data)
+    except Exception as failure:
+        return _failed(job, failure, settings)
+    code = 0 if job.copy_to else error.exit_code
+    return Outcome(job, "kept", code, str(error), bytes_in=len(data), bytes_out=len(data))
+
+
+def _copy(data: bytes, job: Job, options: dict[str, Any]) -> None:
+    """Write the original to where it is kept, unless it is there already."""
+    assert job.copy_to is not None
+    target, overwrite = Path(job.copy_to), options["overwrite"]
+    if target.exists() and target.samefile(job.source):
+        return
+    check_writable(target, overwrite)
+    times_of = Path(job.source) if options["preserve"] else None
+    write_atomic(target, data, overwrite=overwrite, preserve_from=times_of)
+
+
+def _to_standard_output(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise CannotWrite(f"standard output: {error.strerror}") from error
+
+
+def _failed(job: Job, error: Exception, settings: Settings) -> Outcome:
+    trace = ""
+    if settings.debug:
+        import traceback
+
+        trace = "".join(traceback.format_exception(error))
+    code, sentence = blame(error)
+    if not isinstance(error, SmaltiError):
+        sentence = f"{shown(job.source)}: {sentence}"
+    return Outcome(job, "failed", code, sentence, trace=trace)
+
+
+def _alone(job: Job, settings: Settings) -> Outcome:
+    """Do the only job, in this process, with a progress bar."""
+    with Bar(100, wanted=not settings.quiet) as bar:
+
+        def on_step(step: Step) -> None:
+            if settings.verbose:
+                bar.erase()
+                tell(_step_line(step))
+            # How many iterations are to come is unknown: half of the way that is left, each 10.
+            done = 1 - 0.5 ** (step.iteration / 10)
+            bar.move(int(20 + done * 40), "palette  ")
+
+        def on_stage(stage: str) -> None:
+            bar.move(STAGES.get(stage, 95), f"{stage:<9}", blocks=stage == "encode")
+
+        watch = on_step if settings.verbose or bar.possible else None
+        return perform(job, settings, on_step=watch, on_stage=on_stage)
+
+
+def _step_line(step: Step) -> str:
+    moved = "" if step.moved is None else f"  moved {step.moved:>11,} pixels"
+    return (
+        f"iteration {step.iteration:>4}  distortion {step.distortion:<12.6g}"
+        f"  largest shift {step.shift:<12.6g}{moved}"
+    )
+
+
+# ---------------------------------------------------------------- many jobs
+
+
+def _many(jobs: Sequence[Job], settings: Settings) -> int:
+    """Do several jobs, on several cores; return 0 or `SOME_FAILED`."""
+    started = time.perf_counter()
+    outcomes = []
+    with Bar(len(jobs), wanted=not settings.quiet) as bar:
+        bar.move(0, "compressing")
+        for outcome in _outcomes(jobs, settings):
+            outcomes.append(replace(outcome, report=None))
+            bar.erase()
+            _tell(outcome, settings, single=False)
+            bar.move(len(outcomes), "compressing")
+    if not settings.json and not settings.quiet:
+        say(_total_line(outcomes, time.perf_counter() - started))
+    return SOME_FAILED if any(outcome.exit_code for outcome in outcomes) else 0
+
+
+def _outcomes(jobs: Sequence[Job], settings: Settings) -> Iterator[Outcome]:
+    """Yield the outcome of each job, in order."""
+    from .pool import Pool, cores
+
+    processes = min(settings.jobs or cores(), len(jobs))
+    if settings.options["threads"] is None:
+        threads = max(1, cores() // processes)
+        settings = replace(settings, options={**settings.options, "threads": threads})
+    work = partial(_with_steps, settings=settings)
+    if processes == 1:
+        yield from map(work, jobs)
+    else:
+        yield from Pool(work, processes, partial(_lost, settings=settings)).answers(jobs)
+
+
+def _with_steps(job: Job, settings: Settings) -> Outcome:
+    """Do one job among many: the lines of --verbose wait for its turn."""
+    if not settings.verbose:
+        return perform(job, settings)
+    lines: list[str] = []
+    outcome = perform(job, settings, on_step=lambda step: lines.append(_step_line(step)))
+    return replace(outcome, steps=lines)
+
+
+def _lost(job: Job, settings: Settings) -> Outcome:
+    return _failed(job, MemoryError(), settings)
+
+
+def _total_line(outcomes: Sequence[Outcome], seconds: float) -> str:
+    done = [outcome for outcome in outcomes if outcome.status != "failed"]
+    kept = sum(outcome.status == "kept" for outcome in outcomes)
+    before, after = (sum(o.bytes_in for o in done), sum(o.bytes_out for o in done))
+    parts = [f"{len(outcomes):,} files"]
+    if before:
+        percent = 100 * (1 - after / before)
+        change = f"{abs(percent):.1f} % {'smaller' if percent >= 0 else 'larger'}"
+        parts[0] += f": {before:,} → {after:,} bytes, {change}"
+    larger = sum(outcome.exit_code == NotSmaller.exit_code for outcome in outcomes)
+    failed = len(outcomes) - len(done) - larger
+    counts = ((kept, "kept"), (larger, "not smaller"), (failed, "failed"))
+    parts += [f"{number:,} {word}" for number, word in counts if number]
+    return f"{'; '.join(parts)}; {seconds:.1f} s"
+
+
+# ---------------------------------------------------------------- telling
+
+
+def _tell(outcome: Outcome, settings: Settings, *, single: bool) -> None:
+    """Print what `settings` ask for about one outcome."""
+    if outcome.steps:
+        tell("\n".join([shown(outcome.job.source), *outcome.steps]))
+    if outcome.status == "failed":
+        if outcome.trace:
+            tell(outcome.trace.rstrip())
+        complain(outcome.message)
+    if settings.json:
+        _print_for(outcome, _as_json(outcome))
+    elif outcome.status == "kept" and not settings.quiet:
+        _print_for(outcome, _kept_line(outcome))
+    elif outcome.report and not settings.quiet:
+        _print_for(outcome, _text(outcome.report, settings, full=single or settings.verbose))
+
+
+def _print_for(outcome: Outcome, text: str) -> None:
+    """Print to standard output, or beside it if the image goes there."""
+    to_error = outcome.job.target == STANDARD
+    (tell if to_error else say)(paint(text, sys.stderr if to_error else sys.stdout))
+
+
+def _text(report: Report, settings: Settings, *, full: bool) -> str:
+    text = str(report) if full else report.summary()
+    return f"{text}\n{report.explained()}" if settings.explain else text
+
+
+def _kept_line(outcome: Outcome) -> str:
+    where = f"copied to {shown(outcome.job.copy_to)}" if outcome.job.copy_to else "passed through"
+    return f"{outcome.message}; the original was {where}"
+
+
+def _as_json(outcome: Outcome) -> str:
+    """Return one line: the report, or what came instead of it."""
+    import json
+
+    if outcome.report:
+        record = outcome.report.to_dict()
+    elif outcome.status == "kept":
+        sizes = {"bytes_in": outcome.bytes_in, "bytes_out": outcome.bytes_out}
+        record = {"source": outcome.job.source, "target": outcome.job.copy_to, **sizes}
+    else:
+        record = {"source": outcome.job.source, "error": outcome.message}
+    return json.dumps({**record, "status": outcome.status, "exit_code": outcome.exit_code})
+
+
+def _show(outcome: Outcome) -> None:
+    """Open the original beside the result; that there is no viewer is no failure."""
+    from ..indexed import IndexedImage
+
+    try:
+        IndexedImage.load(outcome.job.target).show(outcome.job.source)
+    except SmaltiError as error:
+        complain(str(error))

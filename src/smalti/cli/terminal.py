@@ -1,0 +1,179 @@
+"""What people see: lines of text, a little color, and a progress bar.
+
+Results go to standard output and everything else to standard error. Color only
+where a terminal shows it and NO_COLOR (https://no-color.org) does not forbid it.
+A reader that goes away (`smalti ... | head -1`) silences us; it does not stop
+the work.
+"""
+
+import os
+import re
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TextIO
+
+import click
+
+from ..errors import CannotWrite, LimitExceeded, SmaltiError
+
+__all__ = ["Bar", "blame", "complain", "flush", "paint", "say", "tell"]
+
+BUG = 70  # EX_SOFTWARE of sysexits.h
+
+BAR_AFTER = 1.0  # seconds; shorter runs draw nothing
+BAR_EVERY = 0.2
+BLOCKING_AFTER = 0.25  # compressing takes at least three times as long as all before it
+ERASE_LINE = "\r\x1b[K"
+
+
+def say(text: str) -> None:
+    """Print a result to standard output."""
+    _print(text, sys.stdout)
+
+
+def tell(text: str) -> None:
+    """Print something beside the result to standard error."""
+    _print(text, sys.stderr)
+
+
+def complain(message: str, error: BaseException | None = None) -> None:
+    """Print one line about what went wrong, after the traceback of `error` if one is given."""
+    if error is not None:
+        import traceback
+
+        tell("".join(traceback.format_exception(error)).rstrip())
+    tell(f"smalti: {' '.join(message.split())}")
+
+
+def blame(error: BaseException) -> tuple[int, str]:
+    """Return the exit code and the sentence for an error, the user's or ours."""
+    if isinstance(error, SmaltiError):
+        return error.exit_code, str(error)
+    if isinstance(error, MemoryError):
+        return LimitExceeded.exit_code, "not enough memory; fewer --jobs need less"
+    return BUG, f"a bug in smalti: {type(error).__name__}: {error}; --debug shows where"
+
+
+def flush() -> int:
+    """Flush standard output; return 0, or the exit code if that fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+    except OSError as error:
+        _silence(sys.stdout)
+        complain(f"{sys.stdout.name}: cannot be written: {error.strerror}")
+        return CannotWrite.exit_code
+    return 0
+
+
+def _print(text: str, stream: TextIO) -> None:
+    # Names that are not UTF-8 travel as lone surrogates, and a terminal may lack "→".
+    encoding = stream.encoding or "utf-8"
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    except BrokenPipeError:
+        _silence(stream)
+    except OSError as error:
+        _silence(stream)
+        raise CannotWrite(f"{stream.name}: cannot be written: {error.strerror}") from error
+
+
+def _silence(stream: TextIO) -> None:
+    """Point a stream whose reader is gone at nothing, so that later prints are harmless."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+# ---------------------------------------------------------------- color
+
+
+def paint(text: str, stream: TextIO) -> str:
+    """Return a report with its title in bold and a swatch before each color, if `stream` can."""
+    title, _, rest = text.partition("\n")
+    if not rest or not _colorful(stream):
+        return text
+    swatches = re.sub(r"#([0-9a-f]{6})(?:[0-9a-f]{2})?\b", _swatch, rest)
+    return f"{click.style(title, bold=True)}\n{swatches}"
+
+
+def _colorful(stream: TextIO) -> bool:
+    allowed = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return allowed and stream.isatty()
+
+
+def _swatch(match: re.Match[str]) -> str:
+    red, green, blue = bytes.fromhex(match[1])
+    return f"{click.style('■', fg=(red, green, blue))} {match[0]}"
+
+
+# ---------------------------------------------------------------- progress
+
+
+class Bar:
+    """A progress bar on standard error, if that is a terminal, once a second has passed.
+
+    A thread draws it, because the work may be inside one long native call. Use as a context
+    manager; `move` says how far the work is, `erased` makes room for printing a line.
+    """
+
+    def __init__(self, length: int, *, wanted: bool = True) -> None:
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._started = time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._drawn = ""  # the line on the screen
+        self.possible = wanted and sys.stderr.isatty()
+        if self.possible:
+            self._bar = click.progressbar(length=length, file=sys.stderr)
+            self._thread = threading.Thread(target=self._draw_again_and_again, daemon=True)
+
+    def __enter__(self) -> "Bar":
+        if self._thread:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        if self._thread:
+            self._thread.join()
+            self.erase()
+
+    def move(self, position: int, label: str, *, blocks: bool = False) -> None:
+        """Say that `position` of the length is done and what is going on now.
+
+        `blocks`: it will hold Python's lock, so that nothing can be drawn until it ends.
+        """
+        if self.possible:
+            with self._lock:
+                self._bar.pos, self._bar.label = position, label
+                if time.monotonic() - self._started > (BLOCKING_AFTER if blocks else BAR_AFTER):
+                    self._draw()
+
+    def erase(self) -> None:
+        """Remove the bar from the screen until it is next drawn."""
+        with self._lock:
+            if self._drawn:
+                sys.stderr.write(ERASE_LINE)
+                sys.stderr.flush()
+                self._drawn = ""
+
+    def _draw_again_and_again(self) -> None:
+        self._over.wait(BAR_AFTER)
+        while not self._over.is_set():
+            with self._lock:
+                self._draw()
+            self._over.wait(BAR_EVERY)
+
+    def _draw(self) -> None:
+        line = self._bar.format_progress_line()
+        if line != self._drawn:
+            sys.stderr.write(ERASE_LINE + line)
+            sys.stderr.flush()
+            self._drawn = line

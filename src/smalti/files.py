@@ -1,0 +1,194 @@
+"""Writing files so that an output is the old one or the complete new one, never in between.
+
+    bytes -> [write_atomic] -> path
+
+The bytes go to a temporary file in the same folder, are flushed to the disk,
+and only then take the output's name, in one step of the file system. Whatever
+fails before that step (a full disk, Ctrl-C, a power cut) leaves the old file
+alone; after it, the new one is complete.
+
+Source: LWN, "A way to do atomic writes" (2019); the SQLite project's
+"Atomic Commit In SQLite" for why the folder must be flushed as well.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from typing import TypeAlias
+
+from .errors import CannotWrite, OutputExists
+from .sources import shown
+
+__all__ = ["check_writable", "shown", "write_atomic"]
+
+Path: TypeAlias = str | os.PathLike[str]
+
+REASONS = {
+    errno.ENOENT: "its folder does not exist; create it first",
+    errno.ENOTDIR: "part of its path is a file, not a folder",
+    errno.EACCES: "no permission to write into its folder",
+    errno.EPERM: "no permission to write into its folder",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than the system allows",
+    errno.EISDIR: "it is a folder",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ELOOP: "its symbolic links lead in a circle",
+}
+# A folder that cannot be opened or flushed (FAT, some network drives, a folder that may be
+# written but not listed) is no reason to call a complete file a failure.
+CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
+CANNOT_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+def check_writable(path: Path, overwrite: bool) -> None:
+    """Refuse early what `write_atomic` would refuse after all the work.
+
+    Raises
+    ------
+    OutputExists : there is a file, and `overwrite` is false.
+    CannotWrite : the folder is missing or may not be written to, or `path`
+        is a folder, a device, or no possible name.
+    """
+    try:
+        _resolved(path, overwrite)
+    except (OSError, ValueError) as error:
+        raise _refusal(path, error) from error
+
+
+def write_atomic(
+    path: Path, data: bytes, *, overwrite: bool, preserve_from: Path | None = None
+) -> None:
+    """Write `data` to `path`: completely and durably, or not at all.
+
+    Parameters
+    ----------
+    path : path
+        A symbolic link is followed: its target is replaced, the link stays. A hard
+        link is not: the file's other names keep the old content.
+    data : bytes
+    overwrite : bool
+        Whether a file that exists may be replaced. It keeps its permissions (and its
+        owner, if the system lets us); a new file gets the usual ones.
+    preserve_from : path or None
+        Take over the times of this file.
+
+    Raises
+    ------
+    OutputExists : there is a file, even one that appeared just now, and
+        `overwrite` is false.
+    CannotWrite : anything else went wrong; says what. No temporary file is left.
+    """
+    try:
+        target, old = _resolved(path, overwrite)
+        times = os.stat(preserve_from) if preserve_from is not None else None
+        folder = os.path.dirname(target) or "."
+        # Random and exclusive: two runs cannot collide, nobody can plant a link in its place.
+        temporary = os.path.join(folder, f".smalti-{os.urandom(4).hex()}.tmp")
+        try:
+            _write(temporary, data, old, times)
+            _publish(temporary, target, overwrite)
+        finally:  # also on Ctrl-C; after a rename there is nothing left to remove
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        _flush_folder(folder)
+    except (OSError, ValueError) as error:
+        raise _refusal(path, error) from error
+
+
+def _resolved(path: Path, overwrite: bool) -> tuple[str, os.stat_result | None]:
+    """Follow links to the file that will be replaced, and look at it."""
+    target = os.path.realpath(os.fspath(path))
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        old = None
+    folder = os.path.dirname(target)
+    if not os.fspath(path) or not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "no such folder")
+    if old and stat.S_ISDIR(old.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder")
+    if old and not stat.S_ISREG(old.st_mode):
+        raise CannotWrite(f"cannot write {shown(path)}: it is not a regular file")
+    if old and not overwrite:
+        raise OutputExists(f"{shown(path)} exists; use --force (overwrite=True) to replace it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
+        raise OSError(errno.EROFS if read_only else errno.EACCES, "not writable")
+    return target, old
+
+
+def _write(
+    temporary: str, data: bytes, old: os.stat_result | None, times: os.stat_result | None
+) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):  # where the system has them
+        flags |= getattr(os, name, 0)
+    descriptor = os.open(temporary, flags, 0o666)  # less the umask, as for any new file
+    try:
+        if old:
+            _take_over(descriptor, old)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        if times:
+            nanoseconds = (times.st_atime_ns, times.st_mtime_ns)
+            os.utime(descriptor if os.utime in os.supports_fd else temporary, ns=nanoseconds)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take_over(descriptor: int, old: os.stat_result) -> None:
+    if not hasattr(os, "fchmod"):  # Windows, where a file's rights come from its folder
+        return
+    mine = os.fstat(descriptor)
+    if (mine.st_uid, mine.st_gid) != (old.st_uid, old.st_gid):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _publish(temporary: str, target: str, overwrite: bool) -> None:
+    if overwrite:
+        os.replace(temporary, target)
+        return
+    try:
+        # A second name, unlike a rename, fails when somebody was faster.
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in CANNOT_LINK:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "exists") from error
+        os.replace(temporary, target)
+
+
+def _flush_folder(folder: str) -> None:
+    """Make the new name itself survive a power cut."""
+    if os.name == "nt":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_FLUSH_FOLDERS:
+            raise
+
+
+def _refusal(path: Path, error: OSError | ValueError) -> Exception:
+    """Turn an error of the system into one of ours that names the file and the cause."""
+    if isinstance(error, CannotWrite | OutputExists):
+        return error
+    if isinstance(error, FileExistsError):
+        return OutputExists(f"{shown(path)} exists; use --force (overwrite=True) to replace it")
+    if isinstance(error, OSError):
+        reason = REASONS.get(error.errno or 0) or error.strerror or str(error)
+    else:  # a NUL byte
+        reason = f"no possible file name ({error})"
+    return CannotWrite(f"cannot write {shown(path)}: {reason}")

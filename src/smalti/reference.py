@@ -1,0 +1,241 @@
+"""The algorithms in plain NumPy: the lesson, and the judge of the native code.
+
+    image -> [count_colors] -> [to_points] -> [kmeans] -> [from_points] -> palette
+    image, palette -> [remap] or [floyd_steinberg] -> indices
+
+Every function is its definition written down, as short and as slow as that is;
+the fast code has to agree with it. Nothing here uses the native core, and
+nothing in the library uses this at run time.
+
+Points are integers: 64 steps to an 8-bit step in `srgb`, 16,384 to 1.0 in
+`oklab`. Start reading at `quantize`, at the end.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "allowed_rows",
+    "assign",
+    "count_colors",
+    "floyd_steinberg",
+    "from_points",
+    "kmeans",
+    "nearest",
+    "quantize",
+    "remap",
+    "to_points",
+    "update",
+]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+# Ottosson (2020), https://bottosson.github.io/posts/oklab/
+RGB_TO_LMS = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+LMS_TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+STEPS = {"srgb": 255 * 64, "oklab": 16384}  # of full alpha, and of full red or full lightness
+BOX = {  # around all points of all colors: lowest and highest of each coordinate
+    "srgb": [(0, 16320)] * 4,
+    "oklab": [(0, 16384), (-3832, 4526), (-5104, 3254), (0, 16384)],
+}
+
+
+def count_colors(image: Bytes) -> tuple[Bytes, Ints]:
+    """Return the distinct colors of an image in ascending order, and how many pixels have each.
+
+    Colors that cannot be seen are one color: all pixels with alpha 0 count as (0, 0, 0, 0).
+
+    >>> count_colors(np.array([[[1, 2, 3], [0, 9, 9], [1, 2, 3]]], np.uint8))
+    (array([[0, 9, 9],
+           [1, 2, 3]], dtype=uint8), array([1, 2]))
+    """
+    pixels = image.reshape(-1, image.shape[2]).copy()
+    if pixels.shape[1] == 4:
+        pixels[pixels[:, 3] == 0] = 0
+    colors, counts = np.unique(pixels, axis=0, return_counts=True)
+    return colors, counts
+
+
+def to_points(colors: Bytes, space: str) -> Ints:
+    """Return colors (n, 3|4) as points of the working space: where distance is measured.
+
+    With alpha, the color is multiplied by it: what hardly shows hardly counts.
+
+    >>> to_points(np.array([[255, 0, 0], [255, 255, 255]], np.uint8), "oklab")
+    array([[10288,  3684,  2062],
+           [16384,     0,     0]])
+    """
+    values = colors / 255
+    color, alpha = values[:, :3], values[:, 3:]
+    if space == "oklab":
+        # IEC 61966-2-1: sRGB values to linear light.
+        linear = np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+        color = np.cbrt(linear @ RGB_TO_LMS.T) @ LMS_TO_LAB.T
+    if alpha.size:
+        color = np.hstack([color * alpha, alpha])
+    return np.rint(color * STEPS[space]).astype(np.int64)
+
+
+def from_points(points: NDArray[Any], space: str) -> Bytes:
+    """Return points (n, 3|4), fractions allowed, as the nearest 8-bit colors.
+
+    >>> from_points(np.array([[10288, 3684, 2062]]), "oklab")
+    array([[255,   0,   0]], dtype=uint8)
+    """
+    values = points / STEPS[space]
+    color, alpha = values[:, :3], values[:, 3:]
+    if alpha.size:
+        color = color / np.maximum(alpha, 1e-9)
+    if space == "oklab":
+        linear = (color @ np.linalg.inv(LMS_TO_LAB).T) ** 3 @ np.linalg.inv(RGB_TO_LMS).T
+        linear = np.clip(linear, 0, 1)
+        color = np.where(linear <= 0.04045 / 12.92, linear * 12.92,
+                         1.055 * linear ** (1 / 2.4) - 0.055)  # fmt: skip
+    colors = np.floor(np.clip(np.hstack([color, alpha]), 0, 1) * 255 + 0.5).astype(np.uint8)
+    if alpha.size:
+        colors[colors[:, 3] == 0] = 0
+    return colors
+
+
+def nearest(points: Ints, entries: Ints) -> tuple[Ints, Ints]:
+    """Return, for each point, the row of the nearest entry and the squared distance to it.
+
+    The lower row wins a tie. Compares every point with every entry, a block of points at a time.
+    """
+    points, entries = points.astype(np.int64), entries.astype(np.int64)
+    labels, d2 = np.empty(len(points), np.int64), np.empty(len(points), np.int64)
+    block = 1 + 2_000_000 // len(entries)
+    for start in range(0, len(points), block):
+        here = slice(start, start + block)
+        # argmin over (k, n) rather than (n, k): each channel is one large, plain operation.
+        table = sum((entries[:, None, d] - points[None, here, d]) ** 2
+                    for d in range(points.shape[1]))  # fmt: skip
+        labels[here] = np.argmin(table, axis=0)  # the first of several lowest
+        d2[here] = np.min(table, axis=0)
+    return labels, d2
+
+
+def allowed_rows(palette: Bytes, alpha: int) -> NDArray[np.bool_]:
+    """Return which rows of a palette a color of this alpha may take.
+
+    Opaque stays opaque and invisible stays invisible, if the palette has such an entry at all.
+    """
+    if palette.shape[1] == 4 and alpha in (0, 255) and alpha in palette[:, 3]:
+        return np.asarray(palette[:, 3] == alpha)
+    return np.ones(len(palette), bool)
+
+
+def remap(image: Bytes, palette: Bytes, space: str) -> Ints:
+    """Return the nearest allowed palette row of every pixel: (H, W)."""
+    pixels = image.reshape(-1, image.shape[2])
+    points, entries = to_points(pixels, space), to_points(palette, space)
+    alphas = pixels[:, 3] if image.shape[2] == 4 else np.full(len(pixels), 255)
+    indices = np.empty(len(pixels), np.int64)
+    for alpha in np.unique(alphas):
+        same = alphas == alpha
+        rows = np.flatnonzero(allowed_rows(palette, int(alpha)))
+        indices[same] = rows[nearest(points[same], entries[rows])[0]]
+    return indices.reshape(image.shape[:2])
+
+
+def assign(points: NDArray[Any], centroids: NDArray[Any]) -> tuple[Ints, Floats]:
+    """Return the row of the centroid nearest to each point, and the squared distance to it."""
+    d2 = np.stack([((points - centroid) ** 2).sum(1, dtype=np.float64) for centroid in centroids])
+    return np.argmin(d2, axis=0), np.min(d2, axis=0)
+
+
+def update(points: NDArray[Any], weights: NDArray[Any], labels: Ints, centroids: Floats) -> Floats:
+    """Return the mean of each cluster's points; a cluster without points stays where it is."""
+    moved = centroids.copy()
+    for j in range(len(centroids)):
+        if (labels == j).any():
+            moved[j] = np.average(points[labels == j], axis=0, weights=weights[labels == j])
+    return moved
+
+
+def kmeans(points: NDArray[Any], weights: NDArray[Any], centroids: NDArray[Any]) -> Floats:
+    """Assign and update in turn until nothing changes: Lloyd's algorithm.
+
+    Neither half can raise the sum of weight times squared distance, and there are only so many
+    assignments, so it ends. Lloyd (1982), doi:10.1109/TIT.1982.1056489.
+
+    >>> kmeans(np.array([[0], [2], [9]]), np.array([1, 1, 5]), np.array([[0], [2]]))
+    array([[1.],
+           [9.]])
+    """
+    centroids = centroids.astype(np.float64)
+    labels = np.full(len(points), -1)
+    while True:
+        before, (labels, _) = labels, assign(points, centroids)
+        if np.array_equal(labels, before):
+            return centroids
+        centroids = update(points, weights, labels, centroids)
+
+
+def floyd_steinberg(image: Bytes, palette: Bytes, space: str) -> Bytes:
+    """Return indices (H, W) by error diffusion: each pixel's error goes to its neighbors.
+
+    Floyd & Steinberg (1976), Proc. SID 17(2). Row after row, in alternate directions; errors in
+    whole sixteenths of a step:   pixel  7        or, going left,        7  pixel
+                              3     5    1                            1  5    3
+    """
+    height, width, channels = image.shape
+    points = to_points(image.reshape(-1, channels), space).reshape(image.shape)
+    entries = to_points(palette, space)
+    low, high = np.array(BOX[space][:channels]).T
+    errors = np.zeros((height + 1, width + 2, channels), np.int64)
+    indices = np.empty((height, width), np.uint8)
+    for y in range(height):
+        step = 1 if y % 2 == 0 else -1
+        for x in range(width)[::step]:
+            alpha = image[y, x, 3] if channels == 4 else 255
+            if alpha == 0:  # gets the most transparent entry; gives and takes no error
+                indices[y, x] = palette[:, 3].argmin()
+                continue
+            value = np.clip(points[y, x] + (errors[y, x + 1] + 8 >> 4), low, high)
+            rows = np.flatnonzero(allowed_rows(palette, int(alpha)))
+            row = rows[((entries[rows] - value) ** 2).sum(1).argmin()]
+            indices[y, x] = row
+            error = value - entries[row]
+            errors[y, x + 1 + step] += 7 * error
+            errors[y + 1, x + 1 - step] += 3 * error
+            errors[y + 1, x + 1] += 5 * error
+            errors[y + 1, x + 1 + step] += error
+    return indices
+
+
+def quantize(image: Bytes, seeds: Bytes, space: str = "oklab") -> tuple[Bytes, Ints]:
+    """Return a palette and indices into it: the whole walk.
+
+    Parameters
+    ----------
+    image : (H, W, 3|4) uint8 sRGB
+    seeds : (k, 3|4) uint8
+        Colors to start from. The library has better seeds, moves empty clusters, drops twins,
+        orders by share, and keeps clusters of opaque colors apart from others.
+
+    >>> image = np.array([[[9, 0, 0], [11, 0, 0], [0, 0, 255]]], np.uint8)
+    >>> quantize(image, image[0, 1:])
+    (array([[ 10,   0,   0],
+           [  0,   0, 255]], dtype=uint8), array([[0, 0, 1]]))
+    """
+    colors, counts = count_colors(image)
+    centroids = kmeans(to_points(colors, space), counts, to_points(seeds, space))
+    palette = from_points(centroids, space)
+    return palette, remap(image, palette, space)

@@ -1,0 +1,169 @@
+"""The report of one compression: every number about it, and how people read them.
+
+`compress` fills it in; `str()` of it is what the command prints, `to_dict()`
+what `--json` prints. Nothing is computed here but percentages.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from .palette import Palette
+
+__all__ = ["Report"]
+
+STOP_REASONS = {
+    "converged": "nothing moved any more",
+    "tol": "movement fell below tol",
+    "max_iter": "max_iter reached",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one compression did. `str()` of it is the text that the command prints.
+
+    Attributes
+    ----------
+    source, target : names for people; None when there is no file
+    format : "PNG", "WEBP" or "GIF"
+    width, height : pixels
+    bytes_in, bytes_out : file sizes; `bytes_in` is None for an array or a Pillow image
+    distinct_colors : how many colors the image had
+    k : the palette size asked for
+    colors_used : the size of the palette, at most k and at most `distinct_colors`
+    palette : Palette, with shares
+    distortion : mean squared error of the stored palette, summed over channels, in `space`
+    distortion_srgb, distortion_oklab : the same in either space
+    psnr : decibels per channel in sRGB; infinite for a pixel-identical result
+    iterations : of k-means, in the run that was kept
+    stop_reason : "converged", "tol", "max_iter", or "exact" when every color was kept
+    milliseconds : stage -> wall time; decode, histogram, palette, map, encode, measure, write
+    notes : sentences about what changed on the way, beyond the colors
+    explain : part -> bytes; "pixels", "palette", "metadata" and "container" add up to the
+        output, "input_metadata" is what the input had
+    data : the output file's bytes, when no target was given
+    """
+
+    source: str | None
+    target: str | None
+    format: str
+    width: int
+    height: int
+    bytes_in: int | None
+    bytes_out: int
+    distinct_colors: int
+    k: int
+    colors_used: int
+    palette: Palette
+    space: str
+    distortion: float
+    distortion_srgb: float
+    distortion_oklab: float
+    psnr: float
+    iterations: int
+    stop_reason: str
+    milliseconds: dict[str, float]
+    notes: tuple[str, ...] = ()
+    explain: dict[str, int] = field(default_factory=dict)
+    data: bytes | None = field(default=None, repr=False)
+
+    @property
+    def saved_percent(self) -> float | None:
+        """How much smaller the output is, in percent of the input; negative when it grew."""
+        if not self.bytes_in:
+            return None
+        return 100 * (1 - self.bytes_out / self.bytes_in)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report in plain types, as `smalti compress --json` prints it.
+
+        The palette is a list of {"hex", "share"}; an infinite PSNR is None; `data` is left out.
+        """
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        del plain["data"]
+        saved = self.saved_percent
+        return plain | {
+            "saved_percent": None if saved is None else round(saved, 2),
+            "palette": [{"hex": color, "share": share} for color, share in _swatches(self.palette)],
+            "psnr": self.psnr if math.isfinite(self.psnr) else None,
+            "milliseconds": {name: round(ms, 3) for name, ms in self.milliseconds.items()},
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        rows = [
+            ("size", self._size_text()),
+            ("colors", f"{self.distinct_colors:,} → {self.colors_used:,}"),
+            ("palette", self._palette_text()),
+            ("error", self._error_text()),
+            *([("k-means", self._iterations_text())] if self.stop_reason != "exact" else []),
+            ("time", self._time_text()),
+            *(("note", note) for note in self.notes),
+        ]
+        return "\n".join([self._title(), *(_row(name, text) for name, text in rows)])
+
+    def summary(self) -> str:
+        """Return one line about the sizes and the error, and the notes below it."""
+        error = "pixel-identical" if math.isinf(self.psnr) else f"{self.psnr:.1f} dB"
+        line = f"{self._title()}  {self._size_text()}, {self.colors_used} colors, {error}"
+        return "\n".join([line, *(_row("note", note) for note in self.notes)])
+
+    def explained(self) -> str:
+        """Return the lines that say where the output's bytes went."""
+        return "\n".join(
+            _row(part, f"{size:>11,} bytes, {100 * size / self.bytes_out:.1f} %")
+            if part != "input_metadata"
+            else _row("left out", f"{size:>11,} bytes of the input's metadata")
+            for part, size in self.explain.items()
+        )
+
+    def _title(self) -> str:
+        return f"{self.source or 'image'} → {self.target or f'{self.format} bytes'}"
+
+    def _size_text(self) -> str:
+        if self.saved_percent is None:
+            return f"{self.bytes_out:,} bytes"
+        percent = self.saved_percent
+        change = f"{abs(percent):.1f} % {'smaller' if percent >= 0 else 'larger'}"
+        return f"{self.bytes_in:,} → {self.bytes_out:,} bytes, {change}"
+
+    def _palette_text(self) -> str:
+        shown = [
+            color if share is None else f"{color} {100 * share:.1f} %"
+            for color, share in _swatches(self.palette)[:5]
+        ]
+        rest = self.colors_used - len(shown)
+        return "  ".join(shown) + (f"  and {rest:,} more" if rest else "")
+
+    def _error_text(self) -> str:
+        if math.isinf(self.psnr):
+            return "none: pixel-identical"
+        return (
+            f"distortion {self.distortion_srgb:.2f} in sRGB, {self.distortion_oklab:.3g} in Oklab; "
+            f"PSNR {self.psnr:.2f} dB"
+        )
+
+    def _iterations_text(self) -> str:
+        reason = STOP_REASONS[self.stop_reason]
+        return f"{_plural(self.iterations, 'iteration')}: {reason}"
+
+    def _time_text(self) -> str:
+        stages = ", ".join(f"{name} {ms:.0f}" for name, ms in self.milliseconds.items())
+        return f"{sum(self.milliseconds.values()):.0f} ms: {stages}"
+
+
+def _swatches(palette: Palette) -> list[tuple[str, float | None]]:
+    """Pair the hex code of each color with its share of the pixels."""
+    shares = palette.shares
+    if shares is None:
+        return [(color, None) for color in palette.hex()]
+    return list(zip(palette.hex(), (float(share) for share in shares), strict=True))
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<10}{text}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

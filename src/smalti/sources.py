@@ -1,0 +1,122 @@
+"""Where the bytes of a picture come from, and what to call it in a message.
+
+    path | bytes | binary file -> [read_source] -> bytes, name
+
+A path may lead anywhere: a pipe that never ends, a device, a folder. Only
+regular files are read, so no input can make a run hang.
+"""
+
+import os
+import stat
+from typing import IO, TypeAlias
+
+from .errors import BadImage, LimitExceeded
+
+__all__ = ["Source", "read_source", "shown"]
+
+Source: TypeAlias = str | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes]
+
+NAMELESS = "the image data"
+
+
+def shown(path: object) -> str:
+    r"""Return the name of `path`, safe to print on one line.
+
+    Anything that is not a printable character is escaped: a line break or a
+    terminal code in a file name must not forge a message, and bytes that are
+    not valid UTF-8 must not stop one from being printed.
+
+    >>> shown("two\nlines.png")
+    'two\\nlines.png'
+    >>> shown(b"caf\xe9.png")
+    'caf\\xe9.png'
+    """
+    name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else str(path)
+    return "".join(c if c.isprintable() else _escaped(c) for c in name)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python carries a byte that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def read_source(source: Source, limit_bytes: int) -> tuple[bytes, str]:
+    """Read all bytes of `source`, and tell what to call it.
+
+    Parameters
+    ----------
+    source : path, bytes-like, or a file opened in binary mode
+        A `bytes` object is the content of a file, not its name.
+    limit_bytes : int
+        Nothing longer is read.
+
+    Returns
+    -------
+    (bytes, str) : content, never empty, and a printable name
+
+    Raises
+    ------
+    BadImage : it cannot be read, is empty, or is not a regular file.
+    LimitExceeded : it is longer than `limit_bytes`.
+
+    >>> read_source(b"abc", 10)
+    (b'abc', 'the image data')
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        data, name = bytes(source), NAMELESS
+    elif isinstance(source, str | os.PathLike):
+        data, name = _read_path(source, limit_bytes), shown(source)
+    elif hasattr(source, "read"):
+        data, name = _read_file(source, limit_bytes)
+    else:
+        raise BadImage(
+            "an image must be a path, bytes, a binary file, a Pillow image or an array, "
+            f"got {type(source).__name__}"
+        )
+    if not data:
+        raise BadImage(f"{name} is empty")
+    if len(data) > limit_bytes:
+        raise _too_long(name, limit_bytes, len(data))
+    return data, name
+
+
+def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
+    name = shown(path)
+    try:
+        # Non-blocking: to open a pipe that nobody writes to would wait for ever.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+                raise BadImage(f"{name} is {kind}, expected an image file")
+            if status.st_size > limit_bytes:
+                raise _too_long(name, limit_bytes, status.st_size)
+            return file.read(limit_bytes + 1)
+    except FileNotFoundError as error:
+        raise BadImage(f"{name} does not exist") from error
+    except OSError as error:
+        raise BadImage(f"{name} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL byte in the name
+        raise BadImage(f"{name} is not a possible file name: {error}") from error
+
+
+def _read_file(file: IO[bytes], limit_bytes: int) -> tuple[bytes, str]:
+    given = getattr(file, "name", None)
+    name = shown(given) if isinstance(given, str | bytes | os.PathLike) else NAMELESS
+    try:
+        data = file.read(limit_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise BadImage(f"{name} cannot be read: {error}") from error
+    if not isinstance(data, bytes):
+        raise BadImage(f"{name} must be opened in binary mode, as open(path, 'rb') does")
+    return data, name
+
+
+def _too_long(name: str, limit_bytes: int, size_bytes: int) -> LimitExceeded:
+    return LimitExceeded(
+        f"{name} has {size_bytes / 2**20:,.1f} MiB or more, above the limit of "
+        f"{limit_bytes / 2**20:,g} MiB; raise the limit if you trust the file"
+    )

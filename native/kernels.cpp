@@ -138,12 +138,9 @@ struct Search {
     }
 };
 
-// Writes to chosen[0..lanes) which of the candidates is nearest to points at..at + lanes.
+// The place in the list of the candidate nearest to each of the points x.
 template <int D>
-inline void choose(const Tree& tree, size_t at, const Candidates<D>& candidates,
-                   int32_t* chosen) noexcept {
-    Floats x[D];
-    for (int d = 0; d < D; ++d) x[d] = load<Floats>(tree.axis(d) + at);
+inline Ints choose(const Floats (&x)[D], const Candidates<D>& candidates) noexcept {
     const auto distance = [&](size_t j) {
         Floats d2 = {};
         for (int d = 0; d < D; ++d) {
@@ -153,14 +150,19 @@ inline void choose(const Tree& tree, size_t at, const Candidates<D>& candidates,
         return d2;
     };
     Floats best = distance(0);
-    Ints row = all(candidates.rows[0]);
+    Ints place = {};
     for (size_t j = 1; j < candidates.size; ++j) {
         const Floats d2 = distance(j);
         const Ints less = d2 < best;
         best = less ? d2 : best;
-        row = less ? all(candidates.rows[j]) : row;
+        place = less ? all(static_cast<int32_t>(j)) : place;
     }
-    store(chosen, row);
+    return place;
+}
+
+template <int D>
+inline void load_points(const Tree& tree, size_t at, Floats (&x)[D]) noexcept {
+    for (int d = 0; d < D; ++d) x[d] = load<Floats>(tree.axis(d) + at);
 }
 
 typedef int64_t Moments __attribute__((vector_size(32)));
@@ -186,12 +188,58 @@ struct Sums {
         store(to, load<Moments>(to) + load<Moments>(tree.moments(point)));
         if (D == 4) weights[static_cast<size_t>(row)] += tree.weights()[point];
     }
+    void add(const int64_t (&sum)[D + 1], int32_t row) noexcept {
+        int64_t* to = &moments[static_cast<size_t>(row) * 4];
+        for (int d = 0; d < 4; ++d) to[d] += sum[d];
+        if (D == 4) weights[static_cast<size_t>(row)] += sum[D];
+    }
     void add_to(int64_t* sums) const noexcept {
         for (size_t j = 0; j < moments.size() / 4; ++j) {
             for (size_t d = 0; d < 4; ++d) sums[j * (D + 1) + d] += moments[j * 4 + d];
             if (D == 4) sums[j * 5 + 4] += weights[j];
         }
     }
+};
+
+// Sums of one leaf by place in its candidate list, a vector of points at a time. Only for light
+// nodes: there, lane sums of weight times (coordinate - lo) are integers that float32 holds exactly.
+template <int D>
+class LeafSums {
+public:
+    static constexpr size_t most = 16;  // candidates; longer lists are rare
+
+    void clear(size_t places) noexcept {
+        for (size_t j = 1; j < places; ++j)
+            for (Floats& sum : sums_[j]) sum = Floats{};
+    }
+    void add(const Node& node, const Floats (&x)[D], Floats weight, Ints place, size_t places) noexcept {
+        Floats moment[D + 1];
+        for (int d = 0; d < D; ++d) moment[d] = weight * (x[d] - all(node.lo[d]));
+        moment[D] = weight;
+        for (size_t j = 1; j < places; ++j) {
+            const Ints here = place == all(static_cast<int32_t>(j));
+            for (int d = 0; d <= D; ++d) sums_[j][d] += here ? moment[d] : Floats{};
+        }
+    }
+    // The first place gets what the others leave of the node.
+    void flush(const Node& node, const Candidates<D>& candidates, Sums<D>& to) noexcept {
+        int64_t rest[D + 1];
+        for (int d = 0; d < D; ++d) rest[d] = node.sum[d];
+        rest[D] = node.weight;
+        for (size_t j = 1; j < candidates.size; ++j) {
+            int64_t sum[D + 1];
+            sum[D] = static_cast<int64_t>(total(sums_[j][D]));
+            for (int d = 0; d < D; ++d)
+                sum[d] = static_cast<int64_t>(total(sums_[j][d])) +
+                         sum[D] * static_cast<int64_t>(node.lo[d]);
+            for (int d = 0; d <= D; ++d) rest[d] -= sum[d];
+            to.add(sum, candidates.rows[j]);
+        }
+        to.add(rest, candidates.rows[0]);
+    }
+
+private:
+    Floats sums_[most][D + 1];
 };
 
 inline void relabel(const Tree& tree, size_t point, int32_t row, uint16_t* labels,
@@ -230,16 +278,28 @@ int64_t step_in(const Tree& tree, const float* centroids, size_t k, int64_t* sum
                 for (size_t i = node.begin; i < node.end; ++i)
                     relabel(tree, i, row, labels, part.moved);
         };
+        LeafSums<D> light;
         const auto leaf = [&](const Node& node, const Candidates<D>& candidates) {
-            int32_t rows[lanes];
+            const bool fast = node.light && candidates.size <= LeafSums<D>::most;
+            if (fast) light.clear(candidates.size);
             for (size_t i = node.begin; i < node.end; i += lanes) {
-                choose<D>(tree, i, candidates, rows);
                 const size_t count = std::min<size_t>(lanes, node.end - i);
-                for (size_t p = 0; p < count; ++p) part.add(tree, i + p, rows[p]);
-                if (labels)
-                    for (size_t p = 0; p < count; ++p)
-                        relabel(tree, i + p, rows[p], labels, part.moved);
+                Floats x[D];
+                load_points(tree, i, x);
+                const Ints place = choose<D>(x, candidates);
+                if (fast)
+                    light.add(node, x, first_lanes(load<Floats>(tree.float_weights() + i), count),
+                              place, candidates.size);
+                if (fast && !labels) continue;
+                int32_t places[lanes];
+                store(places, place);
+                for (size_t p = 0; p < count; ++p) {
+                    const int32_t row = candidates.rows[static_cast<size_t>(places[p])];
+                    if (!fast) part.add(tree, i + p, row);
+                    if (labels) relabel(tree, i + p, row, labels, part.moved);
+                }
             }
+            if (fast) light.flush(node, candidates, part);
         };
         search.visit(root, 0, whole, leaf);
     });

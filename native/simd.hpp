@@ -56,6 +56,23 @@ inline unsigned bits(Ints mask) noexcept {
 #endif
 }
 
+// The first `count` lanes of v, zero in the others.
+inline Floats first_lanes(Floats v, std::size_t count) noexcept {
+    Ints lane;
+    for (int i = 0; i < lanes; ++i) lane[i] = i;
+    return lane < all(static_cast<std::int32_t>(count)) ? v : Floats{};
+}
+
+// The sum of the lanes, for values whose sums are exact in any order.
+inline float total(Floats v) noexcept {
+    typedef float Quarter __attribute__((vector_size(16)));
+    float values[lanes];
+    store(values, v);
+    auto sum = load<Quarter>(values);
+    for (int i = 4; i < lanes; i += 4) sum += load<Quarter>(values + i);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 // Writes the lanes of v whose bit is set to `to`, in order; may write garbage behind them.
 inline void compress(unsigned keep, Ints v, void* to) noexcept {
 #if defined(__AVX512F__)

@@ -15,6 +15,7 @@ Tree::Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, 
     axes_.assign(stride_ * d_count, 0.0f);
     moments_.resize(n * 4);
     weights_.assign(counts, counts + n);
+    float_weights_.assign(stride_, 0.0f);
     keys_.resize(n);
     for (size_t i = n; i-- > 0;) {
         const uint8_t* color = colors + i * d_count;
@@ -22,17 +23,21 @@ Tree::Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, 
         if (!solid) opaque_ = i;
         keys_[i] = solid ? morton_rgb(color) << 8 : morton_rgba(color);
     }
+    int32_t bits = 0;
     for (size_t i = 0; i < n; ++i) {
         double length2 = 0;
         for (size_t d = 0; d < d_count; ++d) {
             const int32_t x = points[i * d_count + d] + (d == 3 && i < opaque_ ? alpha_gap : 0);
+            bits |= x;
             axes_[d * stride_ + i] = static_cast<float>(x);
             moments_[i * 4 + d] = counts[i] * x;
             length2 += static_cast<double>(x) * x;
         }
         if (dims == 3) moments_[i * 4 + 3] = counts[i];
         second_moment_ += static_cast<double>(counts[i]) * length2;
+        float_weights_[i] = static_cast<float>(counts[i]);
     }
+    grain_ = bits ? bits & -bits : 1;
     nodes_.reserve(n / 32 + 16);
     build(0, static_cast<uint32_t>(n), 32, 1);
     list_tasks(std::max<size_t>(n / 64, 1024));
@@ -94,6 +99,9 @@ void Tree::measure(Node& node, uint32_t index) const noexcept {
             }
             node.weight += weights_[i];
         }
+        float extent = static_cast<float>(grain_);
+        for (int d = 0; d < dims_; ++d) extent = std::max(extent, node.hi[d] - node.lo[d]);
+        node.light = static_cast<double>(node.weight) * extent < 16777216.0 * grain_;  // 2^24 grains
         return;
     }
     for (uint32_t child = index + 1; child < node.next;) {

@@ -29,7 +29,7 @@ lint: .venv/installed-lint
 	$(BIN)/mypy
 
 bench: .venv/installed-bench
-	$(BIN)/python bench/figures.py --data "$(DATA)"
+	$(BIN)/python bench/figures.py --data "$(DATA)" --output docs/figures.md
 
 clean:
 	rm -rf .venv build demo

@@ -1,8 +1,8 @@
 """Prints the figures that smalti is held to, as ratios to rivals in the same run.
 
-    python bench/figures.py --data FOLDER [distortion | speed | command | startup | determinism ...]
+    python bench/figures.py --data FOLDER [--output PAGE] [distortion | speed | ... ]
 
-FOLDER holds kodak/*.png and best_known_mse_kodak.csv. Times are CPU times of one thread unless a
+With --output, the lines also become a page of the documentation. FOLDER holds kodak/*.png and best_known_mse_kodak.csv. Times are CPU times of one thread unless a
 line says wall; every ratio is taken pair by pair on the same pixels, and the median is printed.
 MSE is the mean over pixels of the squared difference summed over R, G and B, of 8-bit output.
 """
@@ -28,7 +28,13 @@ from PIL import Image
 import smalti
 
 KS = (16, 64, 256)
+SAID: list[str] = []
 SMALTI = [str(Path(sys.executable).with_name("smalti"))]
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+    SAID.append(line)
 
 
 def cpu_seconds(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -51,15 +57,13 @@ def distortion(data: Path) -> None:
     with (data / "best_known_mse_kodak.csv").open() as file:
         rows = [row for row in csv.reader(file) if len(row) == 3 and row[1].isdigit()]
     best = {(name, int(k)): float(value) for name, k, value in rows}
-    print('quantize(image, k, space="srgb"): distortion of unrounded centroids / best known')
+    say('quantize(image, k, space="srgb"): distortion of unrounded centroids / best known')
     for k in KS:
         ratios = [
             smalti.quantize(image, k, space="srgb").fit.distortion / best[name, k]
             for name, image in photos(data).items()
         ]
-        print(
-            f"  k={k:3}  mean {mean(ratios):.4f}  worst {max(ratios):.4f}  ({len(ratios)} photos)"
-        )
+        say(f"  k={k:3}  mean {mean(ratios):.4f}  worst {max(ratios):.4f}  ({len(ratios)} photos)")
 
 
 def by_imagequant(image: np.ndarray, k: int) -> tuple[float, np.ndarray]:
@@ -92,9 +96,9 @@ def by_smalti(image: np.ndarray, k: int) -> tuple[float, np.ndarray]:
 
 def speed(data: Path) -> None:
     """Time and 8-bit MSE of an array's quantization against imagequant and scikit-learn."""
-    print('smalti: quantize(image, k, space="srgb", threads=1), no dithering')
-    print("imagequant: quantize_raw_rgba_bytes(raw, w, h, dithering_level=0, max_colors=k)")
-    print("scikit-learn: KMeans(k, n_init=1).fit(all pixels, float32), one thread, 2 photos")
+    say('smalti: quantize(image, k, space="srgb", threads=1), no dithering')
+    say("imagequant: quantize_raw_rgba_bytes(raw, w, h, dithering_level=0, max_colors=k)")
+    say("scikit-learn: KMeans(k, n_init=1).fit(all pixels, float32), one thread, 2 photos")
     images = photos(data)
     for k in KS:
         compare("imagequant", by_imagequant, list(images.values()), k, runs=3)
@@ -113,7 +117,7 @@ def compare(
         pairs = [(by_smalti(image, k), rival(image, k)) for _ in range(runs)]
         times.append(median(ours[0] / theirs[0] for ours, theirs in pairs))
         errors.append(mse(image, pairs[0][0][1]) / mse(image, pairs[0][1][1]))
-    print(
+    say(
         f"  k={k:3}  smalti / {name:12}  time {median(times):.4f}  (1/{1 / median(times):.0f})  "
         f"MSE mean {mean(errors):.3f} worst {max(errors):.3f}"
     )
@@ -128,7 +132,7 @@ def run_wall(command: list[str]) -> float:
 def command(data: Path) -> None:
     """The commands, whole: one file and all, wall time and bytes, against pngquant."""
     if not shutil.which("pngquant"):
-        print("pngquant is not installed: apt-get install pngquant")
+        say("pngquant is not installed: apt-get install pngquant")
         return
     files = [str(path) for path in sorted((data / "kodak").glob("*.png"))]
     with tempfile.TemporaryDirectory() as folder:
@@ -149,9 +153,9 @@ def command(data: Path) -> None:
             path.stat().st_size for path in theirs.glob("*-or8.png")
         )
         one = median(smalti_files(files[:1]) / pngquant_files(copies[:1]) for _ in range(11))
-    print("smalti compress -k 256 / pngquant --nofs 256 (wall)")
-    print(f"  24 files in one command  time {many:.3f}  bytes {size / rival_size:.3f}")
-    print(f"  one file                 time {one:.3f}")
+    say("smalti compress -k 256 / pngquant --nofs 256 (wall)")
+    say(f"  24 files in one command  time {many:.3f}  bytes {size / rival_size:.3f}")
+    say(f"  one file                 time {one:.3f}")
 
 
 def startup(data: Path) -> None:
@@ -162,8 +166,8 @@ def startup(data: Path) -> None:
 
     numpy = best(sys.executable, "-c", "import numpy")
     library = best(sys.executable, "-c", "import numpy, smalti")
-    print(f"import smalti: {library - numpy:.0f} ms over import numpy ({numpy:.0f} ms) (wall)")
-    print(f"smalti --version: {best(*SMALTI, '--version'):.0f} ms (wall)")
+    say(f"import smalti: {library - numpy:.0f} ms over import numpy ({numpy:.0f} ms) (wall)")
+    say(f"smalti --version: {best(*SMALTI, '--version'):.0f} ms (wall)")
 
 
 def digest(image: np.ndarray, threads: int) -> str:
@@ -183,12 +187,12 @@ def determinism(data: Path) -> None:
         child = [sys.executable, __file__, "--data", str(data), "determinism"]
         done = subprocess.run(child, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            print(f"  level {level}: this CPU does not have it")
+            say(f"  level {level}: this CPU does not have it")
         else:
             outputs.add(done.stdout)
     lines = [line for output in outputs for line in output.splitlines()]
     same = len(outputs) == 1 and all(len(line.split()) == 2 for line in lines)
-    print(f"one SHA-256 per image over v2, v3, v4 x 1, 2, 8 threads: {'yes' if same else 'NO'}")
+    say(f"one SHA-256 per image over v2, v3, v4 x 1, 2, 8 threads: {'yes' if same else 'NO'}")
 
 
 FIGURES = {f.__name__: f for f in (distortion, speed, command, startup, determinism)}
@@ -197,16 +201,35 @@ FIGURES = {f.__name__: f for f in (distortion, speed, command, startup, determin
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path)
     parser.add_argument("figures", nargs="*", default=list(FIGURES), metavar="|".join(FIGURES))
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     if "SMALTI_DIGEST" not in os.environ:
-        print(
-            f"smalti {smalti.__version__}, {platform.processor() or platform.machine()}, "
-            f"{os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%F')}"
-        )
+        say(machine())
     for name in arguments.figures:
         FIGURES[name](arguments.data)
+    if arguments.output:
+        arguments.output.write_text(page(), encoding="utf-8")
+
+
+def machine() -> str:
+    model = platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
+    return (
+        f"smalti {smalti.__version__}, {model}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {time.strftime('%F')}"
+    )
+
+
+def page() -> str:
+    return (
+        "# Figures\n\nWritten by `make bench`; not edited by hand. The 24 photographs are the Kodak set "
+        "(768 × 512).\nTimes are ratios within one run; below 1 smalti is faster, or its error lower.\n\n"
+        "```text\n" + "\n".join(SAID) + "\n```\n"
+    )
 
 
 if __name__ == "__main__":

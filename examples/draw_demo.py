@@ -39,16 +39,18 @@ def axes(forward):
 
 
 # Marbles: x, z, radius, and what is left of white light after one unit of their glass.
-MARBLES = np.float32([
-    (-2.00, -0.90, 1.20, 0.13, 0.46, 0.86),  # cobalt
-    (1.70, -0.10, 0.88, 0.98, 0.58, 0.12),  # amber
-    (3.45, -1.70, 0.70, 0.90, 0.12, 0.16),  # ruby
-    (-3.65, 0.50, 0.52, 0.94, 0.97, 0.96),  # clear
-    (-1.95, 1.25, 0.38, 0.12, 0.80, 0.42),  # emerald
-    (3.80, 0.95, 0.42, 0.50, 0.22, 0.80),  # violet
-    (0.30, -2.90, 0.62, 0.20, 0.75, 0.72),  # teal
-    (1.00, 1.75, 0.24, 0.94, 0.97, 0.96),  # clear
-]).T
+MARBLES = np.float32(
+    [
+        (-2.00, -0.90, 1.20, 0.13, 0.46, 0.86),  # cobalt
+        (1.70, -0.10, 0.88, 0.98, 0.58, 0.12),  # amber
+        (3.45, -1.70, 0.70, 0.90, 0.12, 0.16),  # ruby
+        (-3.65, 0.50, 0.52, 0.94, 0.97, 0.96),  # clear
+        (-1.95, 1.25, 0.38, 0.12, 0.80, 0.42),  # emerald
+        (3.80, 0.95, 0.42, 0.50, 0.22, 0.80),  # violet
+        (0.30, -2.90, 0.62, 0.20, 0.75, 0.72),  # teal
+        (1.00, 1.75, 0.24, 0.94, 0.97, 0.96),  # clear
+    ]
+).T
 RADII, CENTERS, ABSORPTION = MARBLES[2], MARBLES[[0, 2, 1]], -np.log(MARBLES[3:])
 
 # The window, behind and to the left, out of the frame: center, half sizes, light.
@@ -64,8 +66,15 @@ TABLE_SPAN, WALL_SPAN, WALL_Z = ((-4.6, 7.4), (-8.5, 8.5)), ((12, -4), (-12, 12)
 
 def lay_tiles(rng):
     """Two rows of smalti in an arc: centers, half sizes and albedo (3, n), turns (1, n)."""
-    ramp = [(0.01, 0.03, 0.26), (0.01, 0.13, 0.36), (0.01, 0.26, 0.26), (0.05, 0.28, 0.07),
-            (0.72, 0.40, 0.04), (0.75, 0.14, 0.02), (0.42, 0.015, 0.03)]
+    ramp = [
+        (0.01, 0.03, 0.26),
+        (0.01, 0.13, 0.36),
+        (0.01, 0.26, 0.26),
+        (0.05, 0.28, 0.07),
+        (0.72, 0.40, 0.04),
+        (0.75, 0.14, 0.02),
+        (0.42, 0.015, 0.03),
+    ]
     tiles = []
     for radius, s in [(5.3, k / 19) for k in range(19)] + [(5.83, k / 20) for k in range(20)]:
         turn, half = 0.95 - 1.75 * s, rng.uniform((0.19, 0.09, 0.22), (0.22, 0.12, 0.25))
@@ -83,9 +92,14 @@ BOUNDS = np.hstack((RADII, np.sqrt(dot(TILE_HALVES, TILE_HALVES))))[:, None]
 
 def draw_wood(rng, shape=(1900, 2700)):
     """Albedo of the table: growth rings and fibers, both drawn out along x."""
-    wide, narrow, long, short = (np.asarray(
-        Image.fromarray(rng.random(cells, np.float32)).resize(shape[::-1], Image.Resampling.BICUBIC)
-    ) for cells in ((9, 6), (60, 14), (700, 12), (1900, 50)))
+    wide, narrow, long, short = (
+        np.asarray(
+            Image.fromarray(rng.random(cells, np.float32)).resize(
+                shape[::-1], Image.Resampling.BICUBIC
+            )
+        )
+        for cells in ((9, 6), (60, 14), (700, 12), (1900, 50))
+    )
     z = np.linspace(0, 26, shape[0], dtype=np.float32)[:, None]
     rings = np.sin(2 * np.pi * (z + 1.6 * wide + 0.25 * narrow)) / 2 + 0.5
     tone = np.clip(0.02 + 0.30 * rings**2 + 0.2 * long + 0.30 * short, 0, 1)
@@ -95,13 +109,19 @@ def draw_wood(rng, shape=(1900, 2700)):
 
 def draw_mosaic(rng, shape=(800, 1200)):
     """Light from the wall, 24 x 16 units: rings of tiles around a low sun, gold to deep blue."""
-    y, x = np.mgrid[9.8:-6.2:shape[0] * 1j, -17.2:6.8:shape[1] * 1j]
+    y, x = np.mgrid[9.8 : -6.2 : shape[0] * 1j, -17.2 : 6.8 : shape[1] * 1j]
     r, turn = np.hypot(x, y) / 0.48, np.arctan2(y, x) / (2 * np.pi) + 0.5
     ring = np.int64(r)
     along = turn * (6 * ring + 3)
     luck = rng.random((3, 65536))[:, (997 * ring + np.int64(along)) % 65536]  # one per tile
-    stops = [(1.9, 1.0, 0.24), (1.45, 0.52, 0.09), (0.70, 0.17, 0.07),
-             (0.20, 0.12, 0.16), (0.04, 0.13, 0.20), (0.015, 0.06, 0.12)]
+    stops = [
+        (1.9, 1.0, 0.24),
+        (1.45, 0.52, 0.09),
+        (0.70, 0.17, 0.07),
+        (0.20, 0.12, 0.16),
+        (0.04, 0.13, 0.20),
+        (0.015, 0.06, 0.12),
+    ]
     hue = ring / 4.9 + 0.7 * (luck[0] - 0.5)
     wall = np.stack([np.interp(hue, range(6), c) for c in zip(*stops, strict=True)])
     wall *= 0.55 + 0.9 * luck[1] ** 2 + 4 * (luck[2] > 0.97)  # a few catch the light
@@ -119,8 +139,10 @@ def defocus(image, radius):
 
 def look_up(texture, y, x, span):
     """Nearest texels, clamped at the edges; the many samples per pixel smooth them."""
-    row, column = (np.clip(np.int64((a - first) / (last - first) * n), 0, n - 1)
-                   for a, (first, last), n in zip((y, x), span, texture.shape[1:], strict=True))
+    row, column = (
+        np.clip(np.int64((a - first) / (last - first) * n), 0, n - 1)
+        for a, (first, last), n in zip((y, x), span, texture.shape[1:], strict=True)
+    )
     return texture[:, row, column]
 
 
@@ -278,8 +300,11 @@ def trace(o, d, uv, scene, depth=0):
     p, light, marble = o + t * d, np.empty_like(d), (hit >= 0) & (hit < len(RADII))
     gone = hit == NOTHING
     light[:, gone] = surroundings(o[:, gone], d[:, gone], scene["wall"])
-    for shade, at in ((shade_table, hit == TABLE), (shade_tile, hit >= len(RADII)),
-                      (shade_marble, marble)):
+    for shade, at in (
+        (shade_table, hit == TABLE),
+        (shade_tile, hit >= len(RADII)),
+        (shade_marble, marble),
+    ):
         if at.any():
             light[:, at] = shade(p[:, at], d[:, at], hit[at], uv[:, at], scene, depth)
     return light
@@ -294,7 +319,7 @@ def photograph(scene, rng):
         # Strata, so that chance errs less: of the lens, as sunflower seeds, and of the window.
         seed, stratum = 7 * s % SAMPLES, [[5 * s % 4], [5 * s % 12 // 4]]
         for top in range(0, HEIGHT, BAND):
-            y, x = np.float32(np.mgrid[top:top + BAND, 0:WIDTH].reshape(2, -1))
+            y, x = np.float32(np.mgrid[top : top + BAND, 0:WIDTH].reshape(2, -1))
             # Samples spread over 1.7 pixels: a little soft, as lenses are, and without steps.
             x, y = x + 1.7 * (s + 0.5) / SAMPLES - 0.35, y + 1.7 * (s * 0.618034 % 1) - 0.35
             pin = forward + VIEW / WIDTH * ((x - WIDTH / 2) * right + (HEIGHT / 2 - y) * up)
@@ -305,13 +330,13 @@ def photograph(scene, rng):
             uv = np.float32((stratum + rng.random((2, x.size))) * [[2 / 4], [2 / 3]] - 1)
             light = trace(o, d, uv, scene)
             # Capped: a highlight many times white would leave a jagged edge.
-            film[:, top:top + BAND] += np.minimum(light, 2).reshape(3, BAND, WIDTH) / SAMPLES
+            film[:, top : top + BAND] += np.minimum(light, 2).reshape(3, BAND, WIDTH) / SAMPLES
     return film
 
 
 def develop(film, rng):
     """8-bit sRGB image: soft lens with bloom, vignette, filmic tone curve, grain."""
-    y, x = np.mgrid[-1:1:HEIGHT * 1j, -1:1:WIDTH * 1j]
+    y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
     soft = 0.44 * film + 0.50 * defocus(film, 1) + 0.06 * defocus(film, 24)
     film = soft * (0.84 - 0.16 * (x**2 + y**2))
     # Narkowicz (2015), a fit to the curve of the Academy (ACES).

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "core.hpp"
+#include "morton.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -90,6 +91,18 @@ Space space_of(int space) {
     return static_cast<Space>(space);
 }
 
+// Whether colors are distinct and in storage order: opaque ones first, by ascending keys.
+bool in_storage_order(const Colors& colors, int channels) {
+    uint64_t last = 0;
+    for (size_t i = 0; i < colors.shape(0); ++i) {
+        const uint8_t* color = colors.data() + i * static_cast<size_t>(channels);
+        const uint64_t key = storage_key(color, channels);
+        if (i && key <= last) return false;
+        last = key;
+    }
+    return true;
+}
+
 Tree make_tree(const Colors& colors, const In<int16_t, nb::ndim<2>>& points,
                const In<int64_t, nb::ndim<1>>& counts, int alpha_gap) {
     const size_t n = colors.shape(0);
@@ -98,6 +111,7 @@ Tree make_tree(const Colors& colors, const In<int16_t, nb::ndim<2>>& points,
     require(points.shape(0) == n && points.shape(1) == colors.shape(1), "points must match colors");
     require(counts.shape(0) == n, "counts must have one entry per color");
     require(alpha_gap >= 0 && alpha_gap <= 16384, "alpha_gap must be 0 to 16384");
+    require(in_storage_order(colors, dims), "colors must be distinct and in storage order");
     return Tree(colors.data(), points.data(), counts.data(), n, dims, alpha_gap);
 }
 
@@ -167,6 +181,16 @@ auto split(const Tree& tree, size_t k) {
     return own(std::move(centroids), {found, dims});
 }
 
+double breathe_in_place(const Tree& tree, const Tree& cells, Out<float, nb::ndim<2>>& centroids,
+                        int first, int cycles, int iterations, unsigned threads) {
+    require(cells.first_points().size() == cells.size() && cells.dims() == tree.dims() &&
+                (cells.size() == 0 || cells.first_points().back() < tree.size()),
+            "cells must be the tree, coarsened");
+    require_entries(tree, centroids.shape(0), centroids.shape(1));
+    require(first >= 1 && iterations >= 1, "there must be an iteration");
+    return breathe(tree, cells, centroids.data(), centroids.shape(0), first, cycles, iterations, threads);
+}
+
 auto plus_plus(const Tree& tree, size_t k, int trials, uint64_t seed) {
     require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
     require(trials >= 1 && trials <= 100, "trials must be 1 to 100");
@@ -188,7 +212,8 @@ void diffuse(const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& li
     require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
     require(k >= 1 && k <= 256 && entries.shape(1) == c, "entries must be 1 to 256 x channels");
     require(opaque.shape(0) == k, "opaque must have one entry per palette row");
-    require(transparent < static_cast<int>(k), "transparent must be a palette row or -1");
+    require(transparent < static_cast<int>(k) && transparent >= (c == 4 ? 0 : -1),
+            "transparent must be a palette row, or -1 without alpha");
     require(bounds.shape(0) == 2 * c, "bounds must be lo and hi per channel");
     require(indices.shape(0) == height && indices.shape(1) == width, "indices must be H x W");
     kernels().diffuse(pixels.data(), height, width, static_cast<int>(c), space_of(space),
@@ -239,6 +264,12 @@ NB_MODULE(_core, m) {
           "labels"_a.noconvert().none(), "threads"_a, nogil);
     m.def("nearest", &nearest, "tree"_a, "entries"_a.noconvert(), "labels"_a.noconvert(),
           "d2"_a.noconvert().none(), "threads"_a, nogil);
+    m.def("coarsen", [](const Tree& tree, int dropped) {
+        require(dropped >= 0 && dropped <= 7, "dropped must be 0 to 7");
+        return Tree(tree, dropped);
+    }, "tree"_a, "dropped"_a, nogil);
+    m.def("breathe", &breathe_in_place, "tree"_a, "cells"_a, "centroids"_a.noconvert(), "first"_a, "cycles"_a,
+          "iterations"_a, "threads"_a, nogil);
     m.def("split_seeds", &split, "tree"_a, "k"_a);
     m.def("plus_plus", &plus_plus, "tree"_a, "k"_a, "trials"_a, "seed"_a);
     m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),

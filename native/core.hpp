@@ -63,6 +63,7 @@ void to_points(const uint8_t* colors, size_t n, int channels, Space space, const
 constexpr int max_dims = 4;
 constexpr size_t leaf_size = 192;  // measured best of 64..256 on photographs
 constexpr size_t lane_padding = 16;
+constexpr int coarse_grain = 8;  // an eighth of an 8-bit step; less than any search depends on
 constexpr float far_away = 1e9f;  // coordinate of a padding candidate: never nearest, never kept
 
 struct Node {
@@ -83,6 +84,10 @@ public:
     Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, size_t n, int dims,
          int alpha_gap);
 
+    // The points of `fine` merged into cells that agree in all but the lowest `dropped` bits of
+    // each channel, at their means, rounded to whole `coarse_grain`s.
+    Tree(const Tree& fine, int dropped);
+
     size_t size() const noexcept { return n_; }
     int dims() const noexcept { return dims_; }
     // Coordinate d of all points, padded so that a whole vector may be loaded at any of them.
@@ -93,12 +98,15 @@ public:
     const std::vector<Node>& nodes() const noexcept { return nodes_; }
     const std::vector<uint32_t>& keys() const noexcept { return keys_; }
     size_t opaque() const noexcept { return opaque_; }
+    // Of a coarsened tree: the first point of the fine tree in each cell.
+    const std::vector<uint32_t>& first_points() const noexcept { return first_points_; }
     int depth() const noexcept { return depth_; }
     // Roots of disjoint subtrees that cover all points: the units of parallel work.
     const std::vector<uint32_t>& tasks() const noexcept { return tasks_; }
     double second_moment() const noexcept { return second_moment_; }
 
 private:
+    void finish();
     uint32_t build(uint32_t begin, uint32_t end, int shift, int depth);
     void add_children(uint32_t begin, uint32_t end, int shift, int depth);
     void measure(Node& node, uint32_t index) const noexcept;
@@ -113,6 +121,7 @@ private:
     std::vector<float> float_weights_;  // padded like the axes
     int grain_ = 0;                     // all coordinates are multiples of it
     std::vector<uint32_t> keys_;
+    std::vector<uint32_t> first_points_;
     std::vector<Node> nodes_;
     std::vector<uint32_t> tasks_;
 };
@@ -122,6 +131,12 @@ private:
 //   centroids  k x dims
 // Wan, Wong & Prusinkiewicz (1988), doi:10.1007/BFb0040413, with the variance-optimal cut.
 size_t split_seeds(const Tree& tree, size_t k, float* centroids);
+
+// Lowers the cost of k centroids (in place) by `first` relaxed Lloyd iterations and up to `cycles`
+// breathing cycles of `iterations` each; returns the sum of weighted squared distances to the means.
+// `cells` is the tree, coarsened: enough to estimate how clusters spread.
+double breathe(const Tree& tree, const Tree& cells, float* centroids, size_t k, int first,
+               int cycles, int iterations, unsigned threads);
 
 // ---------------------------------------------------------------- kernels, one set per CPU level
 

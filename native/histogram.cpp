@@ -209,7 +209,7 @@ Counts count_opaque(const std::vector<Chunk>& chunks, unsigned threads) {
     return all;
 }
 
-uint32_t storage_key(uint32_t color) noexcept {
+uint32_t transparent_key(uint32_t color) noexcept {
     const uint8_t channels[4] = {static_cast<uint8_t>(color), static_cast<uint8_t>(color >> 8),
                                  static_cast<uint8_t>(color >> 16),
                                  static_cast<uint8_t>(color >> 24)};
@@ -229,7 +229,7 @@ void append_transparent(const uint8_t* pixels, size_t n, Counts& all) {
     std::vector<Entry> entries;
     entries.reserve(map.size());
     map.each([&](uint32_t color, int64_t count) {
-        entries.push_back({storage_key(color), color, count});
+        entries.push_back({transparent_key(color), color, count});
     });
     std::sort(entries.begin(), entries.end(),
               [](const Entry& a, const Entry& b) { return a.key < b.key; });  // keys are distinct
@@ -245,8 +245,8 @@ template <class Label>
 class BrickTable {
 public:
     BrickTable(const uint8_t* colors, const uint16_t* labels, size_t n, int channels)
-        : slots_(bricks, absent) {
-        uint32_t used = 0;
+        : slots_(bricks) {
+        uint32_t used = 1;  // the first brick stands in for all that hold no color
         const auto each_opaque = [&](const auto& visit) {
             for (size_t i = 0; i < n; ++i) {
                 const uint8_t* color = colors + i * static_cast<size_t>(channels);
@@ -255,9 +255,10 @@ public:
         };
         each_opaque([&](uint32_t code, uint16_t) {
             uint32_t& slot = slots_[code >> 12];
-            if (slot == absent) slot = used++ << 12;
+            if (slot == 0) slot = used++ << 12;
         });
-        table_.reset(new Label[std::max<size_t>(used, 1) << 12]);  // only known colors are read
+        table_.reset(new Label[size_t{used} << 12]);  // of the others, only known colors are read
+        std::fill_n(table_.get(), 4096, Label{0});
         each_opaque([&](uint32_t code, uint16_t label) {
             table_[slots_[code >> 12] | (code & 4095)] = static_cast<Label>(label);
         });
@@ -268,7 +269,6 @@ public:
 
 private:
     static constexpr size_t bricks = 4096;
-    static constexpr uint32_t absent = UINT32_MAX;
     std::vector<uint32_t> slots_;
     std::unique_ptr<Label[]> table_;
 };
@@ -291,10 +291,8 @@ Counts count_colors(const uint8_t* pixels, size_t n, int channels, unsigned thre
 }
 
 void storage_order(const uint8_t* colors, size_t n, int channels, uint32_t* order) {
-    const auto key = [&](uint32_t i) -> uint64_t {
-        const uint8_t* color = colors + i * static_cast<size_t>(channels);
-        if (channels == 3 || color[3] == 255) return morton_rgb(color);
-        return uint64_t{1} << 32 | morton_rgba(color);
+    const auto key = [&](uint32_t i) {
+        return storage_key(colors + i * static_cast<size_t>(channels), channels);
     };
     for (size_t i = 0; i < n; ++i) order[i] = static_cast<uint32_t>(i);
     std::sort(order, order + n, [&](uint32_t a, uint32_t b) { return key(a) < key(b); });

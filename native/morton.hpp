@@ -28,6 +28,12 @@ inline std::uint32_t morton_rgba(const std::uint8_t* c) noexcept {
     return spread4[c[0]] << 1 | spread4[c[1]] << 2 | spread4[c[2]] | spread4[c[3]] << 3;
 }
 
+// Ascending in storage order: opaque colors first.
+inline std::uint64_t storage_key(const std::uint8_t* c, int channels) noexcept {
+    if (channels == 3 || c[3] == 255) return morton_rgb(c);
+    return std::uint64_t{1} << 32 | morton_rgba(c);
+}
+
 // The inverse of morton_rgb: r | g << 8 | b << 16.
 inline std::uint32_t unmorton_rgb(std::uint32_t code) noexcept {
     const auto compact = [](std::uint32_t v) {  // every third bit of 24

@@ -4,18 +4,17 @@
 // Works on cells of the color cube (colors that agree in their high bits) rather than on single
 // colors: the cut positions hardly change and the time does. Double arithmetic in a fixed order.
 #include <algorithm>
-#include <cmath>
 #include <queue>
 #include <utility>
 
 #include "core.hpp"
+#include "principal.hpp"
 
 namespace smalti {
 namespace {
 
 constexpr int max_bins = 256;
-constexpr int power_iterations = 12;
-constexpr size_t cells_per_seed = 24;  // fewer, and the cut positions become visible in the result
+constexpr size_t cells_per_seed = 8;  // fewer, and the cut positions show in the result
 
 struct Cell {
     double mean[max_dims];
@@ -27,7 +26,8 @@ struct Box {
     double mean[max_dims], weight;
     double axis[max_dims];
     double low, scale;  // bin of a cell = (its projection - low) * scale
-    int cut = 0;        // cells in bins up to here go left
+    int bins;
+    int cut = 0;  // cells in bins up to here go left
     double gain = 0;    // how much the cut lowers the sum of squared errors
 };
 
@@ -105,32 +105,15 @@ private:
         return box;
     }
 
-    // Principal axis by power iteration on the covariance; false if all cells coincide.
+    // False if all cells coincide.
     bool find_axis(Box& box) const {
-        double covariance[max_dims][max_dims] = {};
+        Covariance covariance;
         for (size_t i = box.begin; i < box.end; ++i) {
             double delta[max_dims];
             for (int d = 0; d < dims_; ++d) delta[d] = cells_[i].mean[d] - box.mean[d];
-            for (int d = 0; d < dims_; ++d)
-                for (int e = d; e < dims_; ++e)
-                    covariance[d][e] += cells_[i].weight * delta[d] * delta[e];
+            covariance.add(delta, cells_[i].weight, dims_);
         }
-        int widest = 0;
-        for (int d = 0; d < dims_; ++d) {
-            for (int e = 0; e < d; ++e) covariance[d][e] = covariance[e][d];
-            if (covariance[d][d] > covariance[widest][widest]) widest = d;
-        }
-        if (!(covariance[widest][widest] > 0)) return false;
-        for (int d = 0; d < dims_; ++d) box.axis[d] = covariance[widest][d];
-        for (int round = 0; round < power_iterations; ++round) {
-            double next[max_dims] = {}, largest = 0;
-            for (int d = 0; d < dims_; ++d) {
-                for (int e = 0; e < dims_; ++e) next[d] += covariance[d][e] * box.axis[e];
-                largest = std::max(largest, std::fabs(next[d]));
-            }
-            for (int d = 0; d < dims_; ++d) box.axis[d] = next[d] / largest;
-        }
-        return true;
+        return covariance.principal_axis(box.axis, dims_);
     }
 
     double project(const Box& box, const Cell& cell) const {
@@ -141,21 +124,24 @@ private:
 
     int bin(const Box& box, const Cell& cell) const {
         const int i = static_cast<int>((project(box, cell) - box.low) * box.scale);
-        return std::clamp(i, 0, max_bins - 1);
+        return std::min(i, box.bins - 1);  // the highest projection falls on the end of the scale
     }
 
     // The cut between two bins that separates the most variance.
     void find_cut(Box& box) const {
-        double low = project(box, cells_[box.begin]), high = low;
+        double high = box.low = project(box, cells_[box.begin]);
         for (size_t i = box.begin + 1; i < box.end; ++i) {
             const double t = project(box, cells_[i]);
-            low = std::min(low, t);
+            box.low = std::min(box.low, t);
             high = std::max(high, t);
         }
-        if (!(high > low)) return;
-        box.low = low;
-        box.scale = max_bins / (high - low);
-        double sums[max_bins][max_dims] = {}, weights[max_bins] = {};
+        if (!(high > box.low)) return;
+        // A few cells need few bins; scanning 256 for each small box would take most of the time.
+        box.bins = static_cast<int>(std::clamp<size_t>(box.end - box.begin, 32, max_bins));
+        box.scale = box.bins / (high - box.low);
+        double sums[max_bins][max_dims], weights[max_bins];
+        std::fill_n(sums[0], box.bins * max_dims, 0.0);
+        std::fill_n(weights, box.bins, 0.0);
         for (size_t i = box.begin; i < box.end; ++i) {
             const Cell& cell = cells_[i];
             const int b = bin(box, cell);
@@ -166,7 +152,7 @@ private:
         // Sums are about the mean of the box, so the right side's is the left side's, negated, and
         // the gain wl * wr / w * |ml - mr|^2 becomes |sl|^2 * w / (wl * wr).
         double left_sum[max_dims] = {}, left = 0;
-        for (int b = 0; b < max_bins - 1; ++b) {
+        for (int b = 0; b < box.bins - 1; ++b) {
             left += weights[b];
             double length2 = 0;
             for (int d = 0; d < dims_; ++d) {

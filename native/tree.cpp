@@ -1,7 +1,7 @@
 // An octree over the colors of a histogram: bounding boxes and moments for every node, so that a
 // whole box can be given to the one centroid that is nearest to all of it.
 #include <algorithm>
-#include <cstring>
+#include <cmath>
 
 #include "core.hpp"
 #include "morton.hpp"
@@ -12,35 +12,74 @@ Tree::Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, 
            int alpha_gap)
     : n_(n), stride_(n + lane_padding), opaque_(n), dims_(dims) {
     const auto d_count = static_cast<size_t>(dims);
-    axes_.assign(stride_ * d_count, 0.0f);
-    moments_.resize(n * 4);
     weights_.assign(counts, counts + n);
-    float_weights_.assign(stride_, 0.0f);
     keys_.resize(n);
+    axes_.assign(stride_ * d_count, 0.0f);
     for (size_t i = n; i-- > 0;) {
         const uint8_t* color = colors + i * d_count;
         const bool solid = dims == 3 || color[3] == 255;
         if (!solid) opaque_ = i;
         keys_[i] = solid ? morton_rgb(color) << 8 : morton_rgba(color);
     }
-    int32_t bits = 0;
-    for (size_t i = 0; i < n; ++i) {
-        double length2 = 0;
-        for (size_t d = 0; d < d_count; ++d) {
-            const int32_t x = points[i * d_count + d] + (d == 3 && i < opaque_ ? alpha_gap : 0);
-            bits |= x;
-            axes_[d * stride_ + i] = static_cast<float>(x);
-            moments_[i * 4 + d] = counts[i] * x;
-            length2 += static_cast<double>(x) * x;
-        }
-        if (dims == 3) moments_[i * 4 + 3] = counts[i];
-        second_moment_ += static_cast<double>(counts[i]) * length2;
-        float_weights_[i] = static_cast<float>(counts[i]);
+    for (size_t i = 0; i < n; ++i)
+        for (size_t d = 0; d < d_count; ++d)
+            axes_[d * stride_ + i] = static_cast<float>(points[i * d_count + d] +
+                                                        (d == 3 && i < opaque_ ? alpha_gap : 0));
+    finish();
+}
+
+Tree::Tree(const Tree& fine, int dropped) : n_(0), opaque_(0), dims_(fine.dims_) {
+    // RGB keys hold 24 bits at the top of 32, RGBA keys all 32.
+    const int low = fine.dims_ == 3 ? 8 + dropped * 3 : dropped * 4;
+    for (size_t i = 0; i < fine.n_; ++i) {
+        const bool first = i == 0 || i == fine.opaque_;
+        if (!first && fine.keys_[i] >> low == fine.keys_[i - 1] >> low) continue;
+        if (i < fine.opaque_) ++opaque_;
+        first_points_.push_back(static_cast<uint32_t>(i));
+        keys_.push_back(fine.keys_[i] >> low << low);
     }
-    grain_ = bits ? bits & -bits : 1;
-    nodes_.reserve(n / 32 + 16);
-    build(0, static_cast<uint32_t>(n), 32, 1);
-    list_tasks(std::max<size_t>(n / 64, 1024));
+    n_ = first_points_.size();
+    stride_ = n_ + lane_padding;
+    axes_.assign(stride_ * static_cast<size_t>(dims_), 0.0f);
+    weights_.assign(n_, 0);
+    for (size_t c = 0; c < n_; ++c) {
+        int64_t sum[max_dims] = {};
+        const size_t end = c + 1 < n_ ? first_points_[c + 1] : fine.n_;
+        for (size_t i = first_points_[c]; i < end; ++i) {
+            weights_[c] += fine.weights_[i];
+            for (int d = 0; d < dims_; ++d)
+                sum[d] += fine.moments_[i * 4 + static_cast<size_t>(d)];
+        }
+        for (int d = 0; d < dims_; ++d) {
+            const double mean = static_cast<double>(sum[d]) / static_cast<double>(weights_[c]);
+            axes_[static_cast<size_t>(d) * stride_ + c] =
+                static_cast<float>(std::floor(mean / coarse_grain + 0.5) * coarse_grain);
+        }
+    }
+    finish();
+}
+
+// Everything that follows from coordinates, weights and keys.
+void Tree::finish() {
+    moments_.resize(n_ * 4);
+    float_weights_.assign(stride_, 0.0f);
+    int64_t bits = 0;
+    for (size_t i = 0; i < n_; ++i) {
+        double length2 = 0;
+        for (int d = 0; d < dims_; ++d) {
+            const auto x = static_cast<int64_t>(axis(d)[i]);
+            bits |= x;
+            moments_[i * 4 + static_cast<size_t>(d)] = weights_[i] * x;
+            length2 += static_cast<double>(x * x);
+        }
+        if (dims_ == 3) moments_[i * 4 + 3] = weights_[i];
+        second_moment_ += static_cast<double>(weights_[i]) * length2;
+        float_weights_[i] = static_cast<float>(weights_[i]);
+    }
+    grain_ = bits ? static_cast<int>(bits & -bits) : 1;
+    nodes_.reserve(n_ / 32 + 16);
+    build(0, static_cast<uint32_t>(n_), 32, 1);
+    list_tasks(std::max<size_t>(n_ / 64, 1024));
 }
 
 // Appends the node of points begin..end, which agree in all key bits from `shift` up. The root has

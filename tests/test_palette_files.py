@@ -40,12 +40,16 @@ def test_hex_is_the_lospec_format():
 
 
 def test_gimp_palette_has_its_header_and_aseprites_alpha():
-    assert palette_files.dump(".gpl", OPAQUE).startswith(b"GIMP Palette\nName: smalti\n#\n255 128   0")
+    assert palette_files.dump(".gpl", OPAQUE).startswith(
+        b"GIMP Palette\nName: smalti\n#\n255 128   0"
+    )
     assert b"\nChannels: RGBA\n" in palette_files.dump(".gpl", WITH_ALPHA)
 
 
 def test_files_of_other_programs_are_read():
-    gimp = b"GIMP Palette\r\nName: Sky\r\nColumns: 4\r\n# made by hand\r\n 10\t20 30 deep blue\r\n\r\n"
+    gimp = (
+        b"GIMP Palette\r\nName: Sky\r\nColumns: 4\r\n# made by hand\r\n 10\t20 30 deep blue\r\n\r\n"
+    )
     lospec = "\ufeff; comment\nFF8000\n#0a141eFF\n".encode()
     plain_json = b'["#102030", "405060"]'
 

@@ -64,7 +64,7 @@ _LMS_TO_RGB = (
 # The smallest boxes around all sRGB colors, in fixed point; alpha runs as far as lightness.
 _BOUNDS = {
     "srgb": ((0, 16320), (0, 16320), (0, 16320), (0, 16320)),
-    "oklab": ((0, 16384), (-3832, 4526), (-5104, 3254), (0, 16384)),
+    "oklab": ((0, 16384), (-3832, 4526), (-5104, 3253), (0, 16384)),
 }
 
 

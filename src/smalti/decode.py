@@ -160,6 +160,8 @@ def _damage_as_bad_image(kind: str) -> Iterator[None]:
         raise
     except Exception as error:
         words = str(error) or type(error).__name__
+        if type(error).__name__ == "DecompressionBombError":  # in a frame, or before ours
+            raise LimitExceeded(f"it is larger than Pillow reads a {kind}: {words}") from error
         if "truncated" in words.lower() or "not enough" in words.lower():
             raise BadImage(f"it is truncated: the {kind} ends before its picture does") from error
         raise BadImage(f"it is damaged, or a {kind} of an unusual kind ({words})") from error

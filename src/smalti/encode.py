@@ -211,8 +211,9 @@ def _png_extras(icc: bytes | None, dpi: Density) -> dict[str, Any]:
 def _webp(image: np.ndarray, icc: bytes | None) -> bytes:
     if max(image.shape[:2]) > 16_383:
         raise BadImage("WebP holds at most 16,383 pixels a side; use PNG")
-    # exact: keep the color of transparent pixels, of which the palette has one.
-    options = {"lossless": True, "exact": True, "quality": 80, "method": 4}
+    # exact: keep the color of transparent pixels. Effort 50 of 100 gives the bytes of 80 in
+    # two thirds of the time (Kodak and graphics, 16 and 256 colors).
+    options = {"lossless": True, "exact": True, "quality": 50, "method": 4}
     return _saved(_pillow(image), "WEBP", **options, **_png_extras(icc, None))
 
 

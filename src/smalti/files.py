@@ -17,7 +17,7 @@ import os
 import stat
 from typing import TypeAlias
 
-from .errors import CannotWrite, OutputExists
+from .errors import CannotWrite, OutputExists, SmaltiError
 from .sources import shown
 
 __all__ = ["check_writable", "shown", "write_atomic"]
@@ -54,6 +54,8 @@ def check_writable(path: Path, overwrite: bool) -> None:
     """
     try:
         _resolved(path, overwrite)
+    except SmaltiError:
+        raise
     except (OSError, ValueError) as error:
         raise _refusal(path, error) from error
 
@@ -85,8 +87,7 @@ def write_atomic(
         target, old = _resolved(path, overwrite)
         times = os.stat(preserve_from) if preserve_from is not None else None
         folder = os.path.dirname(target) or "."
-        # Random and exclusive: two runs cannot collide, nobody can plant a link in its place.
-        temporary = os.path.join(folder, f".smalti-{os.urandom(4).hex()}.tmp")
+        temporary = _unused_name(folder)
         try:
             _write(temporary, data, old, times)
             _publish(temporary, target, overwrite)
@@ -94,6 +95,8 @@ def write_atomic(
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         _flush_folder(folder)
+    except SmaltiError:
+        raise
     except (OSError, ValueError) as error:
         raise _refusal(path, error) from error
 
@@ -118,6 +121,14 @@ def _resolved(path: Path, overwrite: bool) -> tuple[str, os.stat_result | None]:
         read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
         raise OSError(errno.EROFS if read_only else errno.EACCES, "not writable")
     return target, old
+
+
+def _unused_name(folder: str) -> str:
+    # Random, and opened exclusively: runs cannot collide, and nobody can plant a link there.
+    while True:
+        name = os.path.join(folder, f".smalti-{os.urandom(4).hex()}.tmp")
+        if not os.path.lexists(name):
+            return name
 
 
 def _write(
@@ -181,10 +192,8 @@ def _flush_folder(folder: str) -> None:
             raise
 
 
-def _refusal(path: Path, error: OSError | ValueError) -> Exception:
+def _refusal(path: Path, error: OSError | ValueError) -> SmaltiError:
     """Turn an error of the system into one of ours that names the file and the cause."""
-    if isinstance(error, CannotWrite | OutputExists):
-        return error
     if isinstance(error, FileExistsError):
         return OutputExists(f"{shown(path)} exists; use --force (overwrite=True) to replace it")
     if isinstance(error, OSError):

@@ -96,6 +96,18 @@ class Histogram:
         return int(self.stored_colors.shape[1])
 
     @property
+    def opaque(self) -> bool:
+        """Whether no color has an alpha below 255."""
+        # Opaque colors are stored first.
+        return self.channels == 3 or bool(self.stored_colors[-1, 3] == 255)
+
+    def without_alpha(self) -> "Histogram":
+        """Return the RGB histogram of an opaque one."""
+        same = Histogram.__new__(Histogram)
+        same._set(np.ascontiguousarray(self.stored_colors[:, :3]), self.stored_counts)
+        return same
+
+    @property
     def total(self) -> int:
         """Number of pixels."""
         return int(self.stored_counts.sum())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IndexedImage"]
 
+CHUNK = 1 << 16  # pixels looked up at a time: NumPy widens each index to 8 bytes
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".gif": "GIF"}
 
 
@@ -50,7 +51,14 @@ class IndexedImage:
 
     def to_array(self) -> np.ndarray:
         """Return the pixels: (H, W, 3) uint8 sRGB, or (H, W, 4) when the palette has alpha."""
-        return np.take(self.palette, self.indices, axis=0)
+        height, width = self.indices.shape
+        pixels = np.empty((height, width, self.palette.shape[1]), np.uint8)
+        rows = max(1, CHUNK // max(1, width))
+        for top in range(0, height, rows):
+            part = slice(top, top + rows)
+            # "clip" writes straight to `out`; it never has to, since all indices are below k.
+            np.take(self.palette, self.indices[part], axis=0, out=pixels[part], mode="clip")
+        return pixels
 
     def to_image(self) -> "Image.Image":
         """Return a Pillow image: mode P with its transparency for k <= 256, else RGB or RGBA."""

@@ -10,7 +10,6 @@ of them becomes the reason of a refusal.
 import contextlib
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 STDERR = 2
-COMPLAINT = re.compile(rb"^(_?TIFF\w+|\w+(Decode\w*|Init|State)|JPEGLib|MissingRequired|tempfile\.tif): .*$")
+COMPLAINT = re.compile(
+    rb"^(_?TIFF\w+|\w+(Decode\w*|Init|State)|JPEGLib|MissingRequired|tempfile\.tif): .*$"
+)
 _TURN = threading.Lock()
 
 
@@ -49,6 +50,8 @@ def load(image: "Image.Image") -> None:
 @contextlib.contextmanager
 def _caught(complaints: list[bytes]) -> Iterator[None]:
     """Collect libtiff's lines on standard error; what others write meanwhile is passed on."""
+    import tempfile  # late: 5 ms that other pictures need not pay
+
     try:
         stderr = os.dup(STDERR)
     except OSError:  # closed, so nothing can be printed either

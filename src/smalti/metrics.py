@@ -63,7 +63,7 @@ def distortion(
         raise BadImage(f"images of one size are compared, got {original.shape} and {result.shape}")
     channels = max(original.shape[-1], result.shape[-1])
     first, second = _flat(original), _flat(result)
-    mass = None if weights is None else np.asarray(weights, np.float64).ravel()
+    mass = None if weights is None else np.asarray(weights).ravel()
     total = 0.0
     for start in range(0, len(first), CHUNK):
         part = slice(start, start + CHUNK)

@@ -202,12 +202,13 @@ class Problem:
         self.transparent = bool(clear.any()) and settings.k > 1
         if self.transparent:
             colors, counts = np.ascontiguousarray(colors[~clear]), counts[~clear]
+        if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
+            counts = counts // np.gcd.reduce(counts)
         self.colors, self.counts, self.settings = colors, counts, settings
         self.k = settings.k - self.transparent
         self.unit = color.UNITS[settings.space]
         points = color.to_points(colors, settings.space)
         self.tree = _core.make_tree(colors, points, counts, ALPHA_GAP)
-        self.remapper = Remapper(colors, settings.space, self.tree)
 
     def seeds(self, run: int) -> NDArray[np.float32]:
         """Starting centroids of the given run, in fixed point."""
@@ -285,30 +286,59 @@ class Problem:
                 palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
         return palette
 
-    def settle(self, palette: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-        """Make every entry distinct and used; as many entries as asked for, if colors allow.
+    def settle(
+        self, palette: NDArray[np.uint8], histogram: Histogram
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+        """Make every entry distinct and used, as many as asked for if colors allow, in their order.
 
         Entries that serve no color (twins of an earlier one do not) are dropped, and the colors
-        with the largest error join. Each round lowers the total error, so it ends.
+        with the largest error join. Each round lowers the total error, so it ends. Sorting moves
+        ties to other rows, and then shares: always towards the larger share, so that ends too.
         """
-        size = min(self.k, len(self.colors))
+        colors, counts = histogram.stored_colors, histogram.stored_counts
+        remapper = Remapper(colors, self.settings.space, None if self.transparent else self.tree)
+        if self.transparent:
+            palette = np.concatenate([palette, np.zeros((1, 4), np.uint8)])
+        by_share = isinstance(self.settings.init, str)  # the user's own centroids keep their order
         while True:
-            labels, d2 = self.remapper.nearest(palette, threads=self.settings.threads)
-            used = np.zeros(len(palette), bool)
-            used[labels] = True
-            if not used.all():
-                palette = palette[used]
-                labels = (np.cumsum(used) - 1).astype(np.uint16)[labels]
-            missing = size - len(palette)
-            error = d2 * self.counts
+            labels, d2 = remapper.nearest(palette, threads=self.settings.threads)
+            rows = _used_rows(palette, labels, counts, by_share=by_share)
+            if not np.array_equal(rows, np.arange(len(palette))):
+                palette = palette[rows]
+                continue
+            missing = self.settings.k - len(palette)
+            error = d2 * counts
             if missing <= 0 or not error.any():
                 return palette, labels
             worst = np.argsort(-error, kind="stable")[: -(-missing // 4)]
-            palette = np.concatenate([palette, self.colors[worst[error[worst] > 0]]])
+            palette = np.concatenate([palette, colors[worst[error[worst] > 0]]])
+
+
+def _used_rows(
+    palette: NDArray[np.uint8],
+    labels: NDArray[np.uint16],
+    counts: NDArray[np.int64],
+    *,
+    by_share: bool,
+) -> NDArray[np.intp]:
+    """Rows that serve a color: by share, ties by packed color, or in the order they have."""
+    weights = _weights(labels, counts, len(palette))
+    rows = np.arange(len(palette))
+    if by_share:
+        rows = np.lexsort(np.column_stack([palette[:, ::-1].astype(np.int64), -weights]).T)
+    return rows[weights[rows] > 0]
+
+
+def _weights(labels: NDArray[np.uint16], counts: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    weights = np.zeros(k, np.int64)
+    np.add.at(weights, labels, counts)
+    return weights
 
 
 def steps(histogram: Histogram, settings: Settings) -> Iterator[Step]:
     """Yield the iterations of the first run; each knows how many pixels moved."""
+    if histogram.channels == 4 and histogram.opaque:
+        histogram = histogram.without_alpha()
     if len(histogram) > settings.k and settings.max_iter > 0:
         yield from Problem(histogram, settings).run(0, count_moved=True)
 
@@ -330,28 +360,46 @@ def fit_palette(
     labels : (n,) uint16, in the order of `histogram.stored_colors`
     fit : what k-means did
     """
-    colors, counts = histogram.stored_colors, histogram.stored_counts
-    if len(colors) <= settings.k:
-        fit = Fit(
-            len(colors), 0, "exact", 0.0, np.empty((0, colors.shape[1]), np.float32), settings.space
-        )
-        labels = np.arange(len(colors), dtype=np.uint16)
-        return *_ordered(colors, labels, counts, by_share=True), fit
+    if len(histogram) <= settings.k:
+        return _exact(histogram, settings)
+    if histogram.channels == 4 and histogram.opaque:
+        return _without_alpha(histogram, settings, progress)
     problem = Problem(histogram, settings)
     best = _best_run(problem, progress)
-    palette, labels = problem.settle(problem.round(best.centroids))
-    if problem.transparent:
-        palette, labels = _with_transparent(palette, labels, colors)
+    palette, labels = problem.settle(problem.round(best.centroids), histogram)
     fit = Fit(
-        len(colors),
+        len(histogram),
         best.iteration,
         best.stop_reason or "max_iter",
         best.distortion,
         best.centroids,
         settings.space,
     )
-    by_share = isinstance(settings.init, str)
-    return *_ordered(palette, labels, counts, by_share=by_share), fit
+    shares = _weights(labels, histogram.stored_counts, len(palette)) / histogram.total
+    return Palette(palette, shares), labels, fit
+
+
+def _without_alpha(
+    histogram: Histogram, settings: Settings, progress: Callable[[Step], object] | None
+) -> tuple[Palette, NDArray[np.uint16], Fit]:
+    """Where all alpha is 255 it shall neither cost time nor make a difference."""
+    if not isinstance(settings.init, str) and settings.init.ndim == 2:
+        settings = replace(settings, init=settings.init[:, :3])
+    palette, labels, fit = fit_palette(histogram.without_alpha(), settings, progress)
+    colors = np.column_stack([palette.colors, np.full(len(palette), 255, np.uint8)])
+    return Palette(colors, palette.shares), labels, fit
+
+
+def _exact(histogram: Histogram, settings: Settings) -> tuple[Palette, NDArray[np.uint16], Fit]:
+    """Every color kept: there is nothing to search for."""
+    colors, counts = histogram.stored_colors, histogram.stored_counts
+    own = np.arange(len(colors), dtype=np.uint16)
+    rows = _used_rows(colors, own, counts, by_share=True)
+    labels = np.empty(len(colors), np.uint16)
+    labels[rows] = own
+    nothing = np.empty((0, colors.shape[1]), np.float32)
+    fit = Fit(len(colors), 0, "exact", 0.0, nothing, settings.space)
+    return Palette(colors[rows], counts[rows] / histogram.total), labels, fit
 
 
 def _best_run(problem: Problem, progress: Callable[[Step], object] | None) -> Step:
@@ -365,31 +413,3 @@ def _best_run(problem: Problem, progress: Callable[[Step], object] | None) -> St
             best = step
     assert best is not None  # n_init >= 1, and every run has a step
     return best
-
-
-def _with_transparent(
-    palette: NDArray[np.uint8], labels: NDArray[np.uint16], colors: NDArray[np.uint8]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Give the fully transparent color, left out of the problem, an entry at the end."""
-    clear = colors[:, 3] == 0
-    all_labels = np.full(len(colors), len(palette), np.uint16)
-    all_labels[~clear] = labels
-    return np.concatenate([palette, np.zeros((1, 4), np.uint8)]), all_labels
-
-
-def _ordered(
-    palette: NDArray[np.uint8],
-    labels: NDArray[np.uint16],
-    counts: NDArray[np.int64],
-    *,
-    by_share: bool,
-) -> tuple[Palette, NDArray[np.uint16]]:
-    weights = np.zeros(len(palette), np.int64)
-    np.add.at(weights, labels, counts)
-    order = np.arange(len(palette))
-    if by_share:
-        keys = np.column_stack([palette[:, ::-1].astype(np.int64), -weights])
-        order = np.lexsort(keys.T)
-    rank = np.empty(len(palette), np.uint16)
-    rank[order] = np.arange(len(palette))
-    return Palette(palette[order], weights[order] / weights.sum()), rank[labels]

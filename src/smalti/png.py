@@ -229,8 +229,10 @@ def _inflated(png: PngFile) -> np.ndarray:
         return pairs
     # Pillow holds 8 bits per color, and takes the first or the second byte of each
     # sample as the file is said to be big- or little-endian: so both can be had.
-    high, low = (_unpacked(png, kind, f"{kind};16{order}") for order in "BL")
-    return (high.astype(np.uint16) << 8) | low
+    wide = _unpacked(png, kind, f"{kind};16B").astype(np.uint16)
+    wide <<= 8
+    wide |= _unpacked(png, kind, f"{kind};16L")
+    return wide
 
 
 def _unpacked(png: PngFile, mode: str, raw: str) -> np.ndarray:

@@ -116,9 +116,9 @@ def without_profile(values: np.ndarray, mode: str) -> np.ndarray:
     Gray and RGB numbers are taken as sRGB's; CIELAB is absolute (D50); CMYK gets the
     textbook formula, (1 - ink) (1 - black), which is brighter than print.
     """
-    from PIL import ImageCms
-
     if mode == "LAB":
+        from PIL import ImageCms
+
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return _applied(ImageCms.buildTransform(lab, srgb, "LAB", "RGB"), values, "LAB")
     if mode == "CMYK":

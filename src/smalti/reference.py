@@ -52,7 +52,7 @@ LMS_TO_LAB = np.array(
 STEPS = {"srgb": 255 * 64, "oklab": 16384}  # of full alpha, and of full red or full lightness
 BOX = {  # around all points of all colors: lowest and highest of each coordinate
     "srgb": [(0, 16320)] * 4,
-    "oklab": [(0, 16384), (-3832, 4526), (-5104, 3254), (0, 16384)],
+    "oklab": [(0, 16384), (-3832, 4526), (-5104, 3253), (0, 16384)],
 }
 
 

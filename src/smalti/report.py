@@ -32,7 +32,7 @@ class Report:
     distinct_colors : how many colors the image had
     k : the palette size asked for
     colors_used : the size of the palette, at most k and at most `distinct_colors`
-    palette : Palette, with shares
+    palette : Palette, with the shares of the pixels nearest to each color (before dithering)
     distortion : mean squared error of the stored palette, summed over channels, in `space`
     distortion_srgb, distortion_oklab : the same in either space
     psnr : decibels per channel in sRGB; infinite for a pixel-identical result

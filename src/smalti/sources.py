@@ -87,20 +87,29 @@ def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
     try:
         # Non-blocking: to open a pipe that nobody writes to would wait for ever.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-                raise BadImage(f"{name} is {kind}, expected an image file")
-            if status.st_size > limit_bytes:
-                raise _too_long(name, limit_bytes, status.st_size)
-            return file.read(limit_bytes + 1)
+        descriptor = os.open(path, flags)
+        try:
+            _check_regular(os.fstat(descriptor), name, limit_bytes)
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(limit_bytes + 1)
+        finally:
+            os.close(descriptor)
+    except (BadImage, LimitExceeded):
+        raise
     except FileNotFoundError as error:
         raise BadImage(f"{name} does not exist") from error
     except OSError as error:
         raise BadImage(f"{name} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a NUL byte in the name
         raise BadImage(f"{name} is not a possible file name: {error}") from error
+
+
+def _check_regular(status: os.stat_result, name: str, limit_bytes: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise BadImage(f"{name} is {kind}, expected an image file")
+    if status.st_size > limit_bytes:
+        raise _too_long(name, limit_bytes, status.st_size)
 
 
 def _read_file(file: IO[bytes], limit_bytes: int) -> tuple[bytes, str]:

@@ -14,6 +14,8 @@ __all__ = ["main"]
 def main() -> NoReturn:
     """Run the command line of this process."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from smalti.cli import main
-
+    try:
+        from smalti.cli import main
+    except KeyboardInterrupt:  # so early, the command's own handling is not loaded yet
+        os._exit(130)
     main()

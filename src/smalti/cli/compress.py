@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 import click
 
+from ..decode import Limits
 from ..options import OPTIONS, check
 from . import jobs
 from .run import Settings, run
@@ -72,6 +73,20 @@ def flag(*names: str, help: str) -> Decorator:  # noqa: A002
 @knob("seed")
 @knob("icc")
 @flag("--allow-larger", help="Write the result even if it is not smaller than the input.")
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(min=0),
+    default=Limits.megapixels,
+    show_default=True,
+    help="Refuse larger pictures, before decoding them.",
+)
+@click.option(
+    "--max-input-mib",
+    type=click.FloatRange(min=0),
+    default=Limits.input_mib,
+    show_default=True,
+    help="Refuse larger files.",
+)
 @flag("--preserve", help="Keep the file times and the density (dpi).")
 @knob("threads")
 @knob("jobs", "-j", "--jobs")
@@ -128,6 +143,7 @@ def _came_from_user(name: str) -> bool:
 
 
 def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
+    k_given = _came_from_user("k") or len(sources) < len(given["sources"])
     named = [flag for flag in ("output", "ext", "name") if given[flag] is not None]
     several = len(sources) > 1 or any(os.path.isdir(source) for source in sources)
     problems = (
@@ -136,7 +152,7 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
         (given["output"] and given["out_dir"], "--output and --out-dir exclude each other"),
         (given["output"] and several, "--output is for one input; --out-dir takes several"),
         ("-" in sources and several, "standard input is compressed alone"),
-        (given["ask"] and _came_from_user("k"), "--ask and --colors exclude each other"),
+        (given["ask"] and k_given, "--ask and a given number of colors exclude each other"),
         (given["ask"] and "-" in sources, "--ask reads standard input, which is the image"),
         (given["nofs"] and given["dither"] != "none", "--nofs and --dither contradict each other"),
         (
@@ -180,15 +196,12 @@ def _naming(given: dict[str, Any], k: int) -> jobs.Naming:
 
 def _settings(given: dict[str, Any], k: int) -> Settings:
     """Return what every job has in common."""
-    passed_on = (
-        "format space dither init n_init max_iter tol seed icc allow_larger preserve threads"
-    )
+    passed_on = "format space dither init n_init max_iter tol seed icc allow_larger preserve"
+    options = {name: given[name] for name in passed_on.split()}
+    options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}
+    options["limits"] = Limits(given["max_megapixels"], given["max_input_mib"])
     return Settings(
-        options={
-            "k": k,
-            "overwrite": given["force"],
-            **{name: given[name] for name in passed_on.split()},
-        },
+        options,
         jobs=given["jobs"],
         json=given["json"],
         explain=given["explain"],

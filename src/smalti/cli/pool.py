@@ -54,7 +54,8 @@ class Pool(Generic[Work, Answer]):
         next_up = 0
         try:
             for _ in range(min(self._processes, len(inputs))):
-                workers.append(self._hire())
+                with _signals_held():
+                    workers.append(self._hire())
                 workers[-1].give(waiting)
             while next_up < len(inputs):
                 self._collect(workers, waiting, answers)
@@ -84,7 +85,8 @@ class Pool(Generic[Work, Answer]):
                 except (EOFError, OSError):  # it died; its pipe closed with it
                     answers[number] = self._lost(work)
                     worker.dismiss()
-                    workers[place] = worker = self._hire()
+                    with _signals_held():
+                        workers[place] = worker = self._hire()
                 worker.give(waiting)
 
 
@@ -95,8 +97,7 @@ class _Worker(Generic[Work]):
         self.task: tuple[int, Work] | None = None
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, self.pipe, work), daemon=True)
-        with _signals_held():
-            self.process.start()
+        self.process.start()
         theirs.close()  # then the pipe ends when the process does
 
     def give(self, waiting: "deque[tuple[int, Work]]") -> None:
@@ -116,7 +117,10 @@ class _Worker(Generic[Work]):
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let signals wait, so that a process cannot meet one before it has its own handlers."""
+    """Let signals wait until a new process is on the list of those to end.
+
+    The process inherits this, and so meets no signal before it has its own handlers.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -16,7 +16,7 @@ from typing import Any
 from ..compress import Report
 from ..compress import compress as library_compress
 from ..decode import Limits
-from ..errors import BadImage, CannotWrite, NotSmaller, SmaltiError
+from ..errors import BadImage, CannotWrite, LimitExceeded, NotSmaller, SmaltiError
 from ..files import check_writable, shown, write_atomic
 from ..kmeans import Step
 from .jobs import STANDARD, Job
@@ -84,7 +84,8 @@ def perform(
     try:
         if job.refusal:
             raise job.refusal
-        source = _standard_input() if source == STANDARD else source
+        if source == STANDARD:
+            source = _standard_input(settings.options["limits"])
         if job.copy_to:
             _make_folder(Path(job.target).parent)
         report = library_compress(
@@ -100,11 +101,11 @@ def perform(
         return _failed(job, error, settings)
 
 
-def _standard_input() -> bytes:
+def _standard_input(limits: Limits) -> bytes:
     """Return standard input, or as much as shows that it is over the limit."""
     if sys.stdin is None:
         raise BadImage("standard input is closed; name a file instead of -")
-    return sys.stdin.buffer.read(int(Limits().input_mib * 2**20) + 1)
+    return sys.stdin.buffer.read(int(limits.input_mib * 2**20) + 1)
 
 
 def _make_folder(folder: Path) -> None:
@@ -232,7 +233,8 @@ def _with_steps(job: Job, settings: Settings) -> Outcome:
 
 
 def _lost(job: Job, settings: Settings) -> Outcome:
-    return _failed(job, MemoryError(), settings)
+    message = "its process was killed, perhaps for lack of memory; fewer --jobs need less"
+    return _failed(job, LimitExceeded(f"{shown(job.source)}: {message}"), settings)
 
 
 def _total_line(outcomes: Sequence[Outcome], seconds: float) -> str:

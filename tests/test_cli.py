@@ -1,0 +1,742 @@
+"""The command as people and scripts meet it: a process with arguments, streams and an exit code."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smalti import IndexedImage, __version__
+from smalti.options import OPTIONS
+
+COMMAND = [sys.executable, "-m", "smalti.cli"]
+
+
+def picture(seed=1, height=48, width=64):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    image = np.dstack([x * 3, y * 4, x + y]) + rng.integers(0, 30, (height, width, 3))
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
+
+
+def file_of(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a.png and b.png, which compress well, and photo.jpg, which would grow."""
+    (tmp_path / "a.png").write_bytes(file_of(picture(1)))
+    (tmp_path / "b.png").write_bytes(file_of(picture(2)))
+    (tmp_path / "photo.jpg").write_bytes(file_of(picture(3), "JPEG", quality=50))
+    return tmp_path
+
+
+@pytest.fixture
+def smalti(folder):
+    """Run the command in `folder`; outputs are bytes if `binary`, else text."""
+
+    def run(*arguments, code=0, stdin=b"", binary=False, **environment):
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            cwd=folder,
+            input=stdin,
+            capture_output=True,
+            env={**os.environ, **environment},
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        assert b"Traceback" not in done.stderr or "--debug" in arguments
+        if not binary:
+            done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+        return done
+
+    return run
+
+
+def listing(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def colors_in(path):
+    with Image.open(path) as image:
+        return len(np.unique(np.asarray(image.convert("RGBA")).reshape(-1, 4), axis=0))
+
+
+def one_line(text):
+    assert text.startswith("smalti: ")
+    assert text.count("\n") == 1
+    return text
+
+
+# ---------------------------------------------------------------- one file
+
+
+def test_one_file_is_written_beside_the_input_and_reported(smalti, folder):
+    done = smalti("compress", "a.png", "-k", 16)
+
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0] == "a.png → a-smalti.png"
+    for word in ("size", "colors", "palette", "error", "k-means", "time"):
+        assert f"\n  {word} " in done.stdout
+    assert colors_in(folder / "a-smalti.png") == 16
+    assert listing(folder) == ["a-smalti.png", "a.png", "b.png", "photo.jpg"]
+
+
+def test_the_subcommand_may_be_left_out(smalti, folder):
+    smalti("a.png", "-q", "-k", 4)
+
+    assert colors_in(folder / "a-smalti.png") == 4
+
+
+def test_default_is_256_colors_and_help_says_so(smalti, folder):
+    smalti("a.png")
+
+    assert colors_in(folder / "a-smalti.png") == 256
+    words = " ".join(smalti("compress", "--help").stdout.split())
+    assert "default: 256" in words
+    assert "photo-smalti.png" in words
+
+
+def test_help_names_every_option_of_the_library_with_its_default(smalti):
+    words = " ".join(smalti("compress", "--help").stdout.split())
+
+    for option in OPTIONS.values():
+        spelled = "--colors" if option.name == "k" else f"--{option.name.replace('_', '-')}"
+        assert spelled in words
+        for choice in option.choices:
+            assert choice in words
+
+
+def test_existing_output_is_not_replaced_without_force(smalti, folder):
+    (folder / "a-smalti.png").write_bytes(b"precious")
+
+    done = smalti("a.png", code=15)
+
+    assert "a-smalti.png" in one_line(done.stderr)
+    assert "--force" in done.stderr
+    assert (folder / "a-smalti.png").read_bytes() == b"precious"
+    smalti("a.png", "-f", "-q")
+    assert colors_in(folder / "a-smalti.png") == 256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["-o", "x.webp"], "x.webp"),
+        (["--output=x.gif"], "x.gif"),
+        (["--format", "webp"], "a-smalti.webp"),
+        (["--ext", "-tiny.png"], "a-tiny.png"),
+        (["--name", "{stem}_{k}_colors.png"], "a_7_colors.png"),
+        (["--name", "{name}.{format}"], "a.png.png"),
+        (["--out-dir", "new/deep"], "new/deep/a.png"),
+        (["--out-dir", "new", "--ext", "-s.png"], "new/a-s.png"),
+    ],
+)
+def test_output_names(smalti, folder, arguments, name):
+    smalti("a.png", "-k", 7, *arguments)
+
+    assert colors_in(folder / name) == 7
+
+
+def test_result_can_replace_its_input_with_force(smalti, folder):
+    before = (folder / "a.png").stat().st_size
+    smalti("a.png", "--ext", ".png", code=15)
+
+    smalti("a.png", "--ext", ".png", "--force")
+
+    assert (folder / "a.png").stat().st_size < before
+    assert listing(folder) == ["a.png", "b.png", "photo.jpg"]
+
+
+def test_larger_result_is_refused_with_advice(smalti, folder):
+    done = smalti("photo.jpg", code=98)
+
+    for word in ("photo.jpg", "JPEG, WebP or AVIF", "--allow-larger"):
+        assert word in one_line(done.stderr)
+    assert done.stdout == ""
+    assert not (folder / "photo-smalti.png").exists()
+    smalti("photo.jpg", "--force", code=98)  # force replaces, it never makes larger
+    smalti("photo.jpg", "--allow-larger")
+    assert (folder / "photo-smalti.png").exists()
+
+
+def test_few_colors_are_kept_and_said(smalti, folder):
+    picture().quantize(5).convert("RGB").save(folder / "few.png", compress_level=0)
+
+    done = smalti("few.png", "-k", 16)
+
+    assert "pixel-identical" in done.stdout
+    np.testing.assert_array_equal(
+        IndexedImage.load(folder / "few-smalti.png").to_array(),
+        np.asarray(picture().quantize(5).convert("RGB")),
+    )
+
+
+def test_options_reach_the_library(smalti, folder):
+    given = "--space srgb --init k-means++ --seed 5 --n-init 2 --max-iter 3 --tol 0 --threads 1"
+
+    done = smalti("a.png", "--json", "-k", 6, *given.split())
+
+    report = json.loads(done.stdout)
+    assert report["space"] == "srgb"
+    assert report["iterations"] == 3
+    assert report["stop_reason"] == "max_iter"
+
+
+def test_dithering_changes_pixels_and_nofs_turns_it_off(smalti, folder):
+    smalti("a.png", "-k", 4, "-o", "plain.png", "--nofs")
+    smalti("a.png", "-k", 4, "-o", "dithered.png", "--dither", "floyd-steinberg")
+
+    assert (folder / "plain.png").read_bytes() != (folder / "dithered.png").read_bytes()
+    smalti("a.png", "--nofs", "--dither", "floyd-steinberg", code=2)
+
+
+def test_verbose_prints_the_iterations_to_standard_error(smalti):
+    done = smalti("a.png", "-k", 4, "-v")
+
+    lines = done.stderr.splitlines()
+    iterations = int(re.search(r"k-means +(\d+) iteration", done.stdout)[1])
+    assert len(lines) == iterations
+    for word in ("iteration", "distortion", "largest shift", "moved"):
+        assert word in lines[0]
+
+
+def test_quiet_prints_nothing_but_errors(smalti):
+    done = smalti("a.png", "-q")
+
+    assert done.stdout == done.stderr == ""
+    assert one_line(smalti("a.png", "-q", code=15).stderr)
+
+
+def test_json_is_one_object_for_one_file(smalti, folder):
+    report = json.loads(smalti("a.png", "-k", 5, "--json").stdout)
+
+    assert report["status"] == "compressed"
+    assert report["target"] == "a-smalti.png"
+    assert report["bytes_out"] == (folder / "a-smalti.png").stat().st_size
+    assert report["bytes_in"] == (folder / "a.png").stat().st_size
+    assert len(report["palette"]) == report["colors_used"] == report["k"] == 5
+    assert report["distinct_colors"] > 256
+    assert set(report) >= {"distortion", "distortion_srgb", "distortion_oklab", "psnr", "explain"}
+    assert set(report["milliseconds"]) >= {"decode", "histogram", "palette", "map", "encode"}
+
+
+def test_json_tells_failures_too(smalti):
+    done = smalti("none.png", "--json", code=2)
+
+    record = json.loads(done.stdout)
+    assert record["status"] == "failed"
+    assert record["exit_code"] == 2
+    assert "none.png" in record["error"]
+    assert one_line(done.stderr)
+
+
+def test_explain_says_where_the_bytes_went(smalti):
+    done = smalti("a.png", "--explain")
+
+    for part in ("pixels", "palette", "metadata", "container", "left out"):
+        assert re.search(rf"^  {part} +[\d,]+ bytes", done.stdout, re.M)
+
+
+def test_preserve_keeps_the_file_times(smalti, folder):
+    os.utime(folder / "a.png", (1_000_000_000, 1_100_000_000))
+
+    smalti("a.png", "--preserve")
+
+    assert (folder / "a-smalti.png").stat().st_mtime == 1_100_000_000
+
+
+def test_show_without_a_viewer_is_no_failure(smalti, folder):
+    (folder / "bin").mkdir()
+
+    done = smalti("a.png", "--show", PATH=str(folder / "bin"))
+
+    assert "no image viewer" in done.stderr
+    assert (folder / "a-smalti.png").exists()
+
+
+# ---------------------------------------------------------------- pngquant's spellings
+
+
+@pytest.mark.parametrize("start", [["compress"], []])
+def test_command_lines_of_pngquant_work(smalti, folder, start):
+    options = "--nofs --force --strip --skip-if-larger --speed 3 --ext -q.png"
+
+    smalti(*start, "12", *options.split(), "--", "a.png")
+
+    assert colors_in(folder / "a-q.png") == 12
+
+
+def test_a_file_with_a_number_for_a_name_is_a_file(smalti, folder):
+    (folder / "16").write_bytes(file_of(picture()))
+
+    smalti("16", "-k", 3)
+
+    assert colors_in(folder / "16-smalti.png") == 3
+
+
+def test_a_number_of_colors_given_twice_is_refused(smalti):
+    assert "twice" in one_line(smalti("16", "a.png", "-k", 8, code=2).stderr)
+
+
+def test_files_after_two_dashes_are_files(smalti, folder):
+    (folder / "-q.png").write_bytes(file_of(picture()))
+
+    smalti("-k", 3, "--", "-q.png")
+
+    assert colors_in(folder / "-q-smalti.png") == 3
+
+
+# ---------------------------------------------------------------- standard streams
+
+
+def test_standard_input_goes_to_standard_output(smalti, folder):
+    done = smalti("-", "-k", 4, stdin=(folder / "a.png").read_bytes(), binary=True)
+
+    smalti("a.png", "-k", 4)
+    assert done.stdout == (folder / "a-smalti.png").read_bytes()
+    assert "standard input → standard output" in done.stderr.decode()
+
+
+def test_a_file_goes_to_standard_output_and_nothing_else_does(smalti):
+    done = smalti("a.png", "-o", "-", "-k", 4, "--json", binary=True)
+
+    assert done.stdout.startswith(b"\x89PNG")
+    assert json.loads(done.stderr)["k"] == 4
+
+
+def test_standard_input_goes_to_a_named_file(smalti, folder):
+    smalti("-", "-o", "x.png", "-k", 4, stdin=(folder / "a.png").read_bytes())
+
+    assert colors_in(folder / "x.png") == 4
+
+
+def test_original_goes_to_standard_output_when_the_result_is_larger(smalti, folder):
+    photo = (folder / "photo.jpg").read_bytes()
+
+    assert smalti("-", stdin=photo, code=98, binary=True).stdout == photo
+    assert smalti("photo.jpg", "-o", "-", code=98, binary=True).stdout == photo
+
+
+@pytest.mark.parametrize("stdin", [b"", b"no image"])
+def test_bad_standard_input_gives_no_output(smalti, stdin):
+    done = smalti("-", stdin=stdin, code=2)
+
+    assert done.stdout == ""
+    assert one_line(done.stderr)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["a.png"], ["a.png", "-o", "-"]])
+def test_full_standard_output_is_an_error(folder, arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+
+    assert done.returncode == 16
+    assert "No space left" in one_line(done.stderr.decode().removeprefix("a.png"))
+
+
+def test_a_reader_that_goes_away_stops_nothing(folder):
+    read, write = os.pipe()
+    os.close(read)
+
+    done = subprocess.run(
+        [*COMMAND, "a.png", "b.png"], cwd=folder, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert {"a-smalti.png", "b-smalti.png"} <= set(listing(folder))
+
+
+# ---------------------------------------------------------------- asking
+
+
+def test_ask_takes_enter_as_16(smalti, folder):
+    done = smalti("--ask", "a.png", stdin=b"\n")
+
+    assert done.stdout.startswith("Number of colors [16]: ")
+    assert colors_in(folder / "a-smalti.png") == 16
+
+
+def test_ask_asks_again_on_nonsense(smalti, folder):
+    done = smalti("--ask", "a.png", stdin=b"many\n0\n1e3\n70000\n 5 \n")
+
+    assert done.stdout.count("Number of colors [16]: ") == 5
+    assert colors_in(folder / "a-smalti.png") == 5
+
+
+def test_ask_without_an_answer_is_a_usage_error(smalti):
+    assert "-k" in smalti("--ask", "a.png", stdin=b"", code=2).stderr
+
+
+# ---------------------------------------------------------------- several files
+
+
+def test_several_files_are_told_in_order_with_a_total(smalti, folder):
+    done = smalti("b.png", "a.png", "-k", 8)
+
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("b.png → b-smalti.png")
+    assert lines[1].startswith("a.png → a-smalti.png")
+    sizes = [(folder / name).stat().st_size for name in ("a.png", "b.png")]
+    small = [(folder / name).stat().st_size for name in ("a-smalti.png", "b-smalti.png")]
+    assert lines[2].startswith(f"2 files: {sum(sizes):,} → {sum(small):,} bytes")
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_one_failure_never_stops_the_rest(smalti, folder, jobs):
+    (folder / "bad.png").write_bytes(b"no image")
+
+    done = smalti("bad.png", "a.png", "none.png", "photo.jpg", "b.png", "-j", jobs, code=1)
+
+    assert {"a-smalti.png", "b-smalti.png"} <= set(listing(folder))
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [
+        "bad.png",
+        "none.png does not exist",
+        "photo.jpg",
+    ]
+    assert "1 not smaller; 2 failed" in done.stdout.splitlines()[-1]
+
+
+def test_json_of_several_files_is_one_line_each(smalti, folder):
+    done = smalti("a.png", "none.png", "b.png", "--json", code=1)
+
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["source"] for record in records] == ["a.png", "none.png", "b.png"]
+    assert [record["status"] for record in records] == ["compressed", "failed", "compressed"]
+
+
+def test_number_of_jobs_does_not_change_the_files(smalti, folder):
+    smalti("a.png", "b.png", "--out-dir", "one", "-j", 1)
+    smalti("a.png", "b.png", "--out-dir", "two", "-j", 2)
+
+    for name in ("a.png", "b.png"):
+        assert (folder / "one" / name).read_bytes() == (folder / "two" / name).read_bytes()
+
+
+def test_folders_are_mirrored_and_larger_results_kept_as_copies(smalti, folder):
+    tree = folder / "tree"
+    (tree / "sub" / ".hidden").mkdir(parents=True)
+    for name in ("a.png", "sub/b.PNG", "sub/.hidden/c.png", "sub/photo.jpg"):
+        source = "photo.jpg" if name.endswith("jpg") else "a.png"
+        (tree / name).write_bytes((folder / source).read_bytes())
+    (tree / "notes.txt").write_text("not an image")
+
+    done = smalti("-r", "tree", "--out-dir", "out")
+
+    assert listing(folder / "out") == ["a.png", "sub/b.png", "sub/photo.jpg"]
+    assert (folder / "out/sub/photo.jpg").read_bytes() == (folder / "photo.jpg").read_bytes()
+    assert "1 kept" in done.stdout.splitlines()[-1]
+
+
+def test_an_output_folder_inside_the_input_is_not_an_input(smalti, folder):
+    smalti("-r", ".", "--out-dir", "out")
+
+    smalti("-r", ".", "--out-dir", "out", "-f")
+
+    assert listing(folder / "out") == ["a.png", "b.png", "photo.jpg"]
+
+
+def test_results_of_an_earlier_run_are_not_compressed_again(smalti, folder):
+    smalti("-r", ".", code=1)  # the photograph would grow
+    before = listing(folder)
+
+    smalti("-r", ".", "-f", code=1)
+
+    assert listing(folder) == before
+
+
+def test_folders_need_recursive_and_images(smalti, folder):
+    (folder / "empty").mkdir()
+
+    assert "-r" in one_line(smalti("empty", code=2).stderr)
+    assert "no images" in one_line(smalti("-r", "empty", code=2).stderr)
+
+
+def test_two_inputs_never_share_an_output(smalti, folder):
+    (folder / "a.gif").write_bytes(file_of(picture(4), "GIF"))
+
+    done = smalti("a.png", "a.gif", "--force", "--allow-larger", code=1)
+
+    assert "already the output of a.png" in one_line(done.stderr)
+    assert "--name" in done.stderr
+    smalti("a.png", "a.gif", "--allow-larger", "--name", "{name}.png")
+
+
+def test_a_file_named_twice_is_compressed_once(smalti, folder):
+    done = smalti("a.png", "./a.png", folder / "a.png")
+
+    assert done.stdout.startswith("a.png → ")
+    assert "files" not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the trap needs forked workers")
+def test_a_worker_that_is_killed_fails_only_its_file(folder):
+    # A module that kills the process at the second file stands in for the memory killer.
+    trap = (
+        "import os, signal, smalti.cli.run as run\n"
+        "real = run.library_compress\n"
+        "def compress(source, *rest, **options):\n"
+        "    if str(source) == 'b.png': os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return real(source, *rest, **options)\n"
+        "run.library_compress = compress\n"
+        "from smalti.cli import main\n"
+        "main()\n"
+    )
+    (folder / "c.png").write_bytes(file_of(picture(5)))
+
+    done = subprocess.run(
+        [sys.executable, "-c", trap, "a.png", "b.png", "c.png", "-j", "2"],
+        cwd=folder,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "b.png: its process was killed" in one_line(done.stderr.decode())
+    assert {"a-smalti.png", "c-smalti.png"} <= set(listing(folder))
+
+
+# ---------------------------------------------------------------- bad input, one line each
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["none.png"], 2, "none.png does not exist"),
+        (["bad.png"], 2, "bad.png"),
+        (["cut.png"], 2, "truncated"),
+        (["a.png", "-k", "0"], 2, "--colors"),
+        (["a.png", "-k", "65537"], 2, "--colors"),
+        (["a.png", "-k", "many"], 2, "--colors"),
+        (["0", "a.png"], 2, "k must be"),
+        (["a.png", "--tol", "nan"], 2, "tol"),
+        (["a.png", "--space", "lab"], 2, "--space"),
+        (["a.png", "--bogus"], 2, "--bogus"),
+        (["compress"], 2, "no input"),
+        (["a.png", "-o", "none/x.png"], 16, "folder"),
+        (["a.png", "-o", "x.jpg"], 2, ".jpg"),
+        (["a.png", "-o", "."], 16, "."),
+        (["a.png", "b.png", "-o", "x.png"], 2, "--out-dir"),
+        (["a.png", "-o", "x.png", "--ext", ".png"], 2, "names the output"),
+        (["a.png", "--name", "{colour}.png"], 2, "{stem}"),
+        (["-", "a.png"], 2, "alone"),
+        (["-", "--ext", ".png"], 2, "-o"),
+        (["a.png", "-q", "-v"], 2, "--quiet"),
+        (["16", "a.png", "--ask"], 2, "--ask"),
+        (["a.png", "-k", "300", "-o", "x.gif"], 2, "256"),
+        (["a.png", "--out-dir", "a.png"], 16, "a.png"),
+    ],
+)
+def test_bad_input_is_one_line_and_the_right_code(smalti, folder, arguments, code, says):
+    (folder / "bad.png").write_bytes(b"no image")
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:900])
+    before = {name: (folder / name).read_bytes() for name in listing(folder)}
+
+    done = smalti(*arguments, code=code)
+
+    assert says in one_line(done.stderr)
+    assert done.stdout == ""
+    assert {name: (folder / name).read_bytes() for name in listing(folder)} == before
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_read_only_folder_is_refused(smalti, folder):
+    (folder / "locked").mkdir(mode=0o555)
+
+    assert one_line(smalti("a.png", "-o", "locked/x.png", code=16).stderr)
+
+
+def test_too_large_an_image_is_refused_before_decoding(smalti, folder):
+    # A PNG header that claims 40,000 x 40,000 pixels.
+    huge = bytearray((folder / "a.png").read_bytes())
+    huge[16:24] = (40_000).to_bytes(4, "big") * 2
+    huge[29:33] = __import__("zlib").crc32(huge[12:29]).to_bytes(4, "big")
+    (folder / "huge.png").write_bytes(huge)
+
+    assert "megapixels" in one_line(smalti("huge.png", code=4).stderr)
+
+
+def test_limits_are_set_by_flags(smalti, folder):
+    assert one_line(smalti("a.png", "--max-megapixels", 0.001, code=4).stderr)
+    assert one_line(smalti("a.png", "--max-input-mib", 0.001, code=4).stderr)
+    data = (folder / "a.png").read_bytes()
+    assert one_line(smalti("-", "--max-input-mib", 0.001, stdin=data, code=4).stderr)
+
+
+def test_strange_file_names_are_printed_on_one_line(smalti, folder):
+    name = os.fsdecode(b"two\nlines \x1b[31m \xff.png")
+    (folder / name).write_bytes(file_of(picture()))
+
+    done = smalti(name, "-k", 4)
+    failed = smalti(name, "-k", 4, code=15)
+
+    assert "\x1b" not in done.stdout
+    assert done.stdout.splitlines()[0].count(".png") == 2
+    assert one_line(failed.stderr)
+
+
+def test_debug_prints_the_traceback(smalti):
+    done = smalti("none.png", "--debug", code=2)
+
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("smalti: none.png")
+
+
+# ---------------------------------------------------------------- signals
+
+
+def wait_until_at_work(pid):
+    """Wait until a process is past its imports: it has children, or has computed for a while."""
+    if not os.path.exists(f"/proc/{pid}/task/{pid}/children"):
+        time.sleep(3)
+        return
+    for _ in range(200):
+        time.sleep(0.05)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
+        if children or int(ticks) > 0.7 * os.sysconf("SC_CLK_TCK"):
+            return
+
+
+def gone(group):
+    for _ in range(40):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("files", [1, 2])
+def test_signals_end_the_run_quietly_and_leave_nothing(folder, number, code, files):
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (1500, 1500, 3), np.uint8))
+    names = [f"noise{i}.bmp" for i in range(files)]
+    for name in names:
+        noise.save(folder / name)
+    before = listing(folder)
+
+    process = subprocess.Popen(
+        [*COMMAND, *names, "--tol", "0", "--max-iter", "1000000", "-j", "2"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    wait_until_at_work(process.pid)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, out, err) == (code, b"", b"")
+    assert listing(folder) == before
+    assert gone(process.pid), "a worker is left in its process group"
+
+
+# ---------------------------------------------------------------- terminals
+
+
+def on_a_terminal(folder, *arguments, **environment):
+    """Run the command with a terminal for all its streams; return the code and what it shows."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **environment},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while block := os.read(ours, 65_536):
+            shown += block
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(ours)
+    return process.wait(timeout=60), shown.decode()
+
+
+def test_color_is_for_terminals_and_no_color_forbids_it(folder):
+    code, shown = on_a_terminal(folder, "a.png", "-k", "4")
+    assert code == 0
+    assert "\x1b[1ma.png → a-smalti.png" in shown
+    assert "\x1b[38;2;" in shown
+
+    _, plain = on_a_terminal(folder, "a.png", "-k", "4", "-f", NO_COLOR="1")
+    assert "\x1b" not in plain
+
+
+def test_a_quick_run_draws_no_progress_bar_and_a_slow_one_does(folder):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (900, 900, 3), np.uint8)).save(folder / "noise.bmp")
+
+    _, quick = on_a_terminal(folder, "a.png")
+    _, slow = on_a_terminal(
+        folder, "noise.bmp", "--tol", "0", "--max-iter", "400", "--threads", "1"
+    )
+
+    assert "%\x1b" not in quick
+    assert "[###" not in quick
+    assert re.search(r"palette +\[#+-+\] +\d+%", slow)
+
+
+def test_binary_data_is_not_poured_onto_a_terminal(folder):
+    code, shown = on_a_terminal(folder, "a.png", "-o", "-")
+
+    assert code == 2
+    assert "terminal" in shown
+    assert len(shown.splitlines()) == 1
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def test_version_and_help(smalti):
+    assert smalti("--version").stdout == f"smalti {__version__}\n"
+    assert "compress" in smalti().stdout
+    assert smalti("--help").stdout == smalti().stdout
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_scripts_and_what_they_ask(smalti, shell):
+    assert "_SMALTI_COMPLETE" in smalti("completion", shell).stdout
+
+    asked = smalti(
+        _SMALTI_COMPLETE="zsh_complete", COMP_WORDS="smalti compress --dit", COMP_CWORD="2"
+    )
+    assert "--dither" in asked.stdout
+
+
+def test_real_photographs_shrink_by_half(smalti, shared_data):
+    photos = sorted((shared_data / "kodak").glob("kodim0[12].png"))
+
+    done = smalti(*photos, "--out-dir", "out", "--json")
+
+    for line in done.stdout.splitlines():
+        assert json.loads(line)["saved_percent"] > 50

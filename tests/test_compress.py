@@ -1,0 +1,344 @@
+"""compress: the walk from file to file, its promises and its report."""
+
+import io
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import smalti
+from smalti import (
+    BadImage,
+    BadOption,
+    CannotWrite,
+    IndexedImage,
+    LimitExceeded,
+    NotSmaller,
+    OutputExists,
+    anatomy,
+)
+from smalti.decode import Limits
+
+STAGES = ["decode", "histogram", "palette", "map", "encode", "measure", "write"]
+
+
+def picture(height=48, width=64, alpha=False):
+    """A noisy gradient of thousands of colors: a PNG of it is large, a palette PNG small."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[0:height, 0:width]
+    image = np.dstack([x * 3, y * 4, x + y]) + rng.integers(0, 30, (height, width, 3))
+    image = image.clip(0, 255).astype(np.uint8)
+    if alpha:
+        image = np.dstack([image, (x * 4).clip(0, 255).astype(np.uint8)])
+    return image
+
+
+def file_of(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def info_of(path):
+    with Image.open(path) as image:
+        return image.info
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "in.png"
+    path.write_bytes(file_of(picture()))
+    return path
+
+
+def test_report_describes_what_was_written(source, tmp_path):
+    target = tmp_path / "out.png"
+
+    report = smalti.compress(source, target, 16)
+
+    result = IndexedImage.load(target)
+    np.testing.assert_array_equal(result.palette, report.palette.colors)
+    assert report.bytes_in == source.stat().st_size
+    assert report.bytes_out == target.stat().st_size
+    assert (report.width, report.height, report.format) == (64, 48, "PNG")
+    assert report.distinct_colors == len(np.unique(picture().reshape(-1, 3), axis=0))
+    assert report.k == report.colors_used == len(report.palette) == 16
+    assert list(report.milliseconds) == STAGES
+    assert report.data is None
+    expected = ((picture().astype(float) - result.to_array()) ** 2).sum(axis=2).mean()
+    assert report.distortion_srgb == pytest.approx(expected)
+    assert report.psnr == pytest.approx(10 * np.log10(255**2 * 3 / expected))
+    assert report.distortion == report.distortion_oklab
+
+
+def test_report_is_the_same_whether_measured_by_color_or_by_pixel(source):
+    plain = smalti.compress(source, k=8, space="srgb")
+    dithered = smalti.compress(source, k=8, space="srgb", dither="floyd-steinberg")
+
+    result = np.asarray(Image.open(io.BytesIO(dithered.data)).convert("RGB")).astype(float)
+    expected = ((picture() - result) ** 2).sum(axis=2).mean()
+    assert dithered.distortion == dithered.distortion_srgb == pytest.approx(expected)
+    assert plain.distortion < dithered.distortion
+
+
+def test_result_equals_that_of_quantize(source, tmp_path):
+    target = tmp_path / "out.png"
+    options = {"space": "srgb", "init": "k-means++", "seed": 3, "max_iter": 4}
+
+    smalti.compress(source, target, 12, **options)
+
+    expected, got = smalti.quantize(picture(), 12, **options), IndexedImage.load(target)
+    np.testing.assert_array_equal(got.palette, expected.palette)
+    np.testing.assert_array_equal(got.indices, expected.indices)
+
+
+@pytest.mark.parametrize("kind", ["path", "str", "bytes", "file", "pillow", "array"])
+def test_every_kind_of_source_gives_the_same_bytes(source, kind):
+    data = source.read_bytes()
+    given = {
+        "path": source,
+        "str": str(source),
+        "bytes": data,
+        "file": io.BytesIO(data),
+        "pillow": Image.open(io.BytesIO(data)),
+        "array": picture(),
+    }[kind]
+
+    report = smalti.compress(given, k=9)
+
+    assert report.data == smalti.compress(source, k=9).data
+    has_file = kind not in ("pillow", "array")
+    assert report.bytes_in == (len(data) if has_file else None)
+
+
+def test_bytes_go_to_a_file_object(source):
+    target = io.BytesIO()
+
+    report = smalti.compress(source, target, 4)
+
+    assert len(target.getvalue()) == report.bytes_out
+    assert report.data is None
+
+
+@pytest.mark.parametrize(("name", "kind"), [("x.png", "PNG"), ("x.webp", "WEBP"), ("x.gif", "GIF")])
+def test_suffix_names_the_format(source, tmp_path, name, kind):
+    report = smalti.compress(source, tmp_path / name, 16)
+
+    with Image.open(tmp_path / name) as image:
+        assert image.format == report.format == kind
+        np.testing.assert_array_equal(
+            np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0),
+            np.unique(report.palette.colors, axis=0),
+        )
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_few_colors_are_kept_pixel_for_pixel(tmp_path, alpha):
+    image = picture(alpha=alpha) // 100 * 100
+    if alpha:
+        image[image[..., 3] == 0] = 0
+
+    report = smalti.compress(file_of(image), k=200)
+
+    back = np.asarray(Image.open(io.BytesIO(report.data)).convert("RGBA" if alpha else "RGB"))
+    np.testing.assert_array_equal(back, image)
+    assert report.psnr == np.inf
+    assert report.stop_reason == "exact"
+    assert "pixel-identical" in str(report)
+    assert report.to_dict()["psnr"] is None
+
+
+def test_more_than_256_colors_are_stored_as_truecolor_and_said(source, tmp_path):
+    report = smalti.compress(source, tmp_path / "x.png", 400)
+
+    with Image.open(tmp_path / "x.png") as image:
+        assert image.mode == "RGB"
+        colors = len(np.unique(np.asarray(image).reshape(-1, 3), axis=0))
+    assert colors == report.colors_used == 400
+    assert any("truecolor" in note for note in report.notes)
+
+
+def test_larger_result_is_refused_and_nothing_is_written(tmp_path):
+    photo = file_of(picture(), "JPEG", quality=40)
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    target = tmp_path / "x.png"
+
+    with pytest.raises(NotSmaller) as refusal:
+        smalti.compress(tmp_path / "photo.jpg", target)
+
+    assert not target.exists()
+    assert refusal.value.exit_code == 98
+    words = str(refusal.value)
+    assert f"{len(photo):,}" in words
+    assert "JPEG, WebP or AVIF" in words
+    assert "--allow-larger" in words
+    report = smalti.compress(tmp_path / "photo.jpg", target, allow_larger=True)
+    assert report.bytes_out == target.stat().st_size > len(photo)
+    assert "larger" in str(report)
+
+
+def test_own_output_is_not_compressed_again(source, tmp_path):
+    smalti.compress(source, tmp_path / "once.png", 16)
+
+    with pytest.raises(NotSmaller):
+        smalti.compress(tmp_path / "once.png", tmp_path / "twice.png", 16)
+
+
+def test_refusals_come_before_any_work(source, tmp_path):
+    def no_work(stage):
+        pytest.fail(f"{stage} had begun")
+
+    (tmp_path / "there.png").write_bytes(b"precious")
+    cases = [
+        (OutputExists, tmp_path / "there.png", {}),
+        (CannotWrite, tmp_path / "none" / "x.png", {}),
+        (CannotWrite, tmp_path, {"overwrite": True}),
+        (BadOption, tmp_path / "x.jpg", {}),
+        (BadOption, tmp_path / "x.png", {"format": "webp"}),
+        (BadOption, tmp_path / "x.png", {"format": "jpeg"}),
+        (BadOption, tmp_path / "x.png", {"k": 0}),
+        (BadOption, tmp_path / "x.png", {"k": 65_537}),
+        (BadOption, tmp_path / "x.png", {"k": 1.5}),
+        (BadOption, tmp_path / "x.png", {"dither": "much"}),
+        (BadOption, tmp_path / "x.png", {"space": "lab"}),
+        (BadOption, tmp_path / "x.gif", {"k": 300}),
+        (BadOption, tmp_path / "x.png", {"k": 300, "dither": "floyd-steinberg"}),
+    ]
+    for error, target, options in cases:
+        with pytest.raises(error):
+            smalti.compress(source, target, **options, on_stage=no_work)
+    assert (tmp_path / "there.png").read_bytes() == b"precious"
+    assert sorted(os.listdir(tmp_path)) == ["in.png", "there.png"]
+
+
+def test_bad_input_leaves_an_old_output_untouched(tmp_path):
+    (tmp_path / "bad.png").write_bytes(file_of(picture())[:500])
+    (tmp_path / "old.png").write_bytes(b"precious")
+
+    with pytest.raises(BadImage, match=r"bad\.png"):
+        smalti.compress(tmp_path / "bad.png", tmp_path / "old.png", overwrite=True)
+
+    assert (tmp_path / "old.png").read_bytes() == b"precious"
+
+
+def test_limits_are_passed_on(source):
+    with pytest.raises(LimitExceeded):
+        smalti.compress(source, limits=Limits(megapixels=0.001))
+
+
+def test_input_may_be_replaced_by_its_result(source):
+    before = source.stat().st_size
+
+    report = smalti.compress(source, source, 16, overwrite=True)
+
+    assert source.stat().st_size == report.bytes_out < before == report.bytes_in
+
+
+def test_preserve_keeps_times_and_density(tmp_path):
+    source = tmp_path / "in.png"
+    source.write_bytes(file_of(picture(), dpi=(300, 300)))
+    os.utime(source, (1_000_000_000, 1_100_000_000))
+
+    smalti.compress(source, tmp_path / "kept.png", 8, preserve=True)
+    smalti.compress(source, tmp_path / "new.png", 8)
+
+    assert (tmp_path / "kept.png").stat().st_mtime == 1_100_000_000
+    assert (tmp_path / "new.png").stat().st_mtime > 1_200_000_000
+    assert round(info_of(tmp_path / "kept.png")["dpi"][0]) == 300
+    assert "dpi" not in info_of(tmp_path / "new.png")
+
+
+def test_progress_sees_every_step_and_may_cancel(source):
+    seen = []
+
+    report = smalti.compress(source, k=8, progress=seen.append)
+
+    assert [step.iteration for step in seen] == list(range(1, report.iterations + 1))
+    assert seen[0].moved == 48 * 64
+
+    class Enough(Exception):
+        pass
+
+    def stop(step):
+        raise Enough
+
+    with pytest.raises(Enough):
+        smalti.compress(source, k=8, progress=stop)
+
+
+def test_stages_are_told_in_order(source):
+    stages = []
+
+    smalti.compress(source, k=8, on_stage=stages.append)
+
+    assert stages == STAGES
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "gif"])
+def test_explained_bytes_add_up(source, kind):
+    report = smalti.compress(source, k=20, format=kind)
+
+    parts = {name: size for name, size in report.explain.items() if name != "input_metadata"}
+    assert sum(parts.values()) == report.bytes_out
+    assert parts["pixels"] > parts["container"] > 0
+    assert parts["palette"] == {"png": 60, "gif": 96, "webp": 0}[kind]
+
+
+def test_explained_metadata_is_that_of_the_output_and_the_input():
+    icc = smalti_profile()
+    data = file_of(picture(), icc_profile=icc)
+
+    kept = smalti.compress(data, k=4, icc="keep")
+    converted = smalti.compress(data, k=4)
+
+    assert kept.explain["metadata"] > 0
+    assert kept.explain["input_metadata"] > 0
+    assert converted.explain["metadata"] == 0
+
+
+def smalti_profile():
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def test_gif_comments_count_as_metadata():
+    data = file_of(picture() // 100, "GIF", comment=b"x" * 400)
+
+    parts = anatomy.explain(data)
+
+    assert parts["metadata"] == 400 + 2 + 1  # two sub-blocks and the end
+    assert sum(parts.values()) == len(data)
+
+
+def test_report_reads_well_and_survives_json(source, tmp_path):
+    report = smalti.compress(source, tmp_path / "out.png", 16)
+
+    text = str(report)
+    assert text.splitlines()[0] == f"{source} → {tmp_path / 'out.png'}"
+    assert f"{report.bytes_in:,} → {report.bytes_out:,} bytes" in text
+    assert max(len(line) for line in text.splitlines()[1:]) <= 105
+    plain = json.loads(json.dumps(report.to_dict()))
+    assert plain["palette"][0]["hex"] == report.palette.hex()[0]
+    assert sum(color["share"] for color in plain["palette"]) == pytest.approx(1)
+    assert plain["saved_percent"] == pytest.approx(report.saved_percent, abs=0.01)
+    assert plain["stop_reason"] in ("converged", "tol", "max_iter")
+
+
+def test_a_line_break_in_a_name_cannot_forge_a_line(tmp_path):
+    path = tmp_path / "a\nb.png"
+    path.write_bytes(file_of(picture()))
+
+    report = smalti.compress(path, tmp_path / "c\nd.png", 4)
+
+    assert len([line for line in str(report).splitlines() if ".png" in line]) == 1
+
+
+def test_real_photograph_is_compressed_to_a_fraction(shared_data, tmp_path):
+    report = smalti.compress(shared_data / "kodak" / "kodim23.png", tmp_path / "x.png", 64)
+
+    assert report.distinct_colors == 72_079
+    assert report.saved_percent > 75
+    assert report.psnr > 30

@@ -1,0 +1,136 @@
+"""The house: a module imports only from lower floors, and siblings never import each other."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import smalti
+
+PACKAGE = Path(smalti.__file__).parent
+NATIVE = Path(__file__).parent.parent / "native"
+
+# From the ground up. Rows between numbered floors are the back rooms of the row above them.
+FLOORS = (
+    ("errors", "_core"),
+    ("options",),
+    ("headers", "libtiff", "png", "profiles", "sources"),  # of decode, encode and files
+    ("pixels", "stored"),
+    ("color", "image"),
+    ("histogram", "seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files",
+     "decode", "encode", "files"),
+    ("palette",),
+    ("indexed", "report"),
+    ("quantize",),
+    ("compress",),
+)  # fmt: skip
+FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
+ASIDE = {"reference"}  # never imported at run time
+FACES = {"cli"}
+PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "png", "profiles", "libtiff",
+                "stored"}  # fmt: skip
+
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def typing_only(tree):
+    """The nodes inside `if TYPE_CHECKING:`: they import nothing."""
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If)
+              and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"]  # fmt: skip
+    return {id(inner) for block in blocks for inner in ast.walk(block)}
+
+
+def imports(path):
+    """Return (dotted name, whether at module level) of everything that a file imports."""
+    tree = ast.parse(path.read_text())
+    ignored, top = typing_only(tree), {id(node) for node in tree.body}
+    package = ["smalti", *path.relative_to(PACKAGE).parts[:-1]]
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in ignored:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
+            base = [part for part in base if part]
+            names = [".".join(base)] if node.module else [
+                ".".join([*base, alias.name]) for alias in node.names]  # fmt: skip
+        else:
+            continue
+        found += [(name, id(node) in top) for name in names]
+    return found
+
+
+def own(path):
+    """Return the modules of the package that a file imports, by the name below `smalti`."""
+    return {name.split(".")[1] for name, _ in imports(path) if name.startswith("smalti.")}
+
+
+def test_every_module_has_its_floor():
+    assert [module for module in MODULES if module not in FLOOR and module not in ASIDE] == []
+    assert [module for module in FLOOR if module not in [*MODULES, "_core"]] == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in ASIDE])
+def test_module_imports_only_from_lower_floors(module):
+    for imported in own(PACKAGE / f"{module}.py"):
+        assert imported in FLOOR, f"{module} imports {imported}"
+        assert FLOOR[imported] < FLOOR[module], f"{module} imports {imported}"
+
+
+def test_the_check_sees_imports_of_every_kind():
+    assert own(PACKAGE / "quantize.py") >= {"dither", "histogram", "palette", "decode"}
+    assert ("PIL", False) in [(name.split(".")[0], top) for name, top in imports(
+        PACKAGE / "indexed.py")]  # fmt: skip
+
+
+def test_reference_is_independent_and_nobody_imports_it():
+    assert own(PACKAGE / "reference.py") == set()
+    for path in SOURCES:
+        assert "reference" not in own(path), path.name
+
+
+def test_only_faces_import_click():
+    users = {path for path in SOURCES for name, _ in imports(path) if name.split(".")[0] == "click"}
+
+    assert users
+    assert {path.relative_to(PACKAGE).parts[0] for path in users} <= FACES
+
+
+def test_pillow_is_imported_late_and_only_where_pictures_are_files():
+    users = set()
+    for path in SOURCES:
+        for name, top in imports(path):
+            if name.split(".")[0] == "PIL":
+                users.add(path.stem)
+                assert not top, f"{path.name} imports Pillow for everybody"
+
+    assert "encode" in users
+    assert users <= PILLOW_USERS
+
+
+def test_nothing_below_the_faces_imports_a_face():
+    for path in PACKAGE.glob("*.py"):
+        assert not own(path) & FACES, path.name
+
+
+def test_only_declared_dependencies_are_imported():
+    allowed = {"smalti", "numpy", "PIL", "click", "oxipng"}
+    for path in SOURCES:
+        for name, _ in imports(path):
+            root = name.split(".")[0]
+            assert root in allowed or root in sys.stdlib_module_names, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("path", sorted(NATIVE.iterdir()), ids=lambda path: path.name)
+def test_only_the_bindings_know_python(path):
+    headers = re.findall(r'#\s*include\s*[<"]([^>"]+)', path.read_text())
+    python = [header for header in headers if "nanobind" in header or header == "Python.h"]
+
+    assert bool(python) == (path.name == "bindings.cpp")

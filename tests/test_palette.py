@@ -1,0 +1,258 @@
+"""Palettes: what goes in and out, how many colors, in which order."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import SPACES, draw, images
+
+import smalti
+from smalti import BadOption, Histogram, Palette, build_palette, color, quantize, reference
+from smalti.palette import DEFAULT_TOL, Settings, fit_palette
+
+METHODS = ("splitting", "k-means++", "random", "box")
+
+
+def fit(image, k, **options):
+    """Return palette and fit of an image, and the palette row of each of its colors."""
+    histogram = Histogram.of(image)
+    palette, labels, found = fit_palette(histogram, Settings.of(k, **options))
+    return palette, found, labels, histogram
+
+
+# ---------------------------------------------------------------- Palette
+
+
+def test_palette_is_a_list_of_colors():
+    palette = Palette([[255, 0, 0], [0, 0, 10]])
+
+    assert len(palette) == palette.k == 2
+    assert list(palette) == [(255, 0, 0), (0, 0, 10)]
+    assert palette.hex() == ["#ff0000", "#00000a"]
+    assert palette == Palette(np.uint8([[255, 0, 0], [0, 0, 10]]))
+    assert palette != Palette([[0, 0, 10], [255, 0, 0]])
+    assert palette != "a palette"
+    np.testing.assert_array_equal(np.asarray(palette), palette.colors)
+
+
+def test_hex_shows_alpha_only_where_it_matters():
+    assert Palette([[1, 2, 3, 255], [1, 2, 3, 4]]).hex() == ["#010203", "#01020304"]
+
+
+def test_palette_cannot_be_changed_nor_is_it_a_view():
+    colors = np.zeros((2, 3), np.uint8)
+    palette = Palette(colors)
+    colors[:] = 9
+
+    assert not palette.colors.any()
+    with pytest.raises(ValueError, match="read-only"):
+        palette.colors[0] = 1
+
+
+@pytest.mark.parametrize(("colors", "says"), [
+    (np.zeros((0, 3), np.uint8), "k from 1 to 65,536"),
+    (np.zeros((65_537, 3), np.uint8), "k from 1 to 65,536"),
+    (np.zeros((2, 2), np.uint8), "shape"),
+    (np.zeros(3, np.uint8), "shape"),
+    ([[0, 0, 256]], "0..255"),
+    ([[0, 0, -1]], "0..255"),
+    ([[0.5, 0, 0]], "integers"),
+])  # fmt: skip
+def test_what_is_no_palette_is_refused(colors, says):
+    with pytest.raises(BadOption, match=says):
+        Palette(colors)
+
+
+def test_shares_must_match_the_colors():
+    with pytest.raises(BadOption, match="shares must be 2 numbers"):
+        Palette([[0, 0, 0], [1, 1, 1]], [1.0])
+
+
+# ---------------------------------------------------------------- options
+
+
+@pytest.mark.parametrize(("options", "says"), [
+    ({"k": 0}, "k must be an integer from 1 to 65,536, got 0"),
+    ({"k": 65_537}, "k must be an integer from 1 to 65,536, got 65537"),
+    ({"k": -1}, "k must be"),
+    ({"k": 2.5}, "k must be an integer"),
+    ({"k": "many"}, "k must be an integer"),
+    ({"k": True}, "k must be an integer"),
+    ({"k": None}, "k must be an integer"),
+    ({"space": "lab"}, "space must be one of oklab, srgb, got 'lab'"),
+    ({"init": "best"}, "init must be one of splitting"),
+    ({"n_init": 0}, "n_init must be"),
+    ({"max_iter": -1}, "max_iter must be"),
+    ({"tol": -0.1}, "tol must be a number of at least 0"),
+    ({"tol": float("nan")}, "tol must be"),
+    ({"seed": -1}, "seed must be"),
+    ({"seed": 2**64}, "seed must be"),
+    ({"threads": 0}, "threads must be"),
+    ({"dither": "bayer"}, "dither must be one of none, floyd-steinberg"),
+])  # fmt: skip
+def test_options_out_of_range_are_refused_by_name(options, says):
+    with pytest.raises(BadOption, match=says):
+        quantize(np.zeros((2, 2, 3), np.uint8), **{"k": 4, **options})
+
+
+def test_default_tol_depends_on_the_space():
+    for space, tol in DEFAULT_TOL.items():
+        assert Settings.of(4, space=space).tol == tol
+        assert Settings.of(4, space=space, tol=0).tol == 0
+
+
+@pytest.mark.parametrize("init", METHODS)
+def test_random_starts_run_more_often_by_default(init):
+    assert Settings.of(4, init=init).n_init == (10 if init in ("random", "box") else 1)
+    assert Settings.of(4, init=init, n_init=3).n_init == 3
+
+
+# ---------------------------------------------------------------- fitting
+
+
+@given(images(), st.sampled_from([1, 2, 3, 16, 255, 256]), st.sampled_from(SPACES),
+       st.sampled_from(METHODS))  # fmt: skip
+@settings(max_examples=120, deadline=None)
+def test_palette_has_k_distinct_used_colors_by_share(image, k, space, init):
+    palette, found, labels, histogram = fit(image, k, space=space, init=init)
+
+    shares = np.bincount(labels, histogram.stored_counts, minlength=palette.k)
+    assert (shares > 0).all()
+    np.testing.assert_allclose(palette.shares, shares / shares.sum())
+    rows = [(-share, *row) for share, row in zip(shares, palette, strict=True)]
+    assert rows == sorted(rows)
+    assert len(set(palette)) == palette.k
+    size = len(histogram)
+    if size > k:  # faint colors may share a point, and then an entry
+        points = color.to_points(histogram.stored_colors, space)
+        size = min(k, len(np.unique(points, axis=0)))
+    assert palette.k == size
+    assert found.distinct_colors == len(histogram)
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("k", [1, 2, 16, 64])
+def test_own_centroids_give_the_references_palette_in_their_order(space, k):
+    image = draw("noise", 3, seed=1)
+    start = image.reshape(-1, 3)[:: image.size // 3 // k][:k]
+
+    found = quantize(image, k, space=space, init=start, tol=0, max_iter=10_000)
+
+    palette, _ = reference.quantize(image, start, space)
+    assert found.fit.stop_reason == "converged"
+    np.testing.assert_array_equal(found.palette, palette)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_own_centroids_may_be_floats_of_the_working_space(space):
+    image = draw("noise", 3, seed=2)
+    start = image.reshape(-1, 3)[:8]
+    points = color.to_points(np.ascontiguousarray(start), space) / color.UNITS[space]
+
+    a = build_palette(image, 8, space=space, init=start)
+    b = build_palette(image, 8, space=space, init=points)
+
+    assert a == b
+
+
+@pytest.mark.parametrize("init", [
+    np.zeros((3, 3)), np.zeros((4, 2)), np.zeros(4), np.zeros((4, 4)), np.full((4, 3), np.nan),
+    np.full((4, 3), np.inf), np.full((4, 3), 256), np.full((4, 3), -1), np.zeros((4, 3), bool),
+])  # fmt: skip
+def test_own_centroids_that_cannot_be_are_refused(init):
+    with pytest.raises(BadOption, match="init must"):
+        build_palette(draw("noise", 3, seed=3), 4, init=init)
+
+
+def test_own_centroids_far_away_still_give_k_colors():
+    image = draw("noise", 3, seed=4)
+
+    palette = build_palette(image, 6, space="srgb", init=np.full((6, 3), 1e6))
+
+    assert palette.k == len(set(palette)) == 6
+
+
+@pytest.mark.parametrize("init", ["random", "box", "k-means++"])
+def test_the_run_with_the_lowest_distortion_is_kept(init):
+    image = draw("noise", 3, seed=5)
+    runs = [fit(image, 12, init=init, n_init=1, seed=seed)[:2] for seed in range(6)]
+
+    palette, found, *_ = fit(image, 12, init=init, n_init=6, seed=0)
+
+    lowest = min(range(6), key=lambda run: runs[run][1].distortion)
+    assert len({run[1].distortion for run in runs}) > 1
+    assert found.distortion == runs[lowest][1].distortion
+    assert palette == runs[lowest][0]
+
+
+@pytest.mark.parametrize("init", METHODS)
+def test_same_seed_same_palette_other_seed_other_palette(init):
+    image = draw("noise", 3, seed=6)
+
+    same = [build_palette(image, 12, init=init, n_init=1, seed=3) for _ in range(2)]
+    other = build_palette(image, 12, init=init, n_init=1, seed=4)
+
+    assert same[0] == same[1]
+    assert (same[0] == other) == (init == "splitting")
+
+
+def test_restarts_of_splitting_can_only_lower_the_distortion():
+    image = draw("noise", 3, seed=7)
+
+    one, many = (fit(image, 12, n_init=n_init)[1].distortion for n_init in (1, 8))
+
+    assert many <= one
+
+
+def test_fit_tells_what_k_means_did():
+    image = draw("noise", 3, seed=8)
+
+    _, found, *_ = fit(image, 12, space="srgb", tol=0, max_iter=10_000)
+    _, stopped, *_ = fit(image, 12, space="srgb", tol=0, max_iter=2)
+    _, exact, *_ = fit(image[:2, :3], 12)
+
+    assert found.stop_reason == "converged"
+    assert (stopped.stop_reason, stopped.iterations) == ("max_iter", 2)
+    assert (exact.stop_reason, exact.iterations, exact.distortion) == ("exact", 0, 0.0)
+    assert found.centroids.shape == (12, 3)
+    colors, counts = reference.count_colors(image)
+    _, d2 = reference.assign(colors, found.centroids)
+    assert found.distortion == pytest.approx(np.average(d2, weights=counts), rel=1e-6)
+
+
+def test_one_color_in_srgb_is_the_rounded_mean():
+    image = draw("noise", 3, seed=9)
+
+    (row,) = build_palette(image, 1, space="srgb")
+
+    np.testing.assert_array_equal(row, np.floor(image.reshape(-1, 3).mean(0) + 0.5))
+
+
+def test_max_iter_0_maps_to_the_seeds():
+    image = draw("noise", 3, seed=10)
+    start = image[0, :5]
+
+    palette = build_palette(image, 5, init=start, max_iter=0)
+
+    np.testing.assert_array_equal(palette.colors, start)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_an_outlier_among_90000_pixels_keeps_its_color(space):
+    image = np.full((300, 300, 3), 128, np.uint8)
+    image[7] = 129
+    image[100, 100] = [255, 0, 0]
+
+    assert (255, 0, 0) in set(build_palette(image, 2, space=space))
+
+
+@pytest.mark.parametrize("k", [3, 4, 16])
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("init", ["splitting", "k-means++"])  # random seeds may miss a class
+def test_no_cluster_mixes_opaque_and_partly_transparent_pixels(k, space, init):
+    image = draw("noise", 4, seed=11)
+    full = 255 if space == "srgb" else 1
+
+    for step in smalti.steps(image, k, space=space, init=init):
+        opaque = step.centroids[:, 3] == full
+        assert step.counts[opaque].sum() == (image[..., 3] == 255).sum()

@@ -1,0 +1,90 @@
+"""The public names: these, no others, each documented."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import smalti
+
+NAMES = [
+    "BadImage", "BadOption", "CannotWrite", "Fit", "Histogram", "IndexedImage", "LimitExceeded",
+    "MissingExtra", "NotSmaller", "OutputExists", "Palette", "Report", "SmaltiError", "Step",
+    "apply_palette", "build_palette", "compress", "from_float", "from_uint16", "quantize", "steps",
+]  # fmt: skip
+ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
+          and issubclass(getattr(smalti, name), Exception)]  # fmt: skip
+
+
+def test_all_lists_the_public_names():
+    assert smalti.__all__ == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_exists_and_is_documented(name):
+    assert inspect.getdoc(getattr(smalti, name))
+
+
+def test_quantize_has_the_agreed_parameters():
+    parameters = inspect.signature(smalti.quantize).parameters
+
+    assert list(parameters)[:2] == ["image", "k"]
+    defaults = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    agreed = {"space": "oklab", "dither": "none", "init": "splitting", "n_init": None, "seed": 0}
+    agreed |= {"max_iter": None, "tol": None, "threads": None, "channels": "rgb"}
+    assert {name: defaults[name] for name in agreed} == agreed
+
+
+def test_palette_options_have_the_same_defaults_everywhere():
+    from smalti.options import OPTIONS
+
+    for call in (smalti.quantize, smalti.apply_palette):
+        for name, parameter in inspect.signature(call).parameters.items():
+            if name in OPTIONS and name not in ("k", "max_iter"):
+                assert parameter.default == OPTIONS[name].default, name
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_every_error_is_a_smalti_error_with_an_exit_code(name):
+    error = getattr(smalti, name)
+
+    assert issubclass(error, smalti.SmaltiError)
+    assert isinstance(error.exit_code, int)
+
+
+def test_exit_codes_are_the_documented_ones():
+    codes = {name: getattr(smalti, name).exit_code for name in ERRORS if name != "SmaltiError"}
+
+    assert codes == {"BadImage": 2, "BadOption": 2, "MissingExtra": 2, "LimitExceeded": 4,
+                     "OutputExists": 15, "CannotWrite": 16, "NotSmaller": 98}  # fmt: skip
+
+
+def test_bad_values_are_also_value_errors():
+    assert issubclass(smalti.BadOption, ValueError)
+    with pytest.raises(ValueError, match="k must be"):
+        smalti.quantize(np.zeros((1, 1, 3), np.uint8), 0)
+
+
+def test_package_is_typed():
+    assert (Path(smalti.__file__).parent / "py.typed").exists()
+
+
+def test_version_is_that_of_the_project():
+    project = Path(__file__).parent.parent / "pyproject.toml"
+
+    assert f'version = "{smalti.__version__}"' in project.read_text()
+
+
+def test_import_loads_no_face_no_extra_no_pillow_and_not_the_reference():
+    code = "import sys, smalti; print(*sys.modules, sep='\\n')"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={"PYTHONPATH": str(Path(smalti.__file__).parent.parent)})  # fmt: skip
+
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert "smalti" in loaded
+    assert not loaded & {"PIL", "click", "oxipng", "matplotlib", "sklearn", "hypothesis"}
+    assert not {"smalti.reference", "smalti.cli"} & set(done.stdout.split())

@@ -2,9 +2,10 @@
 
     python bench/figures.py --data FOLDER [--output PAGE] [distortion | speed | ... ]
 
-With --output, the lines also become a page of the documentation. FOLDER holds kodak/*.png and best_known_mse_kodak.csv. Times are CPU times of one thread unless a
-line says wall; every ratio is taken pair by pair on the same pixels, and the median is printed.
-MSE is the mean over pixels of the squared difference summed over R, G and B, of 8-bit output.
+With --output, the lines also become a page of the documentation. FOLDER holds kodak/*.png and
+best_known_mse_kodak.csv. Times are CPU times of one thread unless a line says wall; every ratio is
+taken pair by pair on the same pixels, and the median is printed. MSE is the mean over pixels of the
+squared difference summed over R, G and B, of 8-bit output.
 """
 
 import argparse
@@ -210,7 +211,7 @@ def main() -> None:
     for name in arguments.figures:
         FIGURES[name](arguments.data)
     if arguments.output:
-        arguments.output.write_text(page(), encoding="utf-8")
+        arguments.output.write_text(PAGE.format("\n".join(SAID)), encoding="utf-8")
 
 
 def machine() -> str:
@@ -224,12 +225,16 @@ def machine() -> str:
     )
 
 
-def page() -> str:
-    return (
-        "# Figures\n\nWritten by `make bench`; not edited by hand. The 24 photographs are the Kodak set "
-        "(768 × 512).\nTimes are ratios within one run; below 1 smalti is faster, or its error lower.\n\n"
-        "```text\n" + "\n".join(SAID) + "\n```\n"
-    )
+PAGE = """\
+# Figures
+
+Written by `make bench`; not edited by hand. The 24 photographs are the Kodak set (768 × 512). Ratios are
+taken within one run: below 1, smalti is faster or its error lower.
+
+```text
+{}
+```
+"""
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ def machine() -> str:
 PAGE = """\
 # Figures
 
-Written by `make bench`; not edited by hand. The 24 photographs are the Kodak set (768 × 512). Ratios are
+Written by `make bench`; not edited by hand. The photographs are the Kodak set. Ratios are
 taken within one run: below 1, smalti is faster or its error lower.
 
 ```text

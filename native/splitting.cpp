@@ -14,7 +14,7 @@ namespace smalti {
 namespace {
 
 constexpr int max_bins = 256;
-constexpr size_t cells_per_seed = 8;  // fewer, and the cut positions show in the result
+constexpr size_t cells_per_seed = 24;  // fewer, and the cut positions show in the result
 
 struct Cell {
     double mean[max_dims];

@@ -40,8 +40,8 @@ class Histogram:
     >>> histogram.colors
     array([[  0,   0, 255],
            [255,   0,   0]], dtype=uint8)
-    >>> histogram.counts
-    array([1, 2])
+    >>> histogram.counts.tolist()
+    [1, 2]
     >>> (histogram + histogram).total
     6
     """

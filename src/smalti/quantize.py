@@ -87,8 +87,8 @@ def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iter
     BadImage, BadOption : at once, not at the first step.
 
     >>> image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    >>> [step.iteration for step in steps(image, 2, space="srgb")]
-    [1, 2]
+    >>> [step.moved for step in steps(image, 3, init="random", space="srgb")]
+    [16, 1, 0]
     """
     settings = Settings.of(k, **options)
     return palette_steps(_histogram(source, channels, settings.threads), settings)

@@ -169,26 +169,28 @@ void nearest(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries,
                       d2 ? d2->data() : nullptr, threads);
 }
 
-auto split(const Tree& tree, size_t k) {
+auto split(const Tree& tree, size_t k, size_t cells_per_seed) {
     require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
     const auto dims = static_cast<size_t>(tree.dims());
     std::unique_ptr<float[]> centroids(new float[k * dims]);
     size_t found = 0;
     {
         nb::gil_scoped_release release;
-        found = split_seeds(tree, k, centroids.get());
+        found = split_seeds(tree, k, cells_per_seed, centroids.get());
     }
     return own(std::move(centroids), {found, dims});
 }
 
-double breathe_in_place(const Tree& tree, const Tree& cells, Out<float, nb::ndim<2>>& centroids,
-                        int first, int cycles, int iterations, unsigned threads) {
-    require(cells.first_points().size() == cells.size() && cells.dims() == tree.dims() &&
-                (cells.size() == 0 || cells.first_points().back() < tree.size()),
-            "cells must be the tree, coarsened");
+nb::tuple breathe_in_place(const Tree& tree, Out<float, nb::ndim<2>>& centroids, int first,
+                           int cycles, int iterations, unsigned threads) {
     require_entries(tree, centroids.shape(0), centroids.shape(1));
     require(first >= 1 && iterations >= 1, "there must be an iteration");
-    return breathe(tree, cells, centroids.data(), centroids.shape(0), first, cycles, iterations, threads);
+    Breath breath;
+    {
+        nb::gil_scoped_release release;
+        breath = breathe(tree, centroids.data(), centroids.shape(0), first, cycles, iterations, threads);
+    }
+    return nb::make_tuple(breath.cost, breath.iterations);
 }
 
 auto plus_plus(const Tree& tree, size_t k, int trials, uint64_t seed) {
@@ -241,6 +243,7 @@ NB_MODULE(_core, m) {
         .def_prop_ro("second_moment", &Tree::second_moment)
         .def("weights", &weights_of)
         .def("box", &box_of)
+        .def("coarseness", &Tree::coarseness, "least"_a)
         .def("coordinates", &coordinates, "rows"_a.noconvert());
     m.def("make_tree", &make_tree, "colors"_a.noconvert(), "points"_a.noconvert(),
           "counts"_a.noconvert(), "alpha_gap"_a, nogil);
@@ -265,12 +268,12 @@ NB_MODULE(_core, m) {
     m.def("nearest", &nearest, "tree"_a, "entries"_a.noconvert(), "labels"_a.noconvert(),
           "d2"_a.noconvert().none(), "threads"_a, nogil);
     m.def("coarsen", [](const Tree& tree, int dropped) {
-        require(dropped >= 0 && dropped <= 7, "dropped must be 0 to 7");
+        require(dropped >= 1 && dropped <= 7, "dropped must be 1 to 7");
         return Tree(tree, dropped);
     }, "tree"_a, "dropped"_a, nogil);
-    m.def("breathe", &breathe_in_place, "tree"_a, "cells"_a, "centroids"_a.noconvert(), "first"_a, "cycles"_a,
-          "iterations"_a, "threads"_a, nogil);
-    m.def("split_seeds", &split, "tree"_a, "k"_a);
+    m.def("breathe", &breathe_in_place, "tree"_a, "centroids"_a.noconvert(), "first"_a, "cycles"_a,
+          "iterations"_a, "threads"_a);
+    m.def("split_seeds", &split, "tree"_a, "k"_a, "cells_per_seed"_a);
     m.def("plus_plus", &plus_plus, "tree"_a, "k"_a, "trials"_a, "seed"_a);
     m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a.noconvert(), "transparent"_a, "bounds"_a.noconvert(),

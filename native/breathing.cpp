@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "core.hpp"
 #include "principal.hpp"
@@ -48,10 +47,8 @@ struct State {
 
 class Breather {
 public:
-    Breather(const Tree& tree, const Tree& cells, const float* centroids, size_t k,
-             unsigned threads)
+    Breather(const Tree& tree, const float* centroids, size_t k, unsigned threads)
         : tree_(tree),
-          cells_(cells),
           k_(k),
           dims_(static_cast<size_t>(tree.dims())),
           threads_(threads),
@@ -63,6 +60,7 @@ public:
 
     // Relaxed Lloyd iterations; the last goes to the means and remembers the labels.
     void settle(int iterations) {
+        spent_ += iterations;
         for (int i = 1; i <= iterations; ++i) {
             const bool last = i == iterations;
             assign(last);
@@ -81,22 +79,25 @@ public:
         State best = now_;
         std::vector<Split> splits = measure_splits();
         std::vector<Merge> merges = measure_merges();
-        size_t count = std::max<size_t>(1, k_ / 8);
-        for (int cycle = 0; cycle < cycles && count > 0; ++cycle) {
-            if (!exchange(count, splits, merges)) return;
+        size_t count = std::max<size_t>(1, k_ / 8), skip = 0;
+        for (int cycle = 0; cycle < cycles; ++cycle) {
+            if (!exchange(count, skip, splits, merges)) return;
             settle(iterations);
             if (now_.cost < best.cost) {
                 best = now_;
                 splits = measure_splits();
                 merges = measure_merges();
+                skip = 0;
             } else {
                 now_ = best;
-                count /= 2;
+                if (count == 1) ++skip;  // the one best exchange fails: try the next best
+                count = std::max<size_t>(1, count / 2);
             }
         }
     }
 
     const State& state() const { return now_; }
+    int spent() const { return spent_; }
 
 private:
     void assign(bool with_labels) {
@@ -116,19 +117,36 @@ private:
         }
     }
 
-    // What splitting each cluster in two along its principal axis would save, and how: an estimate
-    // in which a whole cell belongs where its first point does.
-    std::vector<Split> measure_splits() const {
-        std::vector<Covariance> covariances(k_);
-        std::vector<double> weights(k_);
-        for (size_t i = 0; i < cells_.size(); ++i) {
-            const size_t j = now_.labels[cells_.first_points()[i]];
-            weights[j] += static_cast<double>(cells_.weights()[i]);
-            double delta[max_dims];
+    // How far each cluster spreads, in which direction: covariance matrices. Floats are enough for an
+    // estimate, and points are added in their order, so that it is the same everywhere.
+    std::vector<Covariance> measure_spread() const {
+        typedef float Row __attribute__((vector_size(16)));
+        constexpr size_t banks = 2;  // neighbors share a cluster; two sums in turn need not wait
+        std::vector<Row> sums(k_ * banks * max_dims), means(k_);
+        for (size_t j = 0; j < k_; ++j)
             for (size_t d = 0; d < dims_; ++d)
-                delta[d] = cells_.axis(static_cast<int>(d))[i] - now_.clusters[j].mean[d];
-            covariances[j].add(delta, static_cast<double>(cells_.weights()[i]), tree_.dims());
+                means[j][d] = static_cast<float>(now_.clusters[j].mean[d]);
+        const float *x = tree_.axis(0), *y = tree_.axis(1), *z = tree_.axis(2);
+        const float* a = dims_ == 4 ? tree_.axis(3) : nullptr;
+        for (size_t i = 0; i < tree_.size(); ++i) {
+            const size_t j = now_.labels[i];
+            const Row delta = Row{x[i], y[i], z[i], a ? a[i] : 0.0f} - means[j];
+            const Row weighted = delta * tree_.float_weights()[i];
+            Row* sum = &sums[(j * banks + i % banks) * max_dims];
+            for (size_t d = 0; d < dims_; ++d) sum[d] += weighted[d] * delta;
         }
+        std::vector<Covariance> covariances(k_);
+        for (size_t j = 0; j < k_; ++j)
+            for (size_t d = 0; d < dims_; ++d) {
+                const Row row = sums[j * banks * max_dims + d] + sums[(j * banks + 1) * max_dims + d];
+                covariances[j].set_row(static_cast<int>(d), &row[0], tree_.dims());
+            }
+        return covariances;
+    }
+
+    // What splitting each cluster in two along its principal axis would save, and how.
+    std::vector<Split> measure_splits() const {
+        std::vector<Covariance> covariances = measure_spread();
         std::vector<Split> splits(k_);
         for (size_t j = 0; j < k_; ++j) {
             double axis[max_dims];
@@ -136,8 +154,8 @@ private:
             double length2 = 0;
             for (size_t d = 0; d < dims_; ++d) length2 += axis[d] * axis[d];
             const double variance = covariances[j].along(axis, tree_.dims()) / length2;
-            const double deviation = std::sqrt(variance / weights[j] / length2);
-            splits[j].saving = split_saving * variance * now_.clusters[j].weight / weights[j];
+            const double deviation = std::sqrt(variance / now_.clusters[j].weight / length2);
+            splits[j].saving = split_saving * variance;
             for (size_t d = 0; d < dims_; ++d)
                 splits[j].offset[d] = split_distance * deviation * axis[d];
         }
@@ -146,33 +164,26 @@ private:
 
     // The cheapest merge of each cluster with another, cheapest first.
     std::vector<Merge> measure_merges() const {
-        std::vector<float> axes(k_ * dims_), weights(k_), costs(k_);
+        std::vector<float> means(k_ * dims_), weights(k_), costs(k_);
+        std::vector<uint32_t> neighbors(k_);
         for (size_t j = 0; j < k_; ++j) {
             for (size_t d = 0; d < dims_; ++d)
-                axes[d * k_ + j] = static_cast<float>(now_.clusters[j].mean[d]);
+                means[d * k_ + j] = static_cast<float>(now_.clusters[j].mean[d]);
             weights[j] = static_cast<float>(now_.clusters[j].weight);
         }
+        kernels().cheapest_merges(means.data(), weights.data(), k_, tree_.dims(), costs.data(),
+                                  neighbors.data());
         std::vector<Merge> merges(k_);
-        for (size_t j = 0; j < k_; ++j) {
-            std::fill(costs.begin(), costs.end(), 0.0f);
-            for (size_t d = 0; d < dims_; ++d) {
-                const float* x = &axes[d * k_];
-                for (size_t i = 0; i < k_; ++i) costs[i] += (x[i] - x[j]) * (x[i] - x[j]);
-            }
-            for (size_t i = 0; i < k_; ++i)
-                costs[i] *= weights[j] * weights[i] / (weights[j] + weights[i] + 1e-20f);
-            costs[j] = std::numeric_limits<float>::max();
-            const auto least = std::min_element(costs.begin(), costs.end());
-            merges[j] = {*least, j, static_cast<size_t>(least - costs.begin())};
-        }
+        for (size_t j = 0; j < k_; ++j) merges[j] = {costs[j], j, neighbors[j]};
         std::sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) {
             return a.cost < b.cost || (a.cost == b.cost && a.row < b.row);
         });
         return merges;
     }
 
-    // Moves up to `count` centroids from the cheapest merges to the best splits; false if none pays.
-    bool exchange(size_t count, const std::vector<Split>& splits,
+    // Moves up to `count` centroids from the cheapest merges to the best splits but the first `skip`
+    // of them; false if none pays.
+    bool exchange(size_t count, size_t skip, const std::vector<Split>& splits,
                   const std::vector<Merge>& merges) {
         std::vector<size_t> targets(k_);
         for (size_t j = 0; j < k_; ++j) targets[j] = j;
@@ -182,7 +193,7 @@ private:
         });
         std::vector<char> taken(k_);  // no cluster takes part in two exchanges
         size_t done = 0;
-        auto target = targets.begin();
+        auto target = targets.begin() + static_cast<std::ptrdiff_t>(std::min(skip, k_));
         for (const Merge& merge : merges) {
             if (done == count) break;
             if (taken[merge.row] || taken[merge.neighbor]) continue;
@@ -202,22 +213,23 @@ private:
         return done > 0;
     }
 
-    const Tree &tree_, &cells_;
+    const Tree& tree_;
     size_t k_, dims_;
     unsigned threads_;
+    int spent_ = 0;
     std::vector<int64_t> sums_;
     State now_;
 };
 
 }  // namespace
 
-double breathe(const Tree& tree, const Tree& cells, float* centroids, size_t k, int first,
-               int cycles, int iterations, unsigned threads) {
-    Breather breather(tree, cells, centroids, k, threads);
+Breath breathe(const Tree& tree, float* centroids, size_t k, int first, int cycles, int iterations,
+               unsigned threads) {
+    Breather breather(tree, centroids, k, threads);
     breather.settle(first);
     if (k > 2 && cycles > 0) breather.breathe(cycles, iterations);
     std::copy(breather.state().centroids.begin(), breather.state().centroids.end(), centroids);
-    return breather.state().cost;
+    return {breather.state().cost, breather.spent()};
 }
 
 }  // namespace smalti

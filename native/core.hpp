@@ -84,6 +84,9 @@ public:
     Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, size_t n, int dims,
          int alpha_gap);
 
+    // The most low bits per channel, up to 3, that can be dropped while `least` cells remain.
+    int coarseness(size_t least) const noexcept;
+
     // The points of `fine` merged into cells that agree in all but the lowest `dropped` bits of
     // each channel, at their means, rounded to whole `coarse_grain`s.
     Tree(const Tree& fine, int dropped);
@@ -98,8 +101,6 @@ public:
     const std::vector<Node>& nodes() const noexcept { return nodes_; }
     const std::vector<uint32_t>& keys() const noexcept { return keys_; }
     size_t opaque() const noexcept { return opaque_; }
-    // Of a coarsened tree: the first point of the fine tree in each cell.
-    const std::vector<uint32_t>& first_points() const noexcept { return first_points_; }
     int depth() const noexcept { return depth_; }
     // Roots of disjoint subtrees that cover all points: the units of parallel work.
     const std::vector<uint32_t>& tasks() const noexcept { return tasks_; }
@@ -121,7 +122,6 @@ private:
     std::vector<float> float_weights_;  // padded like the axes
     int grain_ = 0;                     // all coordinates are multiples of it
     std::vector<uint32_t> keys_;
-    std::vector<uint32_t> first_points_;
     std::vector<Node> nodes_;
     std::vector<uint32_t> tasks_;
 };
@@ -130,13 +130,19 @@ private:
 // box that gains most. Returns the number of boxes: fewer than k when no box can be split.
 //   centroids  k x dims
 // Wan, Wong & Prusinkiewicz (1988), doi:10.1007/BFb0040413, with the variance-optimal cut.
-size_t split_seeds(const Tree& tree, size_t k, float* centroids);
+// Cuts fall between cells of the color cube, of which there are at least `cells_per_seed` times k if
+// colors allow: few are fast, many place the cuts well.
+size_t split_seeds(const Tree& tree, size_t k, size_t cells_per_seed, float* centroids);
+
+struct Breath {
+    double cost;     // sum of weighted squared distances to the means
+    int iterations;  // of Lloyd's algorithm, spent
+};
 
 // Lowers the cost of k centroids (in place) by `first` relaxed Lloyd iterations and up to `cycles`
-// breathing cycles of `iterations` each; returns the sum of weighted squared distances to the means.
-// `cells` is the tree, coarsened: enough to estimate how clusters spread.
-double breathe(const Tree& tree, const Tree& cells, float* centroids, size_t k, int first,
-               int cycles, int iterations, unsigned threads);
+// breathing cycles of `iterations` each.
+Breath breathe(const Tree& tree, float* centroids, size_t k, int first, int cycles, int iterations,
+               unsigned threads);
 
 // ---------------------------------------------------------------- kernels, one set per CPU level
 
@@ -161,6 +167,12 @@ struct Kernels {
     // with probability proportional to weight times squared distance. Returns how many were found.
     // Arthur & Vassilvitskii (2007); greedy as in scikit-learn.
     size_t (*plus_plus)(const Tree& tree, size_t k, int trials, uint64_t seed, uint32_t* rows);
+
+    // The other cluster that each cluster is merged with at the lowest cost, w v / (w + v) times
+    // their squared distance, ties to the lower row. Ward (1963), doi:10.2307/2282967
+    //   means  dims x k    weights, costs, neighbors  k >= 2
+    void (*cheapest_merges)(const float* means, const float* weights, size_t k, int dims,
+                            float* costs, uint32_t* neighbors);
 
     // Floyd-Steinberg error diffusion in serpentine order, in working-space coordinates and exact
     // integers. `opaque` lists the entries that opaque pixels may take; pixels with alpha 0 take

@@ -420,95 +420,139 @@ struct SplitMix {
         z = (z ^ z >> 27) * 0x94D049BB133111EBu;
         return z ^ z >> 31;
     }
-    // A fraction of `total`; its tiny bias (2^-53) does not matter to a heuristic.
-    double below(double total) noexcept {
-        return static_cast<double>(next() >> 11) * 0x1p-53 * total;
+    // A number below `total`; its tiny bias does not matter to a heuristic.
+    int64_t below(int64_t total) noexcept {
+        const double fraction = static_cast<double>(next() >> 11) * 0x1p-53;
+        return std::min(static_cast<int64_t>(fraction * static_cast<double>(total)), total - 1);
     }
 };
 
 class PlusPlus {
 public:
     PlusPlus(const Tree& tree, uint64_t seed)
-        : tree_(tree), random_{seed}, nearest_(tree.size(), INT32_MAX), trial_(tree.size()) {}
+        : tree_(tree),
+          random_{seed},
+          weights_(tree.weights(), tree.weights() + tree.size()),
+          nearest_(tree.size(), 1),  // so that the first draw is by weight alone
+          trial_(tree.size()),
+          best_(tree.size()) {
+        int64_t total = 0;
+        for (const int64_t weight : weights_) total += weight;
+        int shift = 0;  // the sums of weight times distance, below 2^31 each, must stay below 2^63
+        while (total >> shift >= int64_t{1} << 32) ++shift;
+        for (int64_t& weight : weights_) weight >>= shift;
+    }
 
     size_t run(size_t k, int trials, uint32_t* rows) {
-        rows[0] = static_cast<uint32_t>(draw_by_weight());
-        potential_ = lower_by(rows[0]);
-        nearest_.swap(trial_);
-        size_t found = 1;
-        for (; found < k && potential_ > 0; ++found) {
-            double lowest = -1;
-            for (int t = 0; t < trials; ++t) {
-                const size_t row = draw_by_distance();
-                const double potential = lower_by(row);
-                if (lowest >= 0 && potential >= lowest) continue;
-                lowest = potential;
+        size_t found = 0;
+        for (; found < k; ++found) {
+            const int64_t potential = sum_blocks();
+            if (potential <= 0) break;
+            int64_t lowest = -1;
+            for (int t = 0; t < (found ? trials : 1); ++t) {
+                const size_t row = draw(random_.below(potential));
+                const int64_t cost = add(row, found == 0);
+                if (lowest >= 0 && cost >= lowest) continue;
+                lowest = cost;
                 rows[found] = static_cast<uint32_t>(row);
                 best_.swap(trial_);
-                trial_.resize(tree_.size());
             }
             nearest_.swap(best_);
-            potential_ = lowest;
         }
         return found;
     }
 
 private:
-    // Fills trial_ with the squared distances after adding `row`; returns their weighted sum. Double
-    // sums of integers below 2^53 are exact; beyond, the fixed order keeps them the same.
-    double lower_by(size_t row) noexcept {
-        const size_t n = tree_.size();
-        const int dims = tree_.dims();
-        int32_t from[max_dims] = {};
-        for (int d = 0; d < dims; ++d) from[d] = static_cast<int32_t>(tree_.axis(d)[row]);
-        const float *x = tree_.axis(0), *y = tree_.axis(1), *z = tree_.axis(2);
-        const float* a = dims == 4 ? tree_.axis(3) : nullptr;
-        int32_t* __restrict trial = trial_.data();
-        for (size_t i = 0; i < n; ++i) {
-            const int32_t dx = static_cast<int32_t>(x[i]) - from[0];
-            const int32_t dy = static_cast<int32_t>(y[i]) - from[1];
-            const int32_t dz = static_cast<int32_t>(z[i]) - from[2];
-            trial[i] = dx * dx + dy * dy + dz * dz;
+    static constexpr size_t block = 64;
+
+    int64_t sum_blocks() {
+        blocks_.assign((tree_.size() + block - 1) / block, 0);
+        int64_t total = 0;
+        for (size_t b = 0; b < blocks_.size(); ++b) {
+            const size_t end = std::min(tree_.size(), (b + 1) * block);
+            for (size_t i = b * block; i < end; ++i) blocks_[b] += weights_[i] * nearest_[i];
+            total += blocks_[b];
         }
-        if (a)
+        return total;
+    }
+
+    // The point in whose share of the potential `at` falls.
+    size_t draw(int64_t at) const noexcept {
+        size_t b = 0;
+        while (at >= blocks_[b]) at -= blocks_[b++];
+        size_t i = b * block;
+        while (at >= weights_[i] * nearest_[i]) {
+            at -= weights_[i] * nearest_[i];
+            ++i;
+        }
+        return i;
+    }
+
+    // Fills trial_ with the squared distances as they are once `row` is a seed; returns their sum.
+    int64_t add(size_t row, bool first) noexcept {
+        const size_t n = tree_.size();
+        int32_t* __restrict trial = trial_.data();
+        std::fill(trial_.begin(), trial_.end(), 0);
+        for (int d = 0; d < tree_.dims(); ++d) {
+            const float* x = tree_.axis(d);
+            const float from = x[row];
             for (size_t i = 0; i < n; ++i) {
-                const int32_t da = static_cast<int32_t>(a[i]) - from[3];
-                trial[i] += da * da;
+                const auto delta = static_cast<int32_t>(x[i] - from);
+                trial[i] += delta * delta;
             }
-        double sum = 0;
+        }
+        int64_t sum = 0;
         for (size_t i = 0; i < n; ++i) {
-            trial[i] = std::min(trial[i], nearest_[i]);
-            sum += static_cast<double>(tree_.weights()[i]) * trial[i];
+            trial[i] = first ? trial[i] : std::min(trial[i], nearest_[i]);
+            sum += weights_[i] * trial[i];
         }
         return sum;
-    }
-    size_t draw_by_weight() noexcept {
-        double total = 0;
-        for (size_t i = 0; i < tree_.size(); ++i) total += static_cast<double>(tree_.weights()[i]);
-        double left = random_.below(total);
-        for (size_t i = 0; i < tree_.size(); ++i)
-            if ((left -= static_cast<double>(tree_.weights()[i])) < 0) return i;
-        return tree_.size() - 1;
-    }
-    size_t draw_by_distance() noexcept {
-        double left = random_.below(potential_);
-        size_t last = 0;
-        for (size_t i = 0; i < tree_.size(); ++i) {
-            if (!nearest_[i]) continue;
-            last = i;
-            if ((left -= static_cast<double>(tree_.weights()[i]) * nearest_[i]) < 0) break;
-        }
-        return last;
     }
 
     const Tree& tree_;
     SplitMix random_;
+    std::vector<int64_t> weights_, blocks_;
     std::vector<int32_t> nearest_, trial_, best_;
-    double potential_ = 0;
 };
 
 size_t plus_plus(const Tree& tree, size_t k, int trials, uint64_t seed, uint32_t* rows) {
     return PlusPlus(tree, seed).run(k, trials, rows);
+}
+
+// ---------------------------------------------------------------- merging
+
+void cheapest_merges(const float* means, const float* weights, size_t k, int dims, float* costs,
+                     uint32_t* neighbors) {
+    Ints lane;
+    for (int i = 0; i < lanes; ++i) lane[i] = i;
+    const size_t padded = (k + lanes - 1) / lanes * lanes;
+    std::vector<float> x(padded * static_cast<size_t>(dims), far_away), w(padded, 1.0f);
+    for (int d = 0; d < dims; ++d)
+        std::copy_n(means + static_cast<size_t>(d) * k, k, &x[static_cast<size_t>(d) * padded]);
+    std::copy_n(weights, k, w.data());
+    for (size_t j = 0; j < k; ++j) {
+        Floats best = all(4 * far_away * far_away);
+        Ints at = {};
+        for (size_t i = 0; i < padded; i += lanes) {
+            Floats cost = {};
+            for (int d = 0; d < dims; ++d) {
+                const float* axis = &x[static_cast<size_t>(d) * padded];
+                const Floats delta = load<Floats>(axis + i) - all(axis[j]);
+                cost += delta * delta;
+            }
+            const Floats other = load<Floats>(&w[i]);
+            cost = cost * (other / (other + all(w[j] + 1e-20f)));
+            const Ints row = lane + all(static_cast<int32_t>(i));
+            const Ints less = (cost < best) & (row != all(static_cast<int32_t>(j)));
+            best = less ? cost : best;
+            at = less ? row : at;
+        }
+        int lowest = 0;
+        for (int i = 1; i < lanes; ++i)
+            if (best[i] < best[lowest] || (best[i] == best[lowest] && at[i] < at[lowest])) lowest = i;
+        costs[j] = best[lowest] * w[j];
+        neighbors[j] = static_cast<uint32_t>(at[lowest]);
+    }
 }
 
 // ---------------------------------------------------------------- Oklab
@@ -690,8 +734,8 @@ void diffuse(const uint8_t* pixels, size_t height, size_t width, int channels, S
 #define SMALTI_NAME_(x) #x
 #define SMALTI_NAME(x) SMALTI_NAME_(x)
 extern const Kernels table;
-const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, plus_plus, diffuse,
-                       morton, oklab};
+const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, plus_plus,
+                       cheapest_merges, diffuse, morton, oklab};
 
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

@@ -17,6 +17,11 @@ public:
         }
     }
 
+    // Row d of the matrix, given as weight * delta[d] * (delta[0], delta[1], ...).
+    void set_row(int d, const float* row, int dims) noexcept {
+        for (int e = 0; e < dims; ++e) sums_[d][e] = row[e];
+    }
+
     // By power iteration; scaled so that its largest component is 1. False if there is no spread.
     bool principal_axis(double* axis, int dims) noexcept {
         int widest = 0;

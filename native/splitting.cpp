@@ -14,7 +14,6 @@ namespace smalti {
 namespace {
 
 constexpr int max_bins = 256;
-constexpr size_t cells_per_seed = 24;  // fewer, and the cut positions show in the result
 
 struct Cell {
     double mean[max_dims];
@@ -189,7 +188,7 @@ private:
 
 }  // namespace
 
-size_t split_seeds(const Tree& tree, size_t k, float* centroids) {
+size_t split_seeds(const Tree& tree, size_t k, size_t cells_per_seed, float* centroids) {
     const int dims = tree.dims();
     auto boxes = Splitter(choose_cells(tree, k * cells_per_seed), dims).run(k);
     if (boxes.size() < k) boxes = Splitter(merge_cells(tree, 0), dims).run(k);

@@ -28,24 +28,38 @@ Tree::Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, 
     finish();
 }
 
+int Tree::coarseness(size_t least) const noexcept {
+    const int bits = dims_ == 3 ? 3 : 4, lowest = dims_ == 3 ? 8 : 0;
+    size_t cells[4] = {n_, 1, 1, 1};
+    for (size_t i = 1; i < n_; ++i) {
+        const uint32_t differ = keys_[i] ^ keys_[i - 1];
+        for (int dropped = 1; dropped <= 3; ++dropped)
+            cells[dropped] += i == opaque_ || (differ >> (lowest + dropped * bits)) != 0;
+    }
+    int dropped = 3;
+    while (dropped > 0 && cells[dropped] < least) --dropped;
+    return dropped;
+}
+
 Tree::Tree(const Tree& fine, int dropped) : n_(0), opaque_(0), dims_(fine.dims_) {
     // RGB keys hold 24 bits at the top of 32, RGBA keys all 32.
+    std::vector<size_t> starts;
     const int low = fine.dims_ == 3 ? 8 + dropped * 3 : dropped * 4;
     for (size_t i = 0; i < fine.n_; ++i) {
         const bool first = i == 0 || i == fine.opaque_;
         if (!first && fine.keys_[i] >> low == fine.keys_[i - 1] >> low) continue;
         if (i < fine.opaque_) ++opaque_;
-        first_points_.push_back(static_cast<uint32_t>(i));
+        starts.push_back(i);
         keys_.push_back(fine.keys_[i] >> low << low);
     }
-    n_ = first_points_.size();
+    n_ = starts.size();
+    starts.push_back(fine.n_);
     stride_ = n_ + lane_padding;
     axes_.assign(stride_ * static_cast<size_t>(dims_), 0.0f);
     weights_.assign(n_, 0);
     for (size_t c = 0; c < n_; ++c) {
         int64_t sum[max_dims] = {};
-        const size_t end = c + 1 < n_ ? first_points_[c + 1] : fine.n_;
-        for (size_t i = first_points_[c]; i < end; ++i) {
+        for (size_t i = starts[c]; i < starts[c + 1]; ++i) {
             weights_[c] += fine.weights_[i];
             for (int d = 0; d < dims_; ++d)
                 sum[d] += fine.moments_[i * 4 + static_cast<size_t>(d)];

@@ -185,7 +185,7 @@ def test_few_colors_are_kept_and_said(smalti, folder):
 
 
 def test_options_reach_the_library(smalti, folder):
-    given = "--space srgb --init k-means++ --seed 5 --n-init 2 --max-iter 3 --tol 0 --threads 1"
+    given = "--space srgb --init k-means++ --seed 5 --n-init 2 --max-iter 3 --tol 0 --threads 1 --effort lloyd"
 
     done = smalti("a.png", "--json", "-k", 6, *given.split())
 
@@ -204,7 +204,7 @@ def test_dithering_changes_pixels_and_nofs_turns_it_off(smalti, folder):
 
 
 def test_verbose_prints_the_iterations_to_standard_error(smalti):
-    done = smalti("a.png", "-k", 4, "-v")
+    done = smalti("a.png", "-k", 4, "-v", "--effort", "lloyd")
 
     lines = done.stderr.splitlines()
     iterations = int(re.search(r"k-means +(\d+) iteration", done.stdout)[1])

@@ -21,6 +21,7 @@ FLOORS = (
     ("color", "image"),
     ("histogram", "seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files",
      "decode", "encode", "files"),
+    ("search",),
     ("palette",),
     ("indexed", "report"),
     ("quantize",),

@@ -103,7 +103,9 @@ def test_default_tol_depends_on_the_space():
 
 @pytest.mark.parametrize("init", METHODS)
 def test_random_starts_run_more_often_by_default(init):
-    assert Settings.of(4, init=init).n_init == (10 if init in ("random", "box") else 1)
+    assert Settings.of(4, init=init, effort="lloyd").n_init == (
+        10 if init in ("random", "box") else 1
+    )
     assert Settings.of(4, init=init, n_init=3).n_init == 3
 
 
@@ -189,8 +191,9 @@ def test_the_run_with_the_lowest_distortion_is_kept(init):
 def test_same_seed_same_palette_other_seed_other_palette(init):
     image = draw("noise", 3, seed=6)
 
-    same = [build_palette(image, 12, init=init, n_init=1, seed=3) for _ in range(2)]
-    other = build_palette(image, 12, init=init, n_init=1, seed=4)
+    plain = {"init": init, "n_init": 1, "effort": "lloyd"}
+    same = [build_palette(image, 12, seed=3, **plain) for _ in range(2)]
+    other = build_palette(image, 12, seed=4, **plain)
 
     assert same[0] == same[1]
     assert (same[0] == other) == (init == "splitting")
@@ -207,8 +210,9 @@ def test_restarts_of_splitting_can_only_lower_the_distortion():
 def test_fit_tells_what_k_means_did():
     image = draw("noise", 3, seed=8)
 
-    _, found, *_ = fit(image, 12, space="srgb", tol=0, max_iter=10_000)
-    _, stopped, *_ = fit(image, 12, space="srgb", tol=0, max_iter=2)
+    plain = {"space": "srgb", "tol": 0, "effort": "lloyd"}
+    _, found, *_ = fit(image, 12, max_iter=10_000, **plain)
+    _, stopped, *_ = fit(image, 12, max_iter=2, **plain)
     _, exact, *_ = fit(image[:2, :3], 12)
 
     assert found.stop_reason == "converged"

@@ -45,6 +45,7 @@ def compress(
     *,
     space: str = "oklab",
     dither: str = "none",
+    effort: str = "default",
     init: Any = "splitting",
     n_init: int | None = None,
     max_iter: int | None = None,
@@ -69,7 +70,7 @@ def compress(
         None writes nothing: the file's bytes are in `Report.data`.
     k : int, 1 to 65,536
         Above 256 the file is truecolor, holding at most k colors.
-    space, dither, init, n_init, max_iter, tol, seed, threads
+    space, dither, effort, init, n_init, max_iter, tol, seed, threads
         As for `quantize`.
     format : "png", "webp" or "gif"; None takes it from the target's name, else PNG
     icc : "srgb" converts to sRGB, "keep" embeds the input's profile, "strip" ignores it
@@ -93,6 +94,7 @@ def compress(
     settings = Settings.of(
         k,
         space=space,
+        effort=effort,
         init=init,
         n_init=n_init,
         max_iter=max_iter,
@@ -145,6 +147,7 @@ def compress(
         distortion_oklab=errors["oklab"],
         psnr=metrics.psnr_of(errors["srgb"], histogram.channels),
         iterations=fit.iterations,
+        effort=fit.effort,
         stop_reason=fit.stop_reason,
         milliseconds=clock.milliseconds,
         notes=(*decoded.notes, *_notes(palette, fit, settings.k)),

@@ -164,10 +164,10 @@ def _merge(
     """Add up the counts of equal colors; nothing tells apart colors that cannot be seen."""
     if colors.shape[1] == 4:
         colors = np.where(colors[:, 3:] == 0, np.uint8(0), colors)
-    packed, first, inverse = np.unique(_pack(colors), return_index=True, return_inverse=True)
-    sums = np.zeros(len(packed), np.int64)
-    np.add.at(sums, inverse, counts)
-    return np.ascontiguousarray(colors[first]), sums
+    packed = _pack(colors)
+    order = np.argsort(packed, kind="stable")
+    starts = np.flatnonzero(np.diff(packed[order], prepend=packed[order[0]] ^ np.uint32(1)))
+    return np.ascontiguousarray(colors[order[starts]]), np.add.reduceat(counts[order], starts)
 
 
 def _pack(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -78,7 +78,20 @@ def _table() -> Iterator[Option]:
         1,
         1000,
     )
-    yield Option("max_iter", 100, "Iterations of Lloyd's algorithm at most.", 0, 1_000_000)
+    yield Option(
+        "effort",
+        "default",
+        "What to spend: plain Lloyd (textbook k-means), or a search for a lower distortion.",
+        choices=("lloyd", "fast", "default", "best"),
+    )
+    yield Option(
+        "max_iter",
+        None,
+        "Iterations of Lloyd's algorithm at most (default: 100 for effort lloyd; 2 for the others, "
+        "after their search).",
+        0,
+        1_000_000,
+    )
     yield Option(
         "tol",
         None,

@@ -51,7 +51,7 @@ def build_palette(source: Any, k: int, *, channels: str = "rgb", **options: Any)
         Histograms of many images, added up, give one palette for all of them.
     k : int, 1 to 65,536
     **options
-        `space`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`: as in `quantize`.
+        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`: as in `quantize`.
 
     Returns
     -------
@@ -74,7 +74,8 @@ def build_palette(source: Any, k: int, *, channels: str = "rgb", **options: Any)
 def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iterator[Step]:
     """Yield the iterations of k-means one by one: to watch it, to teach it, to stop it.
 
-    Parameters are those of `build_palette`; only the first of `n_init` runs is shown.
+    Parameters are those of `build_palette`, except that `effort` is "lloyd" unless given; only the
+    first of `n_init` runs is shown, and of a search only the closing iterations.
 
     Yields
     ------
@@ -90,7 +91,7 @@ def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iter
     >>> [step.moved for step in steps(image, 3, init="random", space="srgb")]
     [16, 1, 0]
     """
-    settings = Settings.of(k, **options)
+    settings = Settings.of(k, **{"effort": "lloyd", **options})
     return palette_steps(_histogram(source, channels, settings.threads), settings)
 
 
@@ -159,6 +160,7 @@ def quantize(
     *,
     space: str = "oklab",
     dither: str = "none",
+    effort: str = "default",
     init: Any = "splitting",
     n_init: int | None = None,
     max_iter: int | None = None,
@@ -178,14 +180,19 @@ def quantize(
     space : "oklab" or "srgb"
         Where distance is measured: as people see it, or as plain RGB numbers.
     dither : "none" or "floyd-steinberg"
+    effort : "lloyd", "fast", "default" or "best"
+        "lloyd" is the k-means of the textbooks: seeds, then Lloyd's algorithm, where `n_init`,
+        `max_iter` and `tol` mean what they mean there. The others search for a lower distortion
+        first (docs/figures.md has their times and errors); of them, `n_init` is the number of
+        searches, and `max_iter` and `tol` are those of the Lloyd iterations that close each.
     init : "splitting", "k-means++", "random", "box", or an array of centroids
         Centroids are (k, 3) or (k, 4): integers are sRGB colors, floats are points of the
         working space (0..255 in srgb, Oklab units in oklab; with alpha, premultiplied). The
-        palette then keeps their order.
+        palette then keeps their order, and the effort is "lloyd".
     n_init : int >= 1
-        Runs from different seeds; the one with the lowest distortion is kept. Default: 1 for
-        splitting, k-means++ and own centroids, 10 for random and box.
-    max_iter : int >= 0, default 100
+        Runs from different seeds; the one with the lowest distortion is kept. Default: 1; 10 for
+        "lloyd" from random or box.
+    max_iter : int >= 0, default 100 for "lloyd", else 2
     tol : float >= 0
         Stop when no centroid moves further than this, in 8-bit steps in srgb (default 0.05) and
         in Oklab units in oklab (default 0.0002). It is the largest shift, as in OpenCV;
@@ -221,6 +228,7 @@ def quantize(
     settings = Settings.of(
         k,
         space=space,
+        effort=effort,
         init=init,
         n_init=n_init,
         max_iter=max_iter,

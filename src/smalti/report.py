@@ -16,6 +16,7 @@ STOP_REASONS = {
     "converged": "nothing moved any more",
     "tol": "movement fell below tol",
     "max_iter": "max_iter reached",
+    "searched": "the budget of effort {effort}",
 }
 
 
@@ -37,7 +38,8 @@ class Report:
     distortion_srgb, distortion_oklab : the same in either space
     psnr : decibels per channel in sRGB; infinite for a pixel-identical result
     iterations : of k-means, in the run that was kept
-    stop_reason : "converged", "tol", "max_iter", or "exact" when every color was kept
+    stop_reason : "converged", "tol", "max_iter", "searched" (the effort's budget), or
+        "exact" when every color was kept
     milliseconds : stage -> wall time; decode, histogram, palette, map, encode, measure, write
     notes : sentences about what changed on the way, beyond the colors
     explain : part -> bytes; "pixels", "palette", "metadata" and "container" add up to the
@@ -62,6 +64,7 @@ class Report:
     distortion_oklab: float
     psnr: float
     iterations: int
+    effort: str
     stop_reason: str
     milliseconds: dict[str, float]
     notes: tuple[str, ...] = ()
@@ -145,7 +148,7 @@ class Report:
         )
 
     def _iterations_text(self) -> str:
-        reason = STOP_REASONS[self.stop_reason]
+        reason = STOP_REASONS[self.stop_reason].format(effort=self.effort)
         return f"{_plural(self.iterations, 'iteration')}: {reason}"
 
     def _time_text(self) -> str:

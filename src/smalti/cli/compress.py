@@ -66,6 +66,7 @@ def flag(*names: str, help: str) -> Decorator:  # noqa: A002
 @knob("space")
 @knob("dither")
 @flag("--nofs", help="The same as --dither none (pngquant).")
+@knob("effort")
 @knob("init")
 @knob("n_init")
 @knob("max_iter")
@@ -196,7 +197,7 @@ def _naming(given: dict[str, Any], k: int) -> jobs.Naming:
 
 def _settings(given: dict[str, Any], k: int) -> Settings:
     """Return what every job has in common."""
-    passed_on = "format space dither init n_init max_iter tol seed icc allow_larger preserve"
+    passed_on = "format space dither effort init n_init max_iter tol seed icc allow_larger preserve"
     options = {name: given[name] for name in passed_on.split()}
     options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}
     options["limits"] = Limits(given["max_megapixels"], given["max_input_mib"])

@@ -1,0 +1,100 @@
+"""Search: palettes below what Lloyd's algorithm alone ends with, in less time.
+
+    points -> seeds -> [find: breathe on cells, breathe on all colors] -> centroids -> Lloyd, once
+
+Lloyd's algorithm stops at the nearest local minimum, 1 to 3 % above the best
+known. Breathing gets below that: it moves centroids from where they are missed
+least to where they are needed most, and keeps what turns out better. Most of it
+happens on cells of the color cube (colors that agree in their high bits), of
+which there are few; what is found there is polished on all colors.
+
+The efforts differ only in the budget they spend. Sources: native/breathing.cpp.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, seeds
+
+__all__ = ["EFFORTS", "Effort", "find"]
+
+FEW = 48
+"""Up to here local minima are few and far apart, so starting again is worth its time."""
+
+MANY = 1024
+"""Beyond this, a cycle costs more than it saves: each compares all pairs of centroids."""
+
+CELLS_PER_SEED = 8
+"""Fewer than plain k-means wants: what the seeds get wrong, breathing puts right."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What an effort may spend."""
+
+    cells: int
+    """Search on the coarsest cells of which there are so many per color of the palette."""
+    starts: int
+    """Further starts, from k-means++, for palettes of at most `FEW` colors."""
+    cycles: int
+    """Breathing cycles from each start."""
+    iterations: int
+    """Lloyd iterations in each cycle."""
+    polish: int
+    """Breathing cycles on all colors, when the search was on cells."""
+    closing: int
+    """Relaxed Lloyd iterations on all colors at the end."""
+
+
+EFFORTS = {
+    "fast": Effort(cells=48, starts=1, cycles=4, iterations=2, polish=0, closing=1),
+    "default": Effort(cells=64, starts=3, cycles=10, iterations=3, polish=4, closing=2),
+    "best": Effort(cells=128, starts=8, cycles=30, iterations=6, polish=20, closing=6),
+}
+
+
+def find(
+    tree: _core.Tree,
+    k: int,
+    effort: Effort,
+    *,
+    start: Callable[[], NDArray[np.float32]] | None = None,
+    seed: int = 0,
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], int]:
+    """Return k centroids near the lowest distortion there is, and the iterations that took.
+
+    Parameters
+    ----------
+    tree : native tree of n weighted points in d dimensions, n > k
+    k : int >= 1
+    effort : what to spend
+    start : gives the first start; default: splitting
+    seed : of the further starts
+    threads : never changes the result
+
+    Returns
+    -------
+    centroids : (k', d) float32, k' <= k, fixed point as in the tree
+    iterations : int, of Lloyd's algorithm, on cells or on all colors
+    """
+    dropped = tree.coarseness(effort.cells * k)
+    cells = _core.coarsen(tree, dropped) if dropped else tree
+    cycles = effort.cycles if k <= MANY else 0
+    first = start() if start else _core.split_seeds(tree, k, CELLS_PER_SEED)
+    cost, iterations = _core.breathe(cells, first, 2, cycles, effort.iterations, threads)
+    best = first
+    for i in range(effort.starts if k <= FEW else 0):
+        other = seeds.make(cells, k, "k-means++", (seed + i) % 2**64)
+        other_cost, spent = _core.breathe(cells, other, 2, cycles, effort.iterations, threads)
+        iterations += spent
+        if len(other) == len(first) and other_cost < cost:
+            best, cost = other, other_cost
+    if dropped and effort.polish and cycles:
+        _, spent = _core.breathe(tree, best, 1, effort.polish, effort.iterations, threads)
+        iterations += spent
+    _, spent = _core.breathe(tree, best, effort.closing, 0, 1, threads)
+    return best, iterations + spent

@@ -175,7 +175,8 @@ struct Kernels {
                             float* costs, uint32_t* neighbors);
 
     // Floyd-Steinberg error diffusion in serpentine order, in working-space coordinates and exact
-    // integers. `opaque` lists the entries that opaque pixels may take; pixels with alpha 0 take
+    // integers. A pixel hands on no more error than its entry's neighbors in the palette can make
+    // good: quarters are taken off until its square is at most half their squared distance. `opaque` lists the entries that opaque pixels may take; pixels with alpha 0 take
     // entry `transparent` and neither give nor take error (pass -1 without alpha).
     //   pixels  height x width x channels    entries  k x channels    bounds  lo, hi per channel
     // Floyd & Steinberg (1976), Proc. SID 17(2).

@@ -623,11 +623,32 @@ struct Entries {
             for (int d = 0; d < C; ++d) axes[d].push_back(entries[j * C + static_cast<size_t>(d)]);
             rows.push_back(static_cast<int32_t>(j));
         }
+        limit_errors();
         while (rows.size() % lane_padding) {  // copies of the last entry: never lower, never first
             for (auto& axis : axes) axis.push_back(axis.back());
             rows.push_back(rows.back());
         }
     }
+    // How long the error may be that a pixel with this entry hands on, squared: half the squared
+    // distance to the entry's nearest neighbor. Error is there to be made good by other entries;
+    // where the palette has none in reach, it would pile up until it bursts into a speck of a far one.
+    std::vector<int32_t> limits;  // by row
+
+    void limit_errors() {
+        const size_t n = rows.size();
+        limits.assign(n ? static_cast<size_t>(rows.back()) + 1 : 0, 0);
+        for (size_t i = 0; i < n; ++i) {
+            int32_t least = INT32_MAX;
+            for (size_t j = 0; j < n; ++j) {
+                int32_t d2 = 0;
+                for (int d = 0; d < C; ++d)
+                    d2 += (axes[d][i] - axes[d][j]) * (axes[d][i] - axes[d][j]);
+                if (d2 > 0) least = std::min(least, d2);
+            }
+            limits[static_cast<size_t>(rows[i])] = least == INT32_MAX ? 0 : least / 2;
+        }
+    }
+
     // The row nearest to x, the lowest of several.
     int32_t nearest(const int32_t* x) const noexcept {
         Ints best = all(INT32_MAX), row = {};
@@ -686,21 +707,34 @@ public:
                 value[d] = std::clamp(points[at * C + i] + ((error + 8) >> 4), bounds_[2 * d],
                                       bounds_[2 * d + 1]);
             }
-            const int32_t row = (solid ? opaque_ : any_).nearest(value);
+            const Entries<C>& choice = solid ? opaque_ : any_;
+            const int32_t row = choice.nearest(value);
             indices[at] = static_cast<uint8_t>(row);
+            int32_t error[C];
+            for (int d = 0; d < C; ++d)
+                error[d] = value[d] - entries_[static_cast<size_t>(row) * C + static_cast<size_t>(d)];
+            shorten(error, choice.limits[static_cast<size_t>(row)]);
             for (int d = 0; d < C; ++d) {
-                const auto i = static_cast<size_t>(d);
-                const int32_t error = value[d] - entries_[static_cast<size_t>(row) * C + i];
-                int32_t* under = &below_[(at + 1) * C + i];
-                ahead[d] = error * 7;
-                under[-step * C] += error * 3;
-                under[0] += error * 5;
-                under[step * C] += error;
+                int32_t* under = &below_[(at + 1) * C + static_cast<size_t>(d)];
+                ahead[d] = error[d] * 7;
+                under[-step * C] += error[d] * 3;
+                under[0] += error[d] * 5;
+                under[step * C] += error[d];
             }
         }
     }
 
 private:
+    // Takes quarters off until the squared length is within the limit.
+    static void shorten(int32_t* error, int32_t limit) noexcept {
+        for (;;) {
+            int32_t length2 = 0;
+            for (int d = 0; d < C; ++d) length2 += error[d] * error[d];
+            if (length2 <= limit) return;
+            for (int d = 0; d < C; ++d) error[d] = error[d] * 3 / 4;
+        }
+    }
+
     const int16_t* entries_;
     Entries<C> any_, opaque_;
     int transparent_;

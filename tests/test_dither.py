@@ -136,3 +136,13 @@ def test_more_than_256_colors_are_refused_with_the_way_out():
 
     with pytest.raises(BadOption, match=r'at most 256 colors, got 300; .*dither="none"'):
         smalti.quantize(image, 300, dither="floyd-steinberg")
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_color_out_of_reach_makes_no_specks(space):
+    image = np.full((40, 40, 3), (255, 0, 0), np.uint8)
+    palette = np.uint8([[200, 30, 30], [150, 40, 20], [255, 255, 255], [0, 0, 255]])
+
+    indices = floyd_steinberg(image, palette, space)
+
+    assert set(np.unique(indices)) <= {0, 1}

@@ -260,3 +260,10 @@ def test_no_cluster_mixes_opaque_and_partly_transparent_pixels(k, space, init):
     for step in smalti.steps(image, k, space=space, init=init):
         opaque = step.centroids[:, 3] == full
         assert step.counts[opaque].sum() == (image[..., 3] == 255).sum()
+
+
+def test_float_centroids_that_cannot_be_oklab_are_refused_with_the_way_out():
+    image = draw("noise", 3, seed=2)
+
+    with pytest.raises(BadOption, match=r"for colors in 0\.\.255 pass integers"):
+        build_palette(image, 2, init=np.array([[250.0, 10, 10], [0, 0, 0]]))

@@ -7,6 +7,9 @@ to it, and hands its own error on: 7/16 ahead, 3/16, 5/16 and 1/16 below. Rows
 run in alternate directions (serpentine), so that no texture leans one way. All
 in the working space and in integers: the same on every CPU.
 
+An error is handed on only as far as other entries can make it good: where the palette
+has nothing in reach, unlimited error piles up and bursts into bright specks.
+
 Floyd & Steinberg (1976), Proc. SID 17(2), 75-77.
 """
 
@@ -40,7 +43,8 @@ def floyd_steinberg(
 
     Notes
     -----
-    A value never leaves the box around the colors of the space, which bounds the error.
+    A value never leaves the box around the colors of the space, and the square of the error that
+    a pixel hands on never exceeds half the squared distance from its entry to the next.
     Opaque pixels take opaque entries where there are any; fully transparent pixels take a
     fully transparent entry and neither give nor take error.
     """

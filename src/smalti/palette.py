@@ -244,6 +244,11 @@ class Problem:
             raise BadOption("init must be finite numbers, got NaN or infinity")
         if given.dtype.kind != "f" and (given.min() < 0 or given.max() > 255):
             raise BadOption("init must be colors in 0..255, or floats in the working space")
+        if given.dtype.kind == "f" and self.settings.space == "oklab" and np.abs(given).max() > 2:
+            raise BadOption(
+                f"init has floats up to {given.max():g}, but Oklab's run from -1 to 1; for colors "
+                'in 0..255 pass integers, or space="srgb"'
+            )
         full = 1.0 if self.settings.space == "oklab" and given.dtype.kind == "f" else 255
         if given.shape[1] < dims:
             given = np.column_stack([given, np.full(len(given), full, given.dtype)])

@@ -188,12 +188,23 @@ def kmeans(points: NDArray[Any], weights: NDArray[Any], centroids: NDArray[Any])
         centroids = update(points, weights, labels, centroids)
 
 
+def shorten(error: Ints, ways: Ints) -> Ints:
+    """Take quarters off an error until its square is at most half that of the shortest way."""
+    squares = (ways**2).sum(1)
+    limit = squares[squares > 0].min() // 2 if squares.any() else 0
+    while (error**2).sum() > limit:
+        error = np.trunc(error * 3 / 4).astype(np.int64)
+    return error
+
+
 def floyd_steinberg(image: Bytes, palette: Bytes, space: str) -> Bytes:
     """Return indices (H, W) by error diffusion: each pixel's error goes to its neighbors.
 
     Floyd & Steinberg (1976), Proc. SID 17(2). Row after row, in alternate directions; errors in
     whole sixteenths of a step:   pixel  7        or, going left,        7  pixel
                               3     5    1                            1  5    3
+    An entry hands on no error longer than about the way to its nearest neighbor in the palette,
+    or colors that no entry can reach would pile it up until it bursts into specks.
     """
     height, width, channels = image.shape
     points = to_points(image.reshape(-1, channels), space).reshape(image.shape)
@@ -212,7 +223,7 @@ def floyd_steinberg(image: Bytes, palette: Bytes, space: str) -> Bytes:
             rows = np.flatnonzero(allowed_rows(palette, int(alpha)))
             row = rows[((entries[rows] - value) ** 2).sum(1).argmin()]
             indices[y, x] = row
-            error = value - entries[row]
+            error = shorten(value - entries[row], entries[rows] - entries[row])
             errors[y, x + 1 + step] += 7 * error
             errors[y + 1, x + 1 - step] += 3 * error
             errors[y + 1, x + 1] += 5 * error

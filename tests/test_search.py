@@ -15,6 +15,10 @@ def distortion(image, k, **options):
     return quantize(image, k, **options).fit.distortion
 
 
+def colors_of(seed):
+    return np.unique(photo(seed).reshape(-1, 3), axis=0)
+
+
 def photo(seed, side=96):
     """Something like a photograph: smooth shapes of many colors, with grain."""
     rng = np.random.default_rng(seed)
@@ -63,7 +67,7 @@ def test_levels_and_threads_do_not_show(effort):
 
 
 def test_breathing_never_ends_above_the_lloyd_iterations_it_starts_with():
-    colors, points, tree = tree_of(photo(1).reshape(-1, 3))
+    _, _, tree = tree_of(colors_of(1))
     start = _core.split_seeds(tree, 32, 8)
     plain, breathing = start.copy(), start.copy()
 
@@ -75,14 +79,13 @@ def test_breathing_never_ends_above_the_lloyd_iterations_it_starts_with():
 
 
 def test_the_cost_is_that_of_the_centroids_with_their_clusters():
-    _, points, tree = tree_of(photo(2).reshape(-1, 3))
+    points, weights, tree = tree_of(colors_of(2))
     centroids = _core.split_seeds(tree, 8, 8)
     before = centroids.copy()
 
     cost, _ = _core.breathe(tree, centroids, 1, 0, 1, 1)
 
     labels, _ = reference.assign(points.astype(np.float64), before.astype(np.float64))
-    weights = tree.weights()
     expected = sum(
         (weights[labels == j, None] * (points[labels == j] - centroids[j].astype(float)) ** 2).sum()
         for j in range(8)
@@ -92,11 +95,12 @@ def test_the_cost_is_that_of_the_centroids_with_their_clusters():
 
 @pytest.mark.parametrize("dropped", [1, 2, 3])
 def test_cells_hold_the_weight_of_their_colors(dropped):
-    colors, _, tree = tree_of(photo(3).reshape(-1, 3))
+    colors = colors_of(3)
+    _, weights, tree = tree_of(colors)
 
     cells = _core.coarsen(tree, dropped)
 
-    assert cells.weights().sum() == tree.weights().sum()
+    assert cells.weights().sum() == weights.sum()
     assert cells.size == len(np.unique(colors >> dropped, axis=0))
     assert tree.coarseness(cells.size) >= dropped
 

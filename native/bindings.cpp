@@ -169,6 +169,18 @@ void nearest(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries,
                       d2 ? d2->data() : nullptr, threads);
 }
 
+// How many pixels each of k labels has, given those of each color.
+auto weigh(const In<uint16_t, nb::ndim<1>>& labels, const In<int64_t, nb::ndim<1>>& counts, size_t k) {
+    require(labels.shape(0) == counts.shape(0), "labels must have one entry per color");
+    require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
+    std::unique_ptr<int64_t[]> weights(new int64_t[k]());
+    for (size_t i = 0; i < labels.shape(0); ++i) {
+        require(labels.data()[i] < k, "labels must be below k");
+        weights[labels.data()[i]] += counts.data()[i];
+    }
+    return own(std::move(weights), {k});
+}
+
 auto split(const Tree& tree, size_t k, size_t cells_per_seed) {
     require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
     const auto dims = static_cast<size_t>(tree.dims());
@@ -273,6 +285,7 @@ NB_MODULE(_core, m) {
     }, "tree"_a, "dropped"_a, nogil);
     m.def("breathe", &breathe_in_place, "tree"_a, "centroids"_a.noconvert(), "first"_a, "cycles"_a,
           "iterations"_a, "threads"_a);
+    m.def("weigh", &weigh, "labels"_a.noconvert(), "counts"_a.noconvert(), "k"_a);
     m.def("split_seeds", &split, "tree"_a, "k"_a, "cells_per_seed"_a);
     m.def("plus_plus", &plus_plus, "tree"_a, "k"_a, "trials"_a, "seed"_a);
     m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),

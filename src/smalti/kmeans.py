@@ -89,12 +89,22 @@ def lloyd(
     sums = np.empty((k, dims + 1), np.int64)
     labels = np.full(tree.size, 65535, np.uint16) if count_moved else None
     if max_iter == 0:
-        yield _seeds_step(tree, centroids, sums, unit, threads)
+        seeds = assign_and_update(tree, centroids, threads)
+        total = int(seeds.counts.sum())
+        yield Step(
+            0,
+            seeds.before / total / unit**2,
+            0.0,
+            None,
+            centroids / np.float32(unit),
+            seeds.counts,
+            "max_iter",
+        )
     for iteration in range(1, max_iter + 1):
         moved = _core.step(tree, centroids, sums, labels, threads)
         if iteration == 1 and count_moved:
             moved = int(sums[:, dims].sum())
-        updated, distortion = _update(tree, centroids, sums, threads)
+        updated, cost = _update(tree, centroids, sums, threads)
         shift = float(np.sqrt(((updated - centroids).astype(np.float64) ** 2).sum(1).max())) / unit
         reason = "converged" if shift == 0 else "tol" if shift <= tol else None
         if reason is None and iteration == max_iter:
@@ -102,7 +112,7 @@ def lloyd(
         centroids = updated
         yield Step(
             iteration,
-            distortion / unit**2,
+            cost / int(sums[:, dims].sum()) / unit**2,
             shift,
             moved if count_moved else None,
             centroids / np.float32(unit),
@@ -113,26 +123,33 @@ def lloyd(
             return
 
 
-def _seeds_step(
-    tree: _core.Tree,
-    centroids: NDArray[np.float32],
-    sums: NDArray[np.int64],
-    unit: float,
-    threads: int,
-) -> Step:
-    """The seeds as they are, with the distortion they have."""
+@dataclass(frozen=True, eq=False)
+class Update:
+    """One assignment and update, in fixed point."""
+
+    before: float
+    """Sum of weighted squared distances of the points to the centroids they came to."""
+    after: float
+    """The same to their means."""
+    centroids: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+
+def assign_and_update(tree: _core.Tree, centroids: NDArray[np.float32], threads: int = 1) -> Update:
+    """Assign points to centroids once; return the means, and the cost before and after."""
+    sums = np.empty((len(centroids), centroids.shape[1] + 1), np.int64)
     _core.step(tree, centroids, sums, None, threads)
     c, counts = centroids.astype(np.float64), sums[:, -1].copy()
     parts = np.concatenate([-2 * (c * sums[:, :-1]).ravel(), (c * c * counts[:, None]).ravel()])
-    total = tree.second_moment + math.fsum(parts.tolist())
-    distortion = max(total, 0.0) / int(counts.sum()) / unit**2
-    return Step(0, distortion, 0.0, None, centroids / np.float32(unit), counts, "max_iter")
+    before = max(tree.second_moment + math.fsum(parts.tolist()), 0.0)
+    updated, after = _update(tree, centroids, sums, threads)
+    return Update(before, after, updated, counts)
 
 
 def _update(
     tree: _core.Tree, centroids: NDArray[np.float32], sums: NDArray[np.int64], threads: int
 ) -> tuple[NDArray[np.float32], float]:
-    """Return each cluster's mean, and the mean squared distance of the points to them."""
+    """Return each cluster's mean, and the sum of weighted squared distances to them."""
     counts = sums[:, -1]
     alive = counts > 0  # 0/0 has no mean
     means = sums[alive, :-1] / counts[alive, None]
@@ -143,7 +160,7 @@ def _update(
     updated[alive] = means
     if not alive.all():
         _revive(tree, updated, np.flatnonzero(~alive), threads)
-    return updated, max(within, 0.0) / int(counts.sum())
+    return updated, max(within, 0.0)
 
 
 def _revive(

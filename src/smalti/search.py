@@ -42,7 +42,7 @@ class Effort:
     cycles: int
     """Breathing cycles from each start."""
     iterations: int
-    """Lloyd iterations in each cycle."""
+    """Lloyd iterations in each cycle; one more for small palettes, where they cost least."""
     polish: int
     """Breathing cycles on all colors, when the search was on cells."""
     closing: int
@@ -50,9 +50,9 @@ class Effort:
 
 
 EFFORTS = {
-    "fast": Effort(cells=48, starts=1, cycles=4, iterations=2, polish=0, closing=1),
-    "default": Effort(cells=64, starts=3, cycles=10, iterations=3, polish=4, closing=2),
-    "best": Effort(cells=128, starts=8, cycles=30, iterations=6, polish=20, closing=6),
+    "fast": Effort(cells=48, starts=1, cycles=5, iterations=2, polish=1, closing=1),
+    "default": Effort(cells=64, starts=3, cycles=12, iterations=2, polish=5, closing=2),
+    "best": Effort(cells=128, starts=8, cycles=30, iterations=5, polish=20, closing=6),
 }
 
 
@@ -84,17 +84,18 @@ def find(
     dropped = tree.coarseness(effort.cells * k)
     cells = _core.coarsen(tree, dropped) if dropped else tree
     cycles = effort.cycles if k <= MANY else 0
+    each = effort.iterations + (k <= FEW)
     first = start() if start else _core.split_seeds(tree, k, CELLS_PER_SEED)
-    cost, iterations = _core.breathe(cells, first, 2, cycles, effort.iterations, threads)
+    cost, iterations = _core.breathe(cells, first, 2, cycles, each, threads)
     best = first
     for i in range(effort.starts if k <= FEW else 0):
         other = seeds.make(cells, k, "k-means++", (seed + i) % 2**64)
-        other_cost, spent = _core.breathe(cells, other, 2, cycles, effort.iterations, threads)
+        other_cost, spent = _core.breathe(cells, other, 2, cycles, each, threads)
         iterations += spent
         if len(other) == len(first) and other_cost < cost:
             best, cost = other, other_cost
     if dropped and effort.polish and cycles:
-        _, spent = _core.breathe(tree, best, 1, effort.polish, effort.iterations, threads)
+        _, spent = _core.breathe(tree, best, 1, effort.polish, each, threads)
         iterations += spent
     _, spent = _core.breathe(tree, best, effort.closing, 0, 1, threads)
     return best, iterations + spent

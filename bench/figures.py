@@ -65,9 +65,7 @@ def best_known(data: Path) -> dict[tuple[str, int], float]:
 def distortion(data: Path) -> None:
     """Unrounded distortion of every effort against the best known, in srgb."""
     best = best_known(data)
-    say(
-        'quantize(image, k, space="srgb", effort=...): distortion of unrounded centroids / best known'
-    )
+    say('quantize(image, k, space="srgb", effort=...): unrounded distortion / best known')
     for effort, k in itertools.product(EFFORTS, KS):
         ratios = [
             smalti.quantize(image, k, space="srgb", effort=effort).fit.distortion / best[name, k]

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 import smalti
 from smalti import (
@@ -179,6 +179,31 @@ def test_larger_result_is_refused_and_nothing_is_written(tmp_path):
     assert "larger" in str(report)
 
 
+@pytest.mark.parametrize(("kind", "options", "image", "advised"), [
+    ("JPEG", {"quality": 30}, picture(), True),
+    ("AVIF", {"quality": 30}, picture(), True),
+    ("WEBP", {"quality": 30}, picture(), True),
+    ("WEBP", {"quality": 30, "exif": b"Exif\0\0" + b"x" * 101}, picture(), True),
+    ("WEBP", {"lossless": True}, picture(), False),
+    ("WEBP", {"lossless": True, "exif": b"Exif\0\0" + b"x" * 101}, picture(), False),
+    ("WEBP", {"quality": 30}, np.zeros((8, 8, 3), np.uint8), False),
+])  # fmt: skip
+def test_only_lossy_pictures_of_many_colors_are_told_where_photographs_belong(
+    kind, options, image, advised, tmp_path
+):
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    data, path = file_of(image, kind, **options), tmp_path / "picture"
+    path.write_bytes(data)
+
+    for source in (data, path, io.BytesIO(data)):
+        with pytest.raises(NotSmaller) as refusal:
+            smalti.compress(source, k=256 if advised else 65_536)
+
+        assert ("photographs belong" in str(refusal.value)) == advised
+        assert len(str(refusal.value).replace(str(tmp_path), "")) <= 160
+
+
 def test_own_output_is_not_compressed_again(source, tmp_path):
     smalti.compress(source, tmp_path / "once.png", 16)
 
@@ -253,7 +278,7 @@ def test_preserve_keeps_times_and_density(tmp_path):
 def test_progress_sees_every_step_and_may_cancel(source):
     seen = []
 
-    report = smalti.compress(source, k=8, progress=seen.append)
+    report = smalti.compress(source, k=8, effort="lloyd", progress=seen.append)
 
     assert [step.iteration for step in seen] == list(range(1, report.iterations + 1))
     assert seen[0].moved == 48 * 64
@@ -266,6 +291,16 @@ def test_progress_sees_every_step_and_may_cancel(source):
 
     with pytest.raises(Enough):
         smalti.compress(source, k=8, progress=stop)
+
+
+def test_progress_of_a_search_ends_with_the_iterations_of_the_report(source):
+    seen = []
+
+    report = smalti.compress(source, k=8, progress=seen.append)
+
+    iterations = [step.iteration for step in seen]
+    assert iterations == sorted(set(iterations))
+    assert iterations[-1] == report.iterations
 
 
 def test_stages_are_told_in_order(source):
@@ -311,6 +346,138 @@ def test_gif_comments_count_as_metadata():
 
     assert parts["metadata"] == 400 + 2 + 1  # two sub-blocks and the end
     assert sum(parts.values()) == len(data)
+
+
+# ---------------------------------------------------------------- what formats cannot hold
+
+
+@pytest.mark.parametrize("k", [1, 2, 40])
+@pytest.mark.parametrize("dither", ["none", "floyd-steinberg"])
+def test_gif_of_partial_alpha_is_made_opaque_or_clear_and_says_so(tmp_path, k, dither):
+    image = picture(alpha=True)
+
+    report = smalti.compress(image, tmp_path / "x.gif", k, dither=dither)
+
+    with Image.open(tmp_path / "x.gif") as gif:
+        back = np.asarray(gif.convert("RGBA"))
+    if k == 1:
+        assert (back[..., 3] == 255).all()
+    else:
+        np.testing.assert_array_equal(back[..., 3], np.where(image[..., 3] < 128, 0, 255))
+    assert report.notes[0] == "partial transparency became opaque or clear: GIF knows no other"
+    back = back.astype(float)
+    error = premultiplied(image) - premultiplied(back)
+    assert report.distortion_srgb == pytest.approx((error**2).sum(axis=2).mean(), rel=0.01)
+
+
+def premultiplied(image):
+    image = image.astype(float)
+    return np.dstack([image[..., :3] * image[..., 3:] / 255, image[..., 3]])
+
+
+def test_gif_of_alpha_above_127_everywhere_has_no_transparency():
+    image = picture(alpha=True)
+    image[..., 3] = image[..., 3] // 2 + 128
+
+    report = smalti.compress(image, k=20, format="gif")
+
+    assert report.palette.colors.shape == (20, 3)
+    assert "transparency" not in Image.open(io.BytesIO(report.data)).info
+    assert "partial transparency" in report.notes[0]
+
+
+def test_gif_with_changed_alpha_is_not_called_identical():
+    image = np.zeros((4, 4, 4), np.uint8)
+    image[:2] = 9, 8, 7, 200
+
+    report = smalti.compress(image, format="gif")
+
+    assert np.isfinite(report.psnr)
+    assert "pixel-identical" not in str(report)
+    assert report.notes[1] == "all 2 colors kept (k = 256): identical to the converted picture"
+
+
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_other_formats_keep_partial_alpha(kind):
+    report = smalti.compress(picture(alpha=True), k=40, format=kind)
+
+    assert len(np.unique(report.palette.colors[:, 3])) > 2
+    assert not any("transparency" in note for note in report.notes)
+
+
+def test_gif_of_clear_and_opaque_pixels_needs_no_note():
+    image = picture(alpha=True)
+    image[..., 3] = image[..., 3] // 128 * 255
+    image[image[..., 3] == 0] = 0
+
+    assert smalti.compress(image, k=9, format="gif").notes == ()
+
+
+def wide_profile():
+    """A color profile that is not sRGB's."""
+    from smalti.profiles import _matrix_profile
+
+    return _matrix_profile((0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06), None, "Wide")
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_gif_converts_to_srgb_what_it_was_to_keep(alpha):
+    data = file_of(picture(alpha=alpha) // 64 * 64, icc_profile=wide_profile())
+
+    kept, converted = (smalti.compress(data, k=200, format="gif", icc=icc, allow_larger=True)
+                       for icc in ("keep", "srgb"))  # fmt: skip
+
+    assert kept.data == converted.data
+    said = 'GIF holds no color profile: colors converted from "Wide" to sRGB'
+    assert kept.notes[0] == said
+    assert "identical to the converted picture" in kept.notes[-1]
+
+
+def test_gif_of_an_srgb_or_broken_profile_says_that_it_left_it_out():
+    plain = file_of(picture(), icc_profile=smalti_profile())
+    broken = file_of(picture(), icc_profile=wide_profile()[:300])
+
+    for data, words in ((plain, "sRGB in effect"), (broken, "ignored")):
+        report = smalti.compress(data, k=9, format="gif", icc="keep")
+        assert report.notes[0].startswith("GIF holds no color profile: ")
+        assert words in report.notes[0]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("png", None), ("webp", "WebP"), ("gif", "GIF")])
+def test_density_that_the_format_cannot_hold_is_said(kind, name):
+    data = file_of(picture(), dpi=(300, 300))
+
+    kept = smalti.compress(data, k=9, format=kind, preserve=True)
+    unasked = smalti.compress(data, k=9, format=kind)
+
+    expected = (f"density of 300 dpi left out: {name} holds none",) if name else ()
+    assert kept.notes == expected
+    assert unasked.notes == ()
+
+
+@pytest.mark.parametrize("kind", ["16 bits", "profile", "8 bits"])
+def test_only_a_picture_that_was_not_converted_is_called_pixel_identical(kind):
+    image = picture() // 64 * 64
+    if kind == "16 bits":
+        buffer = io.BytesIO()
+        Image.fromarray(image[..., 0].astype(np.uint16) * 250).save(buffer, "PNG")
+        data = buffer.getvalue()
+    else:
+        data = file_of(image, icc_profile=wide_profile() if kind == "profile" else None)
+
+    report = smalti.compress(data, k=256, allow_larger=True)
+
+    same = "pixel-identical" if kind == "8 bits" else "identical to the converted picture"
+    assert report.stop_reason == "exact"
+    assert report.notes[-1] == f"all {report.colors_used} colors kept (k = 256): {same}"
+
+
+def test_bgr_arrays_give_the_same_file():
+    image = picture(alpha=True)
+
+    bgr = smalti.compress(image[..., [2, 1, 0, 3]], k=9, channels="bgr")
+
+    assert bgr.data == smalti.compress(image, k=9).data
 
 
 def test_report_reads_well_and_survives_json(source, tmp_path):

@@ -1,10 +1,13 @@
 """Histograms: exact counts that add up exactly, and the way back to pixels."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import FAMILIES, draw, images
+from PIL import Image
 
 from smalti import BadImage, Histogram, _core, reference
 from smalti.histogram import map_labels
@@ -36,6 +39,25 @@ def test_histogram_equals_the_reference(family, channels):
     image = draw(family, channels, seed=1, height=60, width=71)
 
     assert_counts(Histogram.of(image), image)
+
+
+def test_histogram_takes_every_kind_of_source(tmp_path):
+    image, path = draw("few colors", 3, seed=4), tmp_path / "picture.png"
+    Image.fromarray(image).save(path)
+    expected = Histogram.of(image)
+
+    with path.open("rb") as file:
+        for source in (path, str(path), path.read_bytes(), file, Image.open(path),
+                       io.BytesIO(path.read_bytes()), Image.fromarray(image)):  # fmt: skip
+            assert Histogram.of(source) == expected
+    assert Histogram.of(image[..., ::-1], channels="bgr") == expected
+    assert Histogram.of(path, channels="bgr") == expected  # a file knows its own order
+
+
+@pytest.mark.parametrize("source", [None, ["a.png", "b.png"], np.array(["a.png"]), 5, b"", {}])
+def test_histogram_of_what_is_no_picture_is_refused(source):
+    with pytest.raises(BadImage):
+        Histogram.of(source)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])

@@ -63,11 +63,10 @@ def test_unknown_channel_order_is_refused():
     (np.zeros((4, 5, 3), np.float32), "float32 of shape (4, 5, 3); for floats"),
     (np.zeros((4, 5, 3), np.float64), "smalti.from_float(image)"),
     (np.zeros((4, 5, 3), np.uint16), "smalti.from_uint16(image)"),
-    (np.zeros((4, 5, 3), np.int64), "image.astype(np.uint8)"),
+    (np.zeros((4, 5, 3), ">u2"), "smalti.from_uint16(image)"),
+    (np.zeros((4, 5, 3), np.int64), "np.uint8(image)"),
     (np.zeros((4, 5), bool), "mask * np.uint8(255)"),
-    ([[[0, 0, 0]]], "image.astype(np.uint8)"),
-    (None, "object of shape ()"),
-    ("photo", "of shape ()"),
+    ([[[0, 0, 0]]], "np.uint8(image)"),
 ])  # fmt: skip
 def test_other_dtypes_are_refused_with_dtype_shape_and_way_out(array, way_out):
     with pytest.raises(BadImage, match=re.escape(way_out)):
@@ -80,9 +79,66 @@ def test_other_shapes_are_refused(shape):
         check_image(np.zeros(shape, np.uint8))
 
 
-def test_list_of_pixels_is_refused_with_the_way_out():
-    with pytest.raises(BadImage, match=r"pixels\[None\]"):
-        check_image(np.zeros((5, 3, 1), np.uint8))
+@pytest.mark.parametrize(("shape", "way_out"), [
+    ((3, 5, 7), "np.moveaxis(image, 0, -1)"),
+    ((4, 5, 7), "np.moveaxis(image, 0, -1)"),
+    ((5, 7, 1), "image[..., 0]"),
+    ((3, 5, 1), "image[..., 0]"),
+    ((1, 5, 7), "image[0]"),
+    ((1, 5, 7, 3), "image[0]"),
+    ((5, 7, 2), "image[..., [0, 0, 0, 1]]"),
+    ((2, 5, 7, 3), "add their histograms"),
+])  # fmt: skip
+def test_pixels_in_another_layout_are_refused_with_the_way_out_that_works(shape, way_out):
+    image = np.zeros(shape, np.uint8)
+
+    with pytest.raises(BadImage, match=re.escape(f"got {shape}")) as refusal:
+        check_image(image)
+
+    assert way_out in str(refusal.value)
+    if way_out.startswith(("image", "np.")):
+        check_image(eval(way_out))
+
+
+@pytest.mark.parametrize(("source", "got"), [
+    (None, "got NoneType"),
+    (object(), "got object"),
+    (5, "got int"),
+    ("photo", "got str"),
+    (np.array(["a.png", "b.png"]), "got an array of <U5; for several images add their histograms"),
+    (["a.png", "b.png"], "got list; for several images add their histograms"),
+    ([np.zeros((4, 4, 3), np.uint8)] * 2, "got list; for several images add their histograms"),
+    ([np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8)], "got list; for several"),
+    ((image for image in ()), "got generator; for several images add their histograms"),
+])  # fmt: skip
+def test_what_is_no_picture_or_several_is_refused_in_one_sentence(source, got):
+    with pytest.raises(BadImage) as refusal:
+        check_image(source)
+
+    words = str(refusal.value)
+    assert got in words
+    assert "a path, bytes, a binary file, a Pillow image or an array" in words
+    assert "\n" not in words
+
+
+@pytest.mark.parametrize("convert", [check_image, from_float, from_uint16])
+def test_masked_arrays_are_refused_with_the_way_out(convert):
+    dtype = {check_image: np.uint8, from_float: np.float32, from_uint16: np.uint16}[convert]
+    masked = np.ma.masked_array(np.zeros((2, 2, 3), dtype), mask=True)
+
+    with pytest.raises(BadImage, match=r"image\.filled\(0\)"):
+        convert(masked)
+
+    convert(masked.filled(0))
+
+
+def test_lists_of_numbers_and_what_converts_to_an_array_are_taken():
+    class Tensor:
+        def __array__(self, dtype=None, copy=None):
+            return np.uint8([[[1, 2, 3]]])
+
+    assert check_image(Tensor()).tolist() == [[[1, 2, 3]]]
+    assert check_image([np.uint8([[1, 2, 3]])]).tolist() == [[[1, 2, 3]]]
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 3), (5, 0, 3), (0, 0, 4), (0, 3)])
@@ -98,6 +154,13 @@ def test_every_16_bit_value_rounds_to_the_nearest_8_bit_value():
 
     np.testing.assert_array_equal(rounded, np.floor(values / 257 + 0.5))
     assert rounded.dtype == np.uint8
+
+
+def test_16_bit_values_of_either_byte_order_are_taken():
+    values = np.array([[0, 256, 65535]])
+
+    for dtype in ("<u2", ">u2"):
+        assert from_uint16(values.astype(dtype)).tolist() == [[0, 1, 255]]
 
 
 def test_8_bit_values_survive_both_conversions():

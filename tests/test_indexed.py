@@ -1,10 +1,21 @@
 """The indexed image keeps palette rows and indices where they are."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from smalti import BadImage, BadOption, IndexedImage, OutputExists, SmaltiError
+from smalti import (
+    BadImage,
+    BadOption,
+    CannotWrite,
+    IndexedImage,
+    MissingFile,
+    OutputExists,
+    Palette,
+    SmaltiError,
+)
 
 
 def make(k=5, channels=3, shape=(6, 7), seed=0):
@@ -108,3 +119,105 @@ def test_show_says_when_there_is_no_viewer(monkeypatch):
     assert shown[0].width > 14
     with pytest.raises(SmaltiError, match="no image viewer"):
         image.show()
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_numpy_sees_the_pixels(channels):
+    image = make(9, channels)
+
+    np.testing.assert_array_equal(np.asarray(image), image.to_array())
+    assert np.asarray(image).dtype == np.uint8
+    assert np.asarray(image, np.float32).dtype == np.float32
+    with pytest.raises(ValueError, match="always a copy"):
+        image.__array__(copy=False)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_bgr_pixels_are_those_that_opencv_writes(tmp_path, channels):
+    image = make(9, channels)
+
+    bgr = image.to_array("bgr")
+
+    np.testing.assert_array_equal(bgr[..., [2, 1, 0, 3][:channels]], image.to_array())
+    assert bgr.flags.c_contiguous
+    with pytest.raises(BadOption, match="channels must be"):
+        image.to_array("rbg")
+    cv2 = pytest.importorskip("cv2")
+    assert cv2.imwrite(str(tmp_path / "x.png"), bgr)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), image.to_array())
+
+
+def test_an_indexed_image_shows_its_size_and_not_its_pixels():
+    assert repr(make(300, 4, (40, 1000))) == "IndexedImage(1,000 × 40 pixels, 300 RGBA colors)"
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "gif", "npz"])
+def test_a_binary_file_gets_the_bytes_that_a_path_gets(tmp_path, kind):
+    image, buffer = make(), io.BytesIO()
+    path = tmp_path / f"x.{kind}"
+    image.save(path)
+
+    image.save(buffer, format=kind)
+    with (tmp_path / f"y.{kind}").open("wb") as file:
+        image.save(file)  # its name says the format
+
+    if kind != "npz":  # which records the time
+        assert buffer.getvalue() == path.read_bytes() == (tmp_path / f"y.{kind}").read_bytes()
+    (tmp_path / f"z.{kind}").write_bytes(buffer.getvalue())
+    for name in ("x", "y", "z"):
+        back = IndexedImage.load(tmp_path / f"{name}.{kind}")
+        np.testing.assert_array_equal(back.to_array(), image.to_array())
+
+
+def test_a_file_without_a_name_gets_png_and_a_path_without_a_suffix_what_is_asked(tmp_path):
+    buffer = io.BytesIO()
+
+    make().save(buffer)
+    make().save(tmp_path / "picture", format="gif")
+
+    assert buffer.getvalue().startswith(b"\x89PNG")
+    assert (tmp_path / "picture").read_bytes().startswith(b"GIF8")
+
+
+def test_targets_that_cannot_be_written_are_refused_in_words(tmp_path):
+    closed, image = io.BytesIO(), make()
+    closed.close()
+
+    with pytest.raises(BadOption, match="binary mode"):
+        image.save(io.StringIO())
+    with pytest.raises(CannotWrite, match="closed"):
+        image.save(closed)
+    with pytest.raises(BadOption, match="a path or a binary file, got NoneType"):
+        image.save(None)
+    for target, kind in (("x.png", "gif"), ("x", None), ("x", "tiff"), ("x.png", "tiff")):
+        with pytest.raises(BadOption, match=r"images are \.png, \.webp, \.gif, \.npz"):
+            image.save(tmp_path / target, format=kind)
+    with pytest.raises(BadOption, match="cannot be saved as tiff"):
+        image.save(io.BytesIO(), format="tiff")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gif_of_a_palette_with_partial_alpha_is_refused(tmp_path):
+    image = IndexedImage(np.uint8([[1, 2, 3, 128]]), np.uint8([[0]]))
+
+    with pytest.raises(BadImage, match="GIF"):
+        image.save(tmp_path / "x.gif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_image_is_said_to_be_missing(tmp_path):
+    for name in ("x.png", "x.npz"):
+        with pytest.raises(MissingFile, match="does not exist"):
+            IndexedImage.load(tmp_path / name)
+
+
+def test_palette_rows_may_be_taken_one_by_one_and_looked_up():
+    image = make(5)
+    palette = Palette(image.palette)
+
+    assert palette[0] == tuple(image.palette[0].tolist())
+    assert palette[-1] == list(palette)[-1]
+    np.testing.assert_array_equal(palette[1:3], image.palette[1:3])
+    np.testing.assert_array_equal(palette[image.indices], image.to_array())
+    with pytest.raises(IndexError):
+        palette[5]

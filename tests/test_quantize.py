@@ -142,6 +142,31 @@ def test_image_may_be_a_path_bytes_file_pillow_image_or_array(tmp_path):
             np.testing.assert_array_equal(result.indices, expected.indices)
 
 
+@pytest.mark.parametrize("source", [
+    None, [np.zeros((4, 4, 3), np.uint8)] * 2, np.array(["a.png", "b.png"]), ["a.png", "b.png"],
+], ids=["None", "images", "text array", "paths"])  # fmt: skip
+def test_what_is_not_one_picture_is_refused_in_one_sentence_by_every_verb(source):
+    for call in (
+        lambda: smalti.quantize(source, 4),
+        lambda: smalti.build_palette(source, 4),
+        lambda: smalti.apply_palette(source, [[0, 0, 0]]),
+        lambda: smalti.steps(source, 4),
+        lambda: smalti.compress(source),
+        lambda: Histogram.of(source),
+    ):
+        with pytest.raises(BadImage, match=r"^an image must be a path, .*, got ") as refusal:
+            call()
+        assert ("add their histograms" in str(refusal.value)) == (source is not None)
+
+
+def test_a_wrong_order_of_channels_is_refused_for_files_too(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "x.png")
+
+    for source in (tmp_path / "x.png", np.zeros((2, 2, 3), np.uint8)):
+        with pytest.raises(BadOption, match="channels must be"):
+            smalti.quantize(source, 2, channels="grb")
+
+
 def test_bgr_arrays_give_the_palette_in_rgb():
     image = draw("noise", 4, seed=3)
     bgr = image[..., [2, 1, 0, 3]]
@@ -255,7 +280,7 @@ def test_progress_sees_every_step_and_may_cancel():
             raise Enough
 
     with pytest.raises(Enough):
-        smalti.quantize(image, 16, tol=0, progress=stop_at_the_third)
+        smalti.quantize(image, 16, effort="lloyd", tol=0, progress=stop_at_the_third)
     assert seen == [1, 2, 3]
 
 

@@ -12,8 +12,9 @@ import smalti
 
 NAMES = [
     "BadImage", "BadOption", "CannotWrite", "Fit", "Histogram", "IndexedImage", "LimitExceeded",
-    "MissingExtra", "NotSmaller", "OutputExists", "Palette", "Report", "SmaltiError", "Step",
-    "apply_palette", "build_palette", "compress", "from_float", "from_uint16", "quantize", "steps",
+    "MissingExtra", "MissingFile", "NotSmaller", "OutputExists", "Palette", "Report", "SmaltiError",
+    "Step", "apply_palette", "build_palette", "compress", "from_float", "from_uint16", "quantize",
+    "steps",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip
@@ -58,14 +59,51 @@ def test_every_error_is_a_smalti_error_with_an_exit_code(name):
 def test_exit_codes_are_the_documented_ones():
     codes = {name: getattr(smalti, name).exit_code for name in ERRORS if name != "SmaltiError"}
 
-    assert codes == {"BadImage": 2, "BadOption": 2, "MissingExtra": 2, "LimitExceeded": 4,
-                     "OutputExists": 15, "CannotWrite": 16, "NotSmaller": 98}  # fmt: skip
+    assert codes == {"BadImage": 2, "BadOption": 2, "MissingExtra": 2, "MissingFile": 2,
+                     "LimitExceeded": 4, "OutputExists": 15, "CannotWrite": 16,
+                     "NotSmaller": 98}  # fmt: skip
 
 
 def test_bad_values_are_also_value_errors():
     assert issubclass(smalti.BadOption, ValueError)
     with pytest.raises(ValueError, match="k must be"):
         smalti.quantize(np.zeros((1, 1, 3), np.uint8), 0)
+
+
+def test_a_missing_file_is_also_a_file_not_found_error(tmp_path):
+    missing = tmp_path / "none.png"
+    calls = [
+        lambda: smalti.quantize(missing, 4),
+        lambda: smalti.Histogram.of(str(missing)),
+        lambda: smalti.compress(missing),
+        lambda: smalti.IndexedImage.load(missing),
+        lambda: smalti.IndexedImage.load(tmp_path / "none.npz"),
+    ]
+    for call in calls:
+        with pytest.raises(FileNotFoundError, match=r"none\.\w+ does not exist") as missed:
+            call()
+        assert isinstance(missed.value, smalti.MissingFile)
+        assert isinstance(missed.value, smalti.BadImage)
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_the_drawn_tree_of_errors_shows_every_class_and_its_exit_code(name):
+    from smalti import errors
+
+    error = getattr(smalti, name)
+    line = next(line for line in errors.__doc__.splitlines() if f" {name} " in line)
+    if name != "SmaltiError":
+        assert f"exit {error.exit_code}" in line
+        assert error.__bases__[-1].__name__ in line
+
+
+@pytest.mark.parametrize("call", [
+    smalti.quantize, smalti.build_palette, smalti.steps, smalti.apply_palette, smalti.compress,
+    smalti.Histogram.of, smalti.IndexedImage.to_array,
+], ids=lambda call: call.__qualname__)  # fmt: skip
+def test_whatever_takes_or_gives_arrays_knows_the_order_of_opencv(call):
+    assert inspect.signature(call).parameters["channels"].default == "rgb"
+    assert '"bgr"' in inspect.getdoc(call)
 
 
 def test_package_is_typed():

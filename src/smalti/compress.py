@@ -7,24 +7,25 @@ promises are kept: refusals come before work, nothing is left half-written, and
 a result that is no smaller than the input is not written at all.
 """
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import anatomy, files, metrics, options
-from .decode import Decoded, Limits, decode
+from . import anatomy, files, metrics, options, pixels, profiles
+from .decode import Decoded, Limits
 from .errors import BadOption, CannotWrite, NotSmaller
 from .histogram import Histogram, map_labels
-from .image import check_image
 from .indexed import FORMATS, IndexedImage
 from .kmeans import Step
+from .load import load_with_notes
 from .palette import Fit, Palette, Settings, fit_palette
 from .quantize import apply_palette
 from .report import Report
@@ -35,7 +36,8 @@ Source = Any  # path, bytes, binary file, Pillow image or (H, W, 3|4) uint8 arra
 Target = str | os.PathLike[str] | IO[bytes] | None
 
 STANDARD_OUTPUT = "-"
-PHOTO_FORMATS = ("JPEG", "WEBP", "AVIF")
+CONVERSIONS = ("converted", "rounded")
+"""Words of the notes of decoding that say that pixels were changed, not only moved."""
 
 
 def compress(
@@ -58,14 +60,16 @@ def compress(
     overwrite: bool = False,
     preserve: bool = False,
     limits: Limits | None = None,
-    progress: Callable[[Step], None] | None = None,
+    channels: str = "rgb",
+    progress: Callable[[Step], object] | None = None,
     on_stage: Callable[[str], None] | None = None,
 ) -> Report:
-    """Compress a picture to a palette of k colors and write it, if that makes it smaller.
+    r"""Compress a picture to a palette of k colors and write it, if that makes it smaller.
 
     Parameters
     ----------
-    source : path, bytes, binary file, Pillow image, or (H, W, 3|4) uint8 sRGB array
+    source : path, bytes, binary file, Pillow image, or (H, W, 3), (H, W, 4) or (H, W) uint8
+        sRGB array
     target : path, "-" for standard output, binary file, or None
         None writes nothing: the file's bytes are in `Report.data`.
     k : int, 1 to 65,536
@@ -73,23 +77,34 @@ def compress(
     space, dither, effort, init, n_init, max_iter, tol, seed, threads
         As for `quantize`.
     format : "png", "webp" or "gif"; None takes it from the target's name, else PNG
+        GIF makes pixels of an alpha of 128 or more opaque, the others clear; the notes say so.
     icc : "srgb" converts to sRGB, "keep" embeds the input's profile, "strip" ignores it
+        GIF holds no profile, so there "keep" converts, and says so.
     allow_larger : write the result even if it is no smaller than the input
     overwrite : replace an existing target
-    preserve : carry the density over, and the file times when both ends are paths
+    preserve : carry the density over (PNG only), and the file times when both ends are paths
     limits : largest input that is decoded
+    channels : "rgb" or "bgr"
+        Order of the channels of an array; "bgr" is OpenCV's. The palette and the file are RGB.
     progress : called with every Step of k-means
     on_stage : called with the name of each stage as it begins
 
     Returns
     -------
     Report
+        Sizes, `palette` (k', 3|4) uint8 sRGB, errors, times, and notes on whatever was changed.
 
     Raises
     ------
-    BadOption, BadImage, LimitExceeded : what came in.
+    BadOption, MissingFile, BadImage, LimitExceeded : what came in.
     OutputExists, CannotWrite : where it should go; checked before any work.
     NotSmaller : the result is no smaller than the input. Nothing was written.
+
+    >>> image = np.zeros((16, 16, 3), np.uint8)
+    >>> image[:, 8:] = 255
+    >>> report = compress(image, k=2)
+    >>> report.colors_used, report.data[:4]
+    (2, b'\x89PNG')
     """
     settings = Settings.of(
         k,
@@ -110,21 +125,25 @@ def compress(
     clock = _Clock(on_stage)
 
     with clock("decode"):
-        decoded = _decoded(source, limits, icc)
+        decoded = load_with_notes(source, channels, limits=limits, icc=icc)
+        decoded = _without_what_is_not_held(decoded, kind, preserve)
+        image, hard_edged = _held(decoded.image, kind)
     with clock("histogram"):
-        histogram = Histogram.of(decoded.image, threads=settings.threads)
+        histogram = Histogram.of(image, threads=settings.threads)
     with clock("palette"):
         palette, labels, fit = fit_palette(histogram, settings, progress)
+        if kind == "GIF":  # one color for opaque and clear pixels is neither
+            palette = Palette(_held(palette.colors, kind)[0], palette.shares)
     with clock("map"):
-        indexed = _mapped(decoded.image, histogram, palette, labels, fit, dither, settings)
+        indexed = _mapped(image, histogram, palette, labels, fit, dither, settings)
     with clock("encode"):
         dpi = decoded.dpi if preserve else None
         data = indexed.encoded(kind, icc=decoded.icc, dpi=dpi)
     if not allow_larger:
-        _refuse_larger(source, decoded, len(data), kind, palette.k)
+        _refuse_larger(source, decoded, len(data), kind, palette.k, len(histogram))
     with clock("measure"):
-        dithered = dither != "none" and fit.stop_reason != "exact"
-        errors = _errors(decoded.image, histogram, labels, indexed, dithered)
+        by_pixel = hard_edged or (dither != "none" and fit.stop_reason != "exact")
+        errors = _errors(decoded.image, histogram, labels, indexed, by_pixel)
     with clock("write"):
         times_of = Path(source) if preserve and _is_path(source) else None
         _write(target, data, overwrite, times_of)
@@ -145,12 +164,12 @@ def compress(
         distortion=errors[space],
         distortion_srgb=errors["srgb"],
         distortion_oklab=errors["oklab"],
-        psnr=metrics.psnr_of(errors["srgb"], histogram.channels),
+        psnr=metrics.psnr_of(errors["srgb"], decoded.image.shape[2]),
         iterations=fit.iterations,
         effort=fit.effort,
         stop_reason=fit.stop_reason,
         milliseconds=clock.milliseconds,
-        notes=(*decoded.notes, *_notes(palette, fit, settings.k)),
+        notes=(*decoded.notes, *_notes(decoded, palette, fit, settings.k, hard_edged)),
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
         data=data if target is None else None,
     )
@@ -163,7 +182,7 @@ class _Clock:
         self.milliseconds: dict[str, float] = {}
         self._on_stage = on_stage
 
-    @contextmanager
+    @contextlib.contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         if self._on_stage:
             self._on_stage(stage)
@@ -207,11 +226,41 @@ def _check_many_colors(kind: str, k: int, dither: str) -> None:
         raise BadOption(f"dithering takes k of at most 256, got {k:,}; use dither none")
 
 
-def _decoded(source: Source, limits: Limits | None, icc: str) -> Decoded:
-    """Decode a file or Pillow image; an array is an image already."""
-    if isinstance(source, np.ndarray):
-        return Decoded(check_image(source), "array", None, None, None, (), 0)
-    return decode(source, limits=limits or Limits(), icc=icc)
+def _without_what_is_not_held(decoded: Decoded, kind: str, preserve: bool) -> Decoded:
+    """Give up the profile and density that the format cannot hold, and say so."""
+    notes = list(decoded.notes)
+    image = decoded.image
+    if kind == "GIF" and decoded.icc:
+        image, note = _converted(image, decoded.icc)
+        decoded = replace(decoded, image=image, icc=None)
+        notes.append(f"GIF holds no color profile: {note}")
+    if kind != "PNG" and preserve and decoded.dpi:
+        name = {"WEBP": "WebP"}.get(kind, kind)
+        notes.append(f"density of {round(decoded.dpi[0])} dpi left out: {name} holds none")
+    return replace(decoded, notes=tuple(notes))
+
+
+def _converted(image: NDArray[np.uint8], icc: bytes) -> tuple[NDArray[np.uint8], str]:
+    """Convert to sRGB after all, and say how that went."""
+    name = profiles.profile_name(icc)
+    try:
+        converted = profiles.to_srgb(image, "RGB" if image.shape[2] == 3 else "RGBA", icc)
+    except Exception as error:  # Little CMS, or Pillow's wrapping of it, on a broken profile
+        return image, f"{name} ignored: {error}"
+    if converted is None:
+        return image, f"{name} left out, which is sRGB in effect"
+    # Conversion may lift the black of pixels that nobody sees.
+    return pixels.without_idle_alpha(converted), f"colors converted from {name} to sRGB"
+
+
+def _held(colors: NDArray[np.uint8], kind: str) -> tuple[NDArray[np.uint8], bool]:
+    """Return pixels or palette rows with an alpha that the format holds, and if that changed it."""
+    if kind != "GIF" or colors.shape[-1] == 3 or not (colors[..., 3] % 255).any():
+        return colors, False
+    hard = colors.copy()
+    hard[..., 3] = np.where(hard[..., 3] < 128, np.uint8(0), np.uint8(255))
+    hard[hard[..., 3] == 0] = 0
+    return hard if (hard[..., 3] == 0).any() else np.ascontiguousarray(hard[..., :3]), True
 
 
 def _mapped(
@@ -237,14 +286,15 @@ def _errors(
     histogram: Histogram,
     labels: NDArray[np.uint16],
     indexed: IndexedImage,
-    dithered: bool,
+    by_pixel: bool,
 ) -> dict[str, float]:
     """Return the distortion in each space.
 
     Without dithering all pixels of a color share an entry, so the few distinct colors,
-    weighted, give the number that all pixels would.
+    weighted, give the number that all pixels would. `image` is what came in, which the
+    histogram's is not where the format made its alpha opaque or clear.
     """
-    if dithered:
+    if by_pixel:
         first, second, weights = image, indexed.to_array(), None
     else:
         first, weights = histogram.stored_colors, histogram.stored_counts
@@ -255,18 +305,43 @@ def _errors(
     }
 
 
-def _refuse_larger(source: Source, decoded: Decoded, size: int, kind: str, k: int) -> None:
+def _refuse_larger(
+    source: Source, decoded: Decoded, size: int, kind: str, k: int, distinct: int
+) -> None:
     """Raise NotSmaller unless the result is smaller than the input's file."""
     before = decoded.size_bytes
     if before is None or size < before:
         return
     advice = ""
-    if decoded.format in PHOTO_FORMATS:
-        advice = f": photographs belong in JPEG, WebP or AVIF, and this one is {decoded.format}"
+    if distinct > 256 and _is_lossy(source, decoded):
+        advice = "; photographs belong in JPEG, WebP or AVIF"
     raise NotSmaller(
-        f"{_name(source) or 'the image'}: {k:,} colors as {kind} take {size:,} bytes, not "
-        f"fewer than its own {before:,}{advice}; --allow-larger writes it anyway"
+        f"{_name(source) or 'the image'}: {k:,} colors as {kind} take {size:,} bytes, "
+        f"the input {before:,}{advice}; --allow-larger writes it anyway"
     )
+
+
+def _is_lossy(source: Source, decoded: Decoded) -> bool:
+    """Whether the input was stored as a photograph is: JPEG, AVIF or lossy WebP."""
+    if decoded.format != "WEBP":
+        return decoded.format in ("JPEG", "AVIF")
+    data, at = _bytes_of(source, decoded.size_bytes or 0), 12
+    while at < len(data) and data[at : at + 4] != b"VP8 ":  # the chunk that VP8L replaces
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    return at < len(data)
+
+
+def _bytes_of(source: Source, size: int) -> bytes:
+    """Return the file that was decoded, once more; nothing where it can be read only once."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if _is_path(source):
+            return Path(source).read_bytes()
+        source.seek(-size, os.SEEK_CUR)
+        return bytes(source.read(size))
+    return b""
 
 
 def _write(target: Target, data: bytes, overwrite: bool, times_of: Path | None) -> None:
@@ -284,9 +359,13 @@ def _write(target: Target, data: bytes, overwrite: bool, times_of: Path | None) 
         raise CannotWrite(f"{name}: cannot be written: {error.strerror}") from error
 
 
-def _notes(palette: Palette, fit: Fit, k: int) -> Iterator[str]:
+def _notes(decoded: Decoded, palette: Palette, fit: Fit, k: int, hard_edged: bool) -> Iterator[str]:
     """Yield what else the user should know about the output."""
+    if hard_edged:
+        yield "partial transparency became opaque or clear: GIF knows no other"
     if fit.stop_reason == "exact":
-        yield f"all {palette.k:,} colors kept (k = {k:,}): pixel-identical"
+        changed = any(word in note for note in decoded.notes for word in CONVERSIONS)
+        same = "identical to the converted picture" if changed or hard_edged else "pixel-identical"
+        yield f"all {palette.k:,} colors kept (k = {k:,}): {same}"
     if palette.k > 256:
         yield f"{palette.k:,} colors are too many for indices: stored as truecolor pixels"

@@ -3,6 +3,7 @@
     SmaltiError                      everything smalti raises on purpose
      ├─ BadOption      ValueError    a knob outside its range, a wrong name        exit 2
      ├─ BadImage       ValueError    input that cannot be read as one picture      exit 2
+     │   └─ MissingFile     FileNotFoundError, too: there is no such file          exit 2
      ├─ MissingExtra   ImportError   an optional package is not installed          exit 2
      ├─ LimitExceeded  ValueError    larger than a limit, seen before decoding     exit 4
      ├─ OutputExists   OSError       something is there and may not be replaced    exit 15
@@ -19,6 +20,7 @@ __all__ = [
     "CannotWrite",
     "LimitExceeded",
     "MissingExtra",
+    "MissingFile",
     "NotSmaller",
     "OutputExists",
     "SmaltiError",
@@ -37,6 +39,10 @@ class BadOption(SmaltiError, ValueError):
 
 class BadImage(SmaltiError, ValueError):
     """The input cannot be read as one picture."""
+
+
+class MissingFile(BadImage, FileNotFoundError):
+    """There is no file of that name."""
 
 
 class MissingExtra(SmaltiError, ImportError):

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from . import _core
 from .errors import BadImage
-from .image import Image, check_image
+from .image import Image
+from .load import load
 
 __all__ = ["Histogram"]
 
@@ -58,20 +59,34 @@ class Histogram:
         self.stored_counts = counts
 
     @classmethod
-    def of(cls, image: Any, *, threads: int = 1) -> "Histogram":
+    def of(cls, image: Any, *, threads: int = 1, channels: str = "rgb") -> "Histogram":
         """Count the colors of an image.
 
         Parameters
         ----------
-        image : (H, W, 3) or (H, W, 4) uint8
+        image : path, bytes, binary file, Pillow image, or (H, W, 3), (H, W, 4) or (H, W) uint8
+            array
         threads : int >= 1
             The result is the same for every number.
+        channels : "rgb" or "bgr"
+            Order of the channels of an array; "bgr" is OpenCV's. The histogram is RGB.
+
+        Returns
+        -------
+        Histogram
+            For several images add theirs: `Histogram.of(a) + Histogram.of(b)`, or `sum` of many.
 
         Raises
         ------
-        BadImage : wrong shape or dtype, or no pixels.
+        MissingFile : there is no file of that name.
+        BadImage : not one picture of a supported kind; of an array, wrong shape or dtype.
+        BadOption : `channels` is neither.
+        LimitExceeded : a file is larger than the default limits.
+
+        >>> Histogram.of(np.uint8([[[0, 128, 255]]]), channels="bgr").colors
+        array([[255, 128,   0]], dtype=uint8)
         """
-        image = check_image(image)
+        image = load(image, channels)
         self = cls.__new__(cls)
         self._set(*_core.count_colors(image.reshape(-1, image.shape[2]), threads))
         return self

@@ -8,16 +8,19 @@ files, with every palette row and every index exactly where it was.
 """
 
 import io
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import files
 from .decode import decode
 from .encode import decode_indexed, encode, encode_truecolor
-from .errors import BadImage, BadOption, SmaltiError
+from .errors import BadImage, BadOption, CannotWrite, MissingFile, SmaltiError
+from .image import channel_order
+from .load import load
 from .options import MAX_K
 
 if TYPE_CHECKING:
@@ -27,21 +30,26 @@ __all__ = ["IndexedImage"]
 
 CHUNK = 1 << 16  # pixels looked up at a time: NumPy widens each index to 8 bytes
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".gif": "GIF"}
+ARCHIVE = "NPZ"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class IndexedImage:
     """A picture as a palette and indices into it.
 
     Attributes
     ----------
-    palette : (k, 3) uint8 sRGB, or (k, 4) with alpha; 1 <= k <= 65,536
+    palette : (k, 3) uint8 sRGB, or (k, 4) with alpha; 1 <= k <= 65,536. Always in RGB order
     indices : (H, W) uint8 when k <= 256, else uint16; each below k
     fit : how the palette was found (iterations, stop_reason, distortion), or None for an
         image that was loaded or mapped to a given palette
 
+    NumPy sees the pixels: `np.asarray(image)` is `image.to_array()`.
+
     >>> image = IndexedImage(np.uint8([[0, 0, 0], [255, 128, 0]]), np.uint8([[0, 1], [1, 1]]))
-    >>> image.to_array()[0].tolist()
+    >>> image
+    IndexedImage(2 × 2 pixels, 2 RGB colors)
+    >>> np.asarray(image)[0].tolist()
     [[0, 0, 0], [255, 128, 0]]
     """
 
@@ -49,16 +57,44 @@ class IndexedImage:
     indices: np.ndarray
     fit: Any = field(default=None, repr=False)
 
-    def to_array(self) -> np.ndarray:
-        """Return the pixels: (H, W, 3) uint8 sRGB, or (H, W, 4) when the palette has alpha."""
+    def to_array(self, channels: str = "rgb") -> np.ndarray:
+        """Return the pixels: (H, W, 3) uint8 sRGB, or (H, W, 4) when the palette has alpha.
+
+        Parameters
+        ----------
+        channels : "rgb" or "bgr"
+            Their order in the result: "bgr" is what OpenCV's `cv2.imwrite` and `cv2.imshow` take.
+
+        Raises
+        ------
+        BadOption : `channels` is neither.
+
+        >>> image = IndexedImage(np.uint8([[255, 128, 0]]), np.uint8([[0]]))
+        >>> image.to_array("bgr").tolist()
+        [[[0, 128, 255]]]
+        """
         height, width = self.indices.shape
-        pixels = np.empty((height, width, self.palette.shape[1]), np.uint8)
+        # A contiguous copy, so that every lookup below reads rows that lie together.
+        palette = np.ascontiguousarray(
+            self.palette[:, channel_order(channels, self.palette.shape[1])]
+        )
+        pixels = np.empty((height, width, palette.shape[1]), np.uint8)
         rows = max(1, CHUNK // max(1, width))
         for top in range(0, height, rows):
             part = slice(top, top + rows)
             # "clip" writes straight to `out`; it never has to, since all indices are below k.
-            np.take(self.palette, self.indices[part], axis=0, out=pixels[part], mode="clip")
+            np.take(palette, self.indices[part], axis=0, out=pixels[part], mode="clip")
         return pixels
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("the pixels of an IndexedImage are looked up: that is always a copy")
+        return self.to_array().astype(dtype or np.uint8, copy=False)
+
+    def __repr__(self) -> str:
+        height, width = self.indices.shape
+        kind = "RGB" if self.palette.shape[1] == 3 else "RGBA"
+        return f"IndexedImage({width:,} × {height:,} pixels, {len(self.palette):,} {kind} colors)"
 
     def to_image(self) -> "Image.Image":
         """Return a Pillow image: mode P with its transparency for k <= 256, else RGB or RGBA."""
@@ -86,8 +122,16 @@ class IndexedImage:
         ----------
         format : "PNG", "WEBP" or "GIF"
             With k > 256 the file holds colors instead of indices, which GIF cannot.
-        icc : color profile to embed
-        dpi : density to record, (x, y) in dots per inch
+        icc : color profile to embed, which GIF cannot
+        dpi : density to record, (x, y) in dots per inch; only PNG does
+
+        Raises
+        ------
+        BadOption : another format, or GIF with k > 256.
+        BadImage : more than the format can hold (GIF: partial alpha, a profile).
+
+        >>> IndexedImage(np.uint8([[255, 128, 0]]), np.uint8([[0]])).encoded("GIF")[:4]
+        b'GIF8'
         """
         if len(self.palette) <= 256:
             return encode(self.indices, self.palette, format, icc=icc, dpi=dpi)
@@ -98,27 +142,48 @@ class IndexedImage:
             )
         return encode_truecolor(self.to_array(), format, icc=icc, dpi=dpi)
 
-    def save(self, path: str | Path, *, overwrite: bool = True) -> None:
-        """Write the image to `path`: .png, .webp, .gif or .npz, atomically.
+    def save(
+        self,
+        target: str | os.PathLike[str] | IO[bytes],
+        *,
+        format: str | None = None,  # noqa: A002
+        overwrite: bool = True,
+    ) -> None:
+        """Write the image to a file: PNG, WebP, GIF, or NumPy's .npz.
 
         Indexed PNG and .npz keep palette, order and indices exactly; `load` reads them back.
 
+        Parameters
+        ----------
+        target : path, or a file opened in binary mode
+            At a path the file is replaced in one step: it is the old or the new, never a part.
+        format : "png", "webp", "gif" or "npz"; None takes it from the name of the target
+            A file object without a name gets PNG.
+        overwrite : whether a file at the path may be replaced
+
         Raises
         ------
-        BadOption : another suffix.
-        OutputExists : `path` exists and `overwrite` is false.
+        BadOption : no such format, or one that does not fit the name; GIF with k > 256.
+        BadImage : GIF of a palette with partial alpha.
+        OutputExists : `target` exists and `overwrite` is false.
         CannotWrite : the folder is missing or read-only, or the disk is full.
+
+        >>> buffer = io.BytesIO()
+        >>> IndexedImage(np.uint8([[255, 128, 0]]), np.uint8([[0]])).save(buffer, format="gif")
+        >>> buffer.getvalue()[:4]
+        b'GIF8'
         """
-        suffix = Path(path).suffix.lower()
-        if suffix == ".npz":
+        kind = _format_of(target, format)
+        if kind == ARCHIVE:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, palette=self.palette, indices=self.indices)
             data = buffer.getvalue()
-        elif suffix in FORMATS:
-            data = self.encoded(FORMATS[suffix])
         else:
-            raise BadOption(f"{path}: images are saved as {', '.join(FORMATS)} or .npz")
-        files.write_atomic(Path(path), data, overwrite=overwrite)
+            data = self.encoded(kind)
+        if isinstance(target, str | os.PathLike):
+            files.write_atomic(target, data, overwrite=overwrite)
+        else:
+            _write(target, data)
 
     @classmethod
     def load(cls, path: str | Path) -> "IndexedImage":
@@ -130,12 +195,15 @@ class IndexedImage:
 
         Raises
         ------
-        BadImage : missing, unreadable, or more than 65,536 colors.
+        MissingFile : there is no file of that name.
+        BadImage : unreadable, or more than 65,536 colors.
         """
         if Path(path).suffix.lower() == ".npz":
             return cls(*_load_npz(Path(path)))
         try:
             indices, palette, _ = decode_indexed(Path(path))
+        except MissingFile:
+            raise
         except BadImage:  # not stored as indices; `decode` has the last word on whether it is bad
             return cls(*_distinct(decode(Path(path)).image, path))
         return cls(palette, indices)
@@ -145,7 +213,7 @@ class IndexedImage:
 
         Parameters
         ----------
-        original : path, bytes, Pillow image or (H, W, 3|4) uint8 array
+        original : path, bytes, binary file, Pillow image, or (H, W, 3|4) or (H, W) uint8 array
 
         Raises
         ------
@@ -163,14 +231,43 @@ class IndexedImage:
         result = self.to_image().convert("RGBA")
         if original is None:
             return result
-        pixels = original if isinstance(original, np.ndarray) else decode(original).image
-        left = Image.fromarray(pixels).convert("RGBA")
+        left = Image.fromarray(load(original)).convert("RGBA")
         gap = max(2, result.width // 100)
         size = (left.width + gap + result.width, max(left.height, result.height))
         pair = Image.new("RGBA", size, (128, 128, 128, 255))
         pair.paste(left, (0, 0))
         pair.paste(result, (left.width + gap, 0))
         return pair
+
+
+def _format_of(target: Any, asked: str | None) -> str:
+    """Return "PNG", "WEBP", "GIF" or "NPZ": as asked, else as the target's name says."""
+    kinds = {**FORMATS, ".npz": ARCHIVE}
+    is_path = isinstance(target, str | os.PathLike)
+    if not is_path and not hasattr(target, "write"):
+        raise BadOption(f"images are saved to a path or a binary file, got {type(target).__name__}")
+    name = target if is_path else getattr(target, "name", None)  # of a descriptor, a number
+    suffix = Path(name).suffix.lower() if isinstance(name, str | os.PathLike) else ""
+    named = kinds.get(suffix)
+    if asked is None and not is_path:
+        return named or "PNG"
+    kind = (named or "") if asked is None else str(asked).upper()
+    if kind not in kinds.values() or (is_path and suffix and named != kind):
+        what = files.shown(target) if is_path else "the file"
+        form = f" as {asked}" if asked else ""
+        raise BadOption(f"{what} cannot be saved{form}: images are {', '.join(kinds)}")
+    return kind
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    try:
+        file.write(data)
+    except TypeError as error:
+        raise BadOption(
+            "the file must be opened in binary mode, as open(path, 'wb') does"
+        ) from error
+    except (OSError, ValueError) as error:  # a full disk; a file that is closed
+        raise CannotWrite(f"the file cannot be written: {error}") from error
 
 
 def _load_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -180,6 +277,8 @@ def _load_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             palette, indices = archive["palette"], archive["indices"]
+    except FileNotFoundError as error:
+        raise MissingFile(f"{files.shown(path)} does not exist") from error
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise BadImage(f"{path}: cannot be read as a saved IndexedImage: {error}") from error
     whole = (

@@ -110,6 +110,11 @@ class Palette:
     def __len__(self) -> int:
         return len(self.colors)
 
+    def __getitem__(self, index: Any) -> Any:
+        """Return the color of a row as a tuple of ints; of several rows, their uint8 array."""
+        rows = self.colors[index]
+        return tuple(rows.tolist()) if isinstance(index, int | np.integer) else rows
+
     def __iter__(self) -> Iterator[tuple[int, ...]]:
         return (tuple(row) for row in self.colors.tolist())
 

@@ -5,7 +5,6 @@
 The central verbs of the library, each one step of that walk or all of it.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 
 from . import dither as dithering
 from . import histogram as histograms
-from .decode import decode
 from .histogram import Histogram
-from .image import Image, check_image
+from .image import Image
 from .indexed import IndexedImage
 from .kmeans import Step
+from .load import load
 from .options import check
 from .palette import Palette, Settings, fit_palette
 from .palette import steps as palette_steps
@@ -28,18 +27,10 @@ from .remap import Remapper
 __all__ = ["apply_palette", "build_palette", "quantize", "steps"]
 
 
-def _load(source: Any, channels: str = "rgb") -> Image:
-    """Return the pixels of an array, path, bytes, file object or Pillow image."""
-    is_file = isinstance(source, str | bytes | bytearray | os.PathLike) or hasattr(source, "read")
-    if is_file or type(source).__module__.partition(".")[0] == "PIL":
-        return decode(source).image
-    return check_image(source, channels)
-
-
 def _histogram(source: Any, channels: str, threads: int) -> Histogram:
     if isinstance(source, Histogram):
         return source
-    return Histogram.of(_load(source, channels), threads=threads)
+    return Histogram.of(source, threads=threads, channels=channels)
 
 
 def build_palette(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Palette:
@@ -50,17 +41,20 @@ def build_palette(source: Any, k: int, *, channels: str = "rgb", **options: Any)
     source : Histogram, or an image as `quantize` takes it
         Histograms of many images, added up, give one palette for all of them.
     k : int, 1 to 65,536
+    channels : "rgb" or "bgr"
+        Order of the channels of an array; the palette is always RGB.
     **options
         `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`: as in `quantize`.
 
     Returns
     -------
     Palette
-        min(k, distinct colors) entries, each distinct and used, the most used first.
+        `colors` (k', 3|4) uint8 sRGB, k' = min(k, distinct colors): each distinct and used, the
+        most used first.
 
     Raises
     ------
-    BadImage, BadOption
+    MissingFile, BadImage, LimitExceeded, BadOption : as for `quantize`.
 
     >>> image = np.array([[[250, 0, 0], [252, 0, 0], [0, 0, 9], [0, 0, 9], [0, 0, 9]]], np.uint8)
     >>> build_palette(image, 2, space="srgb").colors
@@ -74,8 +68,9 @@ def build_palette(source: Any, k: int, *, channels: str = "rgb", **options: Any)
 def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iterator[Step]:
     """Yield the iterations of k-means one by one: to watch it, to teach it, to stop it.
 
-    Parameters are those of `build_palette`, except that `effort` is "lloyd" unless given; only the
-    first of `n_init` runs is shown, and of a search only the closing iterations.
+    Parameters are those of `build_palette` ("rgb" or "bgr" `channels`, too), except that `effort`
+    is "lloyd" unless given; only the first of `n_init` runs is shown, and of a search only the
+    closing iterations.
 
     Yields
     ------
@@ -85,7 +80,7 @@ def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iter
 
     Raises
     ------
-    BadImage, BadOption : at once, not at the first step.
+    MissingFile, BadImage, LimitExceeded, BadOption : at once, not at the first step.
 
     >>> image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     >>> [step.moved for step in steps(image, 3, init="random", space="srgb")]
@@ -110,16 +105,19 @@ def apply_palette(
     ----------
     image : as `quantize` takes it
     palette : Palette, or (k, 3) or (k, 4) integers in 0..255
-    space, dither, threads, channels : as in `quantize`
+    space, dither, threads, channels : as in `quantize`; "bgr" is the order of the image's
+        channels, not of the palette's
 
     Returns
     -------
     IndexedImage
-        With the palette as given, unused entries included.
+        With the palette as given, (k, 3|4) uint8, unused entries included; `indices` (H, W)
+        uint8, or uint16 when k > 256.
 
     Raises
     ------
-    BadImage, BadOption
+    MissingFile, BadImage, LimitExceeded : as for `quantize`.
+    BadOption : an option, or the palette.
 
     Notes
     -----
@@ -134,7 +132,7 @@ def apply_palette(
     check("space", space)
     check("dither", dither)
     palette = palette if isinstance(palette, Palette) else Palette(palette)
-    image = _load(image, channels)
+    image = load(image, channels)
     if dither != "none":
         return IndexedImage(palette.colors, _dither(image, palette.colors, space))
     count = Settings.of(palette.k, threads=threads).threads
@@ -202,18 +200,20 @@ def quantize(
     threads : int >= 1, default all cores
         Never changes the result.
     channels : "rgb" or "bgr"
-        Order of the channels of an array; "bgr" is OpenCV's. The palette is always RGB.
+        Order of the channels of an array; "bgr" is OpenCV's. The palette is always RGB, and
+        so is `to_array()` unless told otherwise: `cv2.imwrite(path, result.to_array("bgr"))`.
     progress : called with each Step; an exception it raises cancels
 
     Returns
     -------
     IndexedImage
-        `palette` (k', 3|4) uint8 by share, k' = min(k, distinct colors), every entry distinct
+        `palette` (k', 3|4) uint8 sRGB by share, k' = min(k, distinct colors), every entry distinct
         and, without dithering, used; `indices` (H, W) uint8, or uint16 when k' > 256; and `fit`.
         With at most k distinct colors the result equals the image on all visible pixels.
 
     Raises
     ------
+    MissingFile : there is no file of that name; also a FileNotFoundError.
     BadImage : not one picture of a supported kind.
     BadOption : an option is out of range.
     LimitExceeded : a file is larger than the limits allow.
@@ -237,7 +237,7 @@ def quantize(
         threads=threads,
     )
     check("dither", dither)
-    pixels = _load(image, channels)
+    pixels = load(image, channels)
     start = time.perf_counter()
     histogram = Histogram.of(pixels, threads=settings.threads)
     counted = time.perf_counter()

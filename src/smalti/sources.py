@@ -8,11 +8,12 @@ regular files are read, so no input can make a run hang.
 
 import os
 import stat
+from collections.abc import Iterable
 from typing import IO, TypeAlias
 
-from .errors import BadImage, LimitExceeded
+from .errors import BadImage, LimitExceeded, MissingFile
 
-__all__ = ["Source", "read_source", "shown"]
+__all__ = ["Source", "no_image", "read_source", "shown"]
 
 Source: TypeAlias = str | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes]
 
@@ -42,6 +43,22 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def no_image(source: object) -> BadImage:
+    """Return the refusal of something that is no picture, or several.
+
+    >>> print(no_image(None))
+    an image must be a path, bytes, a binary file, a Pillow image or an array, got NoneType
+    """
+    dtype = getattr(source, "dtype", None)
+    what = type(source).__name__ if dtype is None else f"an array of {dtype}"
+    several = isinstance(source, Iterable) and getattr(dtype, "kind", "O") in "OUS"
+    way_out = "; for several images add their histograms: Histogram.of(a) + Histogram.of(b)"
+    return BadImage(
+        "an image must be a path, bytes, a binary file, a Pillow image or an array, "
+        f"got {what}{way_out if several else ''}"
+    )
+
+
 def read_source(source: Source, limit_bytes: int) -> tuple[bytes, str]:
     """Read all bytes of `source`, and tell what to call it.
 
@@ -58,6 +75,7 @@ def read_source(source: Source, limit_bytes: int) -> tuple[bytes, str]:
 
     Raises
     ------
+    MissingFile : there is no file of that name.
     BadImage : it cannot be read, is empty, or is not a regular file.
     LimitExceeded : it is longer than `limit_bytes`.
 
@@ -71,10 +89,7 @@ def read_source(source: Source, limit_bytes: int) -> tuple[bytes, str]:
     elif hasattr(source, "read"):
         data, name = _read_file(source, limit_bytes)
     else:
-        raise BadImage(
-            "an image must be a path, bytes, a binary file, a Pillow image or an array, "
-            f"got {type(source).__name__}"
-        )
+        raise no_image(source)
     if not data:
         raise BadImage(f"{name} is empty")
     if len(data) > limit_bytes:
@@ -97,7 +112,7 @@ def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
     except (BadImage, LimitExceeded):
         raise
     except FileNotFoundError as error:
-        raise BadImage(f"{name} does not exist") from error
+        raise MissingFile(f"{name} does not exist") from error
     except OSError as error:
         raise BadImage(f"{name} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a NUL byte in the name
@@ -106,8 +121,9 @@ def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
 
 def _check_regular(status: os.stat_result, name: str, limit_bytes: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise BadImage(f"{name} is {kind}, expected an image file")
+        if stat.S_ISDIR(status.st_mode):
+            raise BadImage(f"{name} is a folder, expected an image file")
+        raise BadImage(f"{name} is not a regular file; pipe it in as -, or pass its bytes")
     if status.st_size > limit_bytes:
         raise _too_long(name, limit_bytes, status.st_size)
 
@@ -127,5 +143,5 @@ def _read_file(file: IO[bytes], limit_bytes: int) -> tuple[bytes, str]:
 def _too_long(name: str, limit_bytes: int, size_bytes: int) -> LimitExceeded:
     return LimitExceeded(
         f"{name} has {size_bytes / 2**20:,.1f} MiB or more, above the limit of "
-        f"{limit_bytes / 2**20:,g} MiB; raise the limit if you trust the file"
+        f"{round(limit_bytes / 2**20, 3):,.12g} MiB; raise the limit if you trust the file"
     )

@@ -9,9 +9,9 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench clean help
 
-demo: .venv/installed
+demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
 	@$(BIN)/smalti compress -k $(K) --out-dir demo --force $(DEMO_FLAGS) "$(IMAGE)"
 
@@ -20,18 +20,22 @@ ifneq ($(IMAGE),examples/demo.png)
 DEMO_FLAGS := --allow-larger
 endif
 
-test: .venv/installed-test
+test: .venv/installed-test ## run all tests
 	@$(BIN)/python -m pytest --doctest-modules --pyargs tests smalti
 
-lint: .venv/installed-lint
+lint: .venv/installed-lint ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed-bench
+bench: .venv/installed-bench ## measure and write docs/figures.md (DATA=folder of images)
 	$(BIN)/python bench/figures.py --data "$(DATA)" --output docs/figures.md
 
-clean:
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while read -r make goal words; do printf '%s %-8s%s\n' "$$make" "$$goal" "$$words"; done
+
+clean: ## remove what was built and the demo
 	rm -rf .venv build demo
 
 # The package is installed as users get it, not linked, so that what is tested is what is shipped.

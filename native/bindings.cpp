@@ -14,7 +14,6 @@
 #include <string>
 
 #include "core.hpp"
-#include "morton.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -59,9 +58,13 @@ nb::tuple count(const Pixels& pixels, unsigned threads) {
     const size_t n = found.colors.size(), c = static_cast<size_t>(channels);
     std::unique_ptr<uint8_t[]> colors(new uint8_t[n * c]);
     std::unique_ptr<int64_t[]> counts(new int64_t[n]);
-    for (size_t i = 0; i < n; ++i)
-        for (size_t d = 0; d < c; ++d)
-            colors[i * c + d] = static_cast<uint8_t>(found.colors[i] >> (8 * d));
+    for (size_t i = 0; i < n; ++i) {
+        const uint32_t color = found.colors[i];
+        const uint8_t bytes[4] = {static_cast<uint8_t>(color), static_cast<uint8_t>(color >> 8),
+                                  static_cast<uint8_t>(color >> 16),
+                                  static_cast<uint8_t>(color >> 24)};
+        std::memcpy(&colors[i * c], bytes, c);
+    }
     std::memcpy(counts.get(), found.counts.data(), n * sizeof(int64_t));
     return nb::make_tuple(own(std::move(colors), {n, c}), own(std::move(counts), {n}));
 }
@@ -91,18 +94,6 @@ Space space_of(int space) {
     return static_cast<Space>(space);
 }
 
-// Whether colors are distinct and in storage order: opaque ones first, by ascending keys.
-bool in_storage_order(const Colors& colors, int channels) {
-    uint64_t last = 0;
-    for (size_t i = 0; i < colors.shape(0); ++i) {
-        const uint8_t* color = colors.data() + i * static_cast<size_t>(channels);
-        const uint64_t key = storage_key(color, channels);
-        if (i && key <= last) return false;
-        last = key;
-    }
-    return true;
-}
-
 Tree make_tree(const Colors& colors, const In<int16_t, nb::ndim<2>>& points,
                const In<int64_t, nb::ndim<1>>& counts, int alpha_gap) {
     const size_t n = colors.shape(0);
@@ -111,7 +102,6 @@ Tree make_tree(const Colors& colors, const In<int16_t, nb::ndim<2>>& points,
     require(points.shape(0) == n && points.shape(1) == colors.shape(1), "points must match colors");
     require(counts.shape(0) == n, "counts must have one entry per color");
     require(alpha_gap >= 0 && alpha_gap <= 16384, "alpha_gap must be 0 to 16384");
-    require(in_storage_order(colors, dims), "colors must be distinct and in storage order");
     return Tree(colors.data(), points.data(), counts.data(), n, dims, alpha_gap);
 }
 

@@ -80,6 +80,7 @@ struct Node {
 // alpha) that carries bounding boxes and moments. Immutable once built.
 class Tree {
 public:
+    // Throws std::invalid_argument unless colors are distinct and in storage order.
     // `alpha_gap` is added to the fourth coordinate of opaque colors, to keep clusters pure.
     Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, size_t n, int dims,
          int alpha_gap);
@@ -95,7 +96,10 @@ public:
     int dims() const noexcept { return dims_; }
     // Coordinate d of all points, padded so that a whole vector may be loaded at any of them.
     const float* axis(int d) const noexcept { return axes_.data() + static_cast<size_t>(d) * stride_; }
-    const int64_t* moments(size_t i) const noexcept { return &moments_[i * 4]; }
+    // Weight times coordinate, exact.
+    int64_t moment(size_t i, int d) const noexcept {
+        return weights_[i] * static_cast<int64_t>(axis(d)[i]);
+    }
     const int64_t* weights() const noexcept { return weights_.data(); }
     const float* float_weights() const noexcept { return float_weights_.data(); }
     const std::vector<Node>& nodes() const noexcept { return nodes_; }
@@ -117,7 +121,6 @@ private:
     int dims_, depth_ = 0;
     double second_moment_ = 0;  // sum of weight times squared length
     std::vector<float> axes_;
-    std::vector<int64_t> moments_;  // 4 per point: weight times coordinate, then (RGB) the weight
     std::vector<int64_t> weights_;
     std::vector<float> float_weights_;  // padded like the axes
     int grain_ = 0;                     // all coordinates are multiples of it
@@ -186,6 +189,14 @@ struct Kernels {
 
     // Writes the Z-order codes (morton.hpp) of the r, g and b of n pixels of 3 or 4 bytes.
     void (*morton)(const uint8_t* pixels, size_t n, int channels, uint32_t* codes);
+
+    // Lists the places of counters that are not zero, ascending; returns how many. Counters stand in
+    // lines of 16; used[line] is 1 where one may differ from zero, and 0 afterwards. `found` needs
+    // room for 16 more than there are.
+    size_t (*list_used)(const uint32_t* counters, uint8_t* used, size_t lines, uint32_t* found);
+
+    // Turns Z-order codes into opaque colors, r | g << 8 | b << 16 | 255 << 24, in place.
+    void (*unmorton)(uint32_t* codes, size_t n);
 
     void (*oklab)(const uint8_t* colors, size_t n, int channels, const double* linear,
                   int16_t* points);

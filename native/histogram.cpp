@@ -137,28 +137,21 @@ public:
     }
     // Moves the counts to `out`, in the order of their codes.
     void take(uint32_t high, Counts& out) {
-        size_t size = 0;
-        for (uint32_t line = 0; line < used_.size(); ++line) {
-            if (!used_[line]) continue;
-            used_[line] = 0;
-            for (uint32_t low = line * 16; low < line * 16 + 16; ++low) {
-                found_[size] = low;
-                size += counts_[low] != 0;
-            }
-        }
+        const size_t size = kernels().list_used(counts_.data(), used_.data(), used_.size(), found_.data());
         out.colors.resize(size);
         out.counts.resize(size);
         for (size_t i = 0; i < size; ++i) {
-            out.colors[i] = unmorton_rgb(high << 16 | found_[i]) | 0xFF000000u;
+            out.colors[i] = high << 16 | found_[i];
             out.counts[i] = counts_[found_[i]];
             counts_[found_[i]] = 0;
         }
+        kernels().unmorton(out.colors.data(), size);
     }
 
 private:
     std::vector<uint32_t> counts_ = std::vector<uint32_t>(bucket_codes);
     std::vector<uint8_t> used_ = std::vector<uint8_t>(bucket_codes / 16);
-    std::vector<uint32_t> found_ = std::vector<uint32_t>(bucket_codes + 1);
+    std::vector<uint32_t> found_ = std::vector<uint32_t>(bucket_codes + 16);
 };
 
 // Runs a task that may throw on several threads, and throws here if memory ran out in one.

@@ -165,8 +165,6 @@ inline void load_points(const Tree& tree, size_t at, Floats (&x)[D]) noexcept {
     for (int d = 0; d < D; ++d) x[d] = load<Floats>(tree.axis(d) + at);
 }
 
-typedef int64_t Moments __attribute__((vector_size(32)));
-
 // Sums per centroid; with alpha the weight has a place of its own.
 template <int D>
 struct Sums {
@@ -184,9 +182,10 @@ struct Sums {
             to[3] += node.weight;
     }
     void add(const Tree& tree, size_t point, int32_t row) noexcept {
-        int64_t* to = &moments[static_cast<size_t>(row) * 4];
-        store(to, load<Moments>(to) + load<Moments>(tree.moments(point)));
-        if (D == 4) weights[static_cast<size_t>(row)] += tree.weights()[point];
+        int64_t sum[D + 1];
+        for (int d = 0; d < D; ++d) sum[d] = tree.moment(point, d);
+        sum[D] = tree.weights()[point];
+        add(sum, row);
     }
     void add(const int64_t (&sum)[D + 1], int32_t row) noexcept {
         int64_t* to = &moments[static_cast<size_t>(row) * 4];
@@ -407,6 +406,31 @@ void morton(const uint8_t* pixels, size_t n, int channels, uint32_t* codes) noex
                                   static_cast<uint8_t>(codes[i] >> 16)};
         codes[i] = morton_rgb(color);
     }
+}
+
+void unmorton(uint32_t* codes, size_t n) noexcept {
+    for (size_t i = 0; i < n; ++i) codes[i] = unmorton_rgb(codes[i]) | 0xFF000000u;
+}
+
+size_t list_used(const uint32_t* counters, uint8_t* used, size_t lines, uint32_t* found) noexcept {
+    Ints lane;
+    for (int i = 0; i < lanes; ++i) lane[i] = i;
+    size_t size = 0;
+    for (size_t first = 0; first < lines; first += 8) {
+        uint64_t marks;
+        std::memcpy(&marks, used + first, 8);
+        if (!marks) continue;
+        std::memset(used + first, 0, 8);
+        for (; marks; marks &= marks - 1) {  // one bit per marked line: its byte is 1
+            const size_t line = first + static_cast<size_t>(__builtin_ctzll(marks)) / 8;
+            for (size_t at = line * 16; at < line * 16 + 16; at += lanes) {
+                const unsigned keep = bits(load<Ints>(counters + at) != Ints{});
+                compress(keep, lane + all(static_cast<int32_t>(at)), found + size);
+                size += static_cast<size_t>(__builtin_popcount(keep));
+            }
+        }
+    }
+    return size;
 }
 
 // ---------------------------------------------------------------- seeds
@@ -769,7 +793,7 @@ void diffuse(const uint8_t* pixels, size_t height, size_t width, int channels, S
 #define SMALTI_NAME(x) SMALTI_NAME_(x)
 extern const Kernels table;
 const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, plus_plus,
-                       cheapest_merges, diffuse, morton, oklab};
+                       cheapest_merges, diffuse, morton, list_used, unmorton, oklab};
 
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

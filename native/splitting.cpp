@@ -42,7 +42,7 @@ std::vector<Cell> merge_cells(const Tree& tree, int low_bit) {
         for (; i < tree.size() && (uint64_t{keys[i]} >> low_bit) == prefix &&
                (i < tree.opaque()) == solid;
              ++i) {
-            for (int d = 0; d < dims; ++d) sum[d] += tree.moments(i)[d];
+            for (int d = 0; d < dims; ++d) sum[d] += tree.moment(i, d);
             weight += tree.weights()[i];
         }
         Cell cell{};

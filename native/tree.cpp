@@ -2,6 +2,7 @@
 // whole box can be given to the one centroid that is nearest to all of it.
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "core.hpp"
 #include "morton.hpp"
@@ -21,8 +22,13 @@ Tree::Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, 
         if (!solid) opaque_ = i;
         keys_[i] = solid ? morton_rgb(color) << 8 : morton_rgba(color);
     }
-    for (size_t i = 0; i < n; ++i)
-        for (size_t d = 0; d < d_count; ++d)
+    for (size_t i = 1; i < n; ++i) {
+        const bool late = i > opaque_ && colors[i * d_count + 3] == 255;
+        if (late || (keys_[i] <= keys_[i - 1] && i != opaque_))
+            throw std::invalid_argument("colors must be distinct and in storage order");
+    }
+    for (size_t d = 0; d < d_count; ++d)
+        for (size_t i = 0; i < n; ++i)
             axes_[d * stride_ + i] = static_cast<float>(points[i * d_count + d] +
                                                         (d == 3 && i < opaque_ ? alpha_gap : 0));
     finish();
@@ -62,7 +68,7 @@ Tree::Tree(const Tree& fine, int dropped) : n_(0), opaque_(0), dims_(fine.dims_)
         for (size_t i = starts[c]; i < starts[c + 1]; ++i) {
             weights_[c] += fine.weights_[i];
             for (int d = 0; d < dims_; ++d)
-                sum[d] += fine.moments_[i * 4 + static_cast<size_t>(d)];
+                sum[d] += fine.moment(i, d);
         }
         for (int d = 0; d < dims_; ++d) {
             const double mean = static_cast<double>(sum[d]) / static_cast<double>(weights_[c]);
@@ -75,22 +81,18 @@ Tree::Tree(const Tree& fine, int dropped) : n_(0), opaque_(0), dims_(fine.dims_)
 
 // Everything that follows from coordinates, weights and keys.
 void Tree::finish() {
-    moments_.resize(n_ * 4);
     float_weights_.assign(stride_, 0.0f);
-    int64_t bits = 0;
-    for (size_t i = 0; i < n_; ++i) {
-        double length2 = 0;
-        for (int d = 0; d < dims_; ++d) {
-            const auto x = static_cast<int64_t>(axis(d)[i]);
-            bits |= x;
-            moments_[i * 4 + static_cast<size_t>(d)] = weights_[i] * x;
-            length2 += static_cast<double>(x * x);
+    for (size_t i = 0; i < n_; ++i) float_weights_[i] = static_cast<float>(weights_[i]);
+    int32_t bits = 0;
+    for (int d = 0; d < dims_; ++d) {
+        const float* x = axis(d);
+        for (size_t i = 0; i < n_; ++i) {
+            const auto whole = static_cast<int32_t>(x[i]);
+            bits |= whole;
+            second_moment_ += static_cast<double>(weights_[i]) * static_cast<double>(whole * whole);
         }
-        if (dims_ == 3) moments_[i * 4 + 3] = weights_[i];
-        second_moment_ += static_cast<double>(weights_[i]) * length2;
-        float_weights_[i] = static_cast<float>(weights_[i]);
     }
-    grain_ = bits ? static_cast<int>(bits & -bits) : 1;
+    grain_ = bits ? bits & -bits : 1;
     nodes_.reserve(n_ / 32 + 16);
     build(0, static_cast<uint32_t>(n_), 32, 1);
     list_tasks(std::max<size_t>(n_ / 64, 1024));
@@ -145,13 +147,17 @@ void Tree::measure(Node& node, uint32_t index) const noexcept {
         node.hi[d] = std::max(node.hi[d], hi);
     };
     if (node.leaf()) {
-        for (size_t i = node.begin; i < node.end; ++i) {
-            for (int d = 0; d < dims_; ++d) {
-                widen(d, axis(d)[i], axis(d)[i]);
-                node.sum[d] += moments_[i * 4 + static_cast<size_t>(d)];
+        for (int d = 0; d < dims_; ++d) {
+            const float* x = axis(d);
+            float lo = x[node.begin], hi = lo;
+            for (size_t i = node.begin; i < node.end; ++i) {
+                lo = x[i] < lo ? x[i] : lo;
+                hi = x[i] > hi ? x[i] : hi;
+                node.sum[d] += weights_[i] * static_cast<int64_t>(x[i]);
             }
-            node.weight += weights_[i];
+            widen(d, lo, hi);
         }
+        for (size_t i = node.begin; i < node.end; ++i) node.weight += weights_[i];
         float extent = static_cast<float>(grain_);
         for (int d = 0; d < dims_; ++d) extent = std::max(extent, node.hi[d] - node.lo[d]);
         node.light = static_cast<double>(node.weight) * extent < 16777216.0 * grain_;  // 2^24 grains

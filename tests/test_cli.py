@@ -4,20 +4,30 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
 
+import smalti as package
 from smalti import IndexedImage, __version__
+from smalti.cli.jobs import SUFFIXES, Naming, plan
+from smalti.cli.parameters import OF_PNGQUANT
+from smalti.cli.terminal import Bar
 from smalti.options import OPTIONS
 
 COMMAND = [sys.executable, "-m", "smalti.cli"]
+
+# The command runs in other folders, where a relative PYTHONPATH leads nowhere: without this it
+# might be another, installed smalti that is tested.
+os.environ["PYTHONPATH"] = str(Path(package.__file__).resolve().parent.parent)
 
 
 def picture(seed=1, height=48, width=64):
@@ -140,7 +150,11 @@ def test_existing_output_is_not_replaced_without_force(smalti, folder):
         (["--ext", "-tiny.png"], "a-tiny.png"),
         (["--name", "{stem}_{k}_colors.png"], "a_7_colors.png"),
         (["--name", "{name}.{format}"], "a.png.png"),
+        (["--ext", "-tiny"], "a-tiny.png"),
+        (["--ext", "x", "--format", "webp"], "ax.webp"),
+        (["--name", "{stem}_{k}"], "a_7.png"),
         (["--out-dir", "new/deep"], "new/deep/a.png"),
+        (["--out-dir", "new", "--name", "{name}"], "new/a.png"),
         (["--out-dir", "new", "--ext", "-s.png"], "new/a-s.png"),
     ],
 )
@@ -185,9 +199,9 @@ def test_few_colors_are_kept_and_said(smalti, folder):
 
 
 def test_options_reach_the_library(smalti, folder):
-    given = "--space srgb --init k-means++ --seed 5 --n-init 2 --max-iter 3 --tol 0 --threads 1 --effort lloyd"
+    given = "--space srgb --init k-means++ --seed 5 --n-init 2 --max-iter 3 --tol 0 --threads 1"
 
-    done = smalti("a.png", "--json", "-k", 6, *given.split())
+    done = smalti("a.png", "--json", "-k", 6, *given.split(), "--effort", "lloyd")
 
     report = json.loads(done.stdout)
     assert report["space"] == "srgb"
@@ -258,13 +272,31 @@ def test_preserve_keeps_the_file_times(smalti, folder):
     assert (folder / "a-smalti.png").stat().st_mtime == 1_100_000_000
 
 
-def test_show_without_a_viewer_is_no_failure(smalti, folder):
+@pytest.mark.parametrize("display", ["", ":99"])
+def test_show_without_a_viewer_is_no_failure_and_says_where_the_result_is(smalti, folder, display):
     (folder / "bin").mkdir()
+    nothing = {"PATH": str(folder / "bin"), "WAYLAND_DISPLAY": ""}
 
-    done = smalti("a.png", "--show", PATH=str(folder / "bin"))
+    done = smalti("a.png", "--show", DISPLAY=display, **nothing)
 
-    assert "no image viewer" in done.stderr
+    assert "no image viewer" in one_line(done.stderr)
+    assert "the result is in a-smalti.png" in done.stderr
     assert (folder / "a-smalti.png").exists()
+
+
+def test_verbose_and_the_report_fit_a_terminal_of_80_columns(smalti):
+    done = smalti("a.png", "-v", "--effort", "lloyd", "--explain")
+
+    assert max(map(len, (done.stdout + done.stderr).splitlines())) < 80
+
+
+def test_a_bad_input_is_told_before_an_output_that_exists(smalti, folder):
+    (folder / "text.txt").write_text("hello")
+    for name in ("text-smalti.png", "none-smalti.png"):
+        (folder / name).write_bytes(b"precious")
+
+    assert "not an image" in one_line(smalti("text.txt", code=2).stderr)
+    assert "none.png does not exist" in one_line(smalti("none.png", code=2).stderr)
 
 
 # ---------------------------------------------------------------- pngquant's spellings
@@ -277,6 +309,32 @@ def test_command_lines_of_pngquant_work(smalti, folder, start):
     smalti(*start, "12", *options.split(), "--", "a.png")
 
     assert colors_in(folder / "a-q.png") == 12
+
+
+@pytest.mark.parametrize("option", OF_PNGQUANT)
+def test_other_options_of_pngquant_are_refused_with_the_way_out(smalti, option):
+    said = one_line(smalti(f"{option}=1", "a.png", code=2).stderr)
+
+    assert said == f"smalti: smalti has no {option}; {OF_PNGQUANT[option]}\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "effort"),
+    [
+        (["--speed", "1"], "best"),
+        (["-s3"], "best"),
+        (["--speed=4"], "default"),
+        (["--speed", "7"], "default"),
+        (["--speed", "8"], "fast"),
+        (["--speed", "11"], "fast"),
+        (["--speed", "1", "--effort", "default"], "default"),
+        ([], "default"),
+    ],
+)
+def test_speed_of_pngquant_is_translated_unless_an_effort_is_given(smalti, given, effort):
+    report = json.loads(smalti("a.png", "-k", 4, "--json", *given).stdout)
+
+    assert report["effort"] == effort
 
 
 def test_a_file_with_a_number_for_a_name_is_a_file(smalti, folder):
@@ -335,7 +393,7 @@ def test_bad_standard_input_gives_no_output(smalti, stdin):
     done = smalti("-", stdin=stdin, code=2)
 
     assert done.stdout == ""
-    assert one_line(done.stderr)
+    assert one_line(done.stderr).startswith("smalti: standard input")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -469,14 +527,40 @@ def test_folders_need_recursive_and_images(smalti, folder):
     assert "no images" in one_line(smalti("-r", "empty", code=2).stderr)
 
 
-def test_two_inputs_never_share_an_output(smalti, folder):
+def test_inputs_that_would_share_an_output_keep_their_whole_names(smalti, folder):
     (folder / "a.gif").write_bytes(file_of(picture(4), "GIF"))
 
-    done = smalti("a.png", "a.gif", "--force", "--allow-larger", code=1)
+    smalti("a.png", "a.gif", "b.png", "--allow-larger", "--out-dir", "out")
+    smalti("a.png", "a.gif", "--allow-larger")
+    smalti("a.png", "a.gif", "--allow-larger", "--ext", "-q.png")
 
-    assert "already the output of a.png" in one_line(done.stderr)
-    assert "--name" in done.stderr
-    smalti("a.png", "a.gif", "--allow-larger", "--name", "{name}.png")
+    assert listing(folder / "out") == ["a.gif.png", "a.png.png", "b.png"]
+    assert {"a.gif-smalti.png", "a.png-smalti.png"} <= set(listing(folder))
+    assert {"a.gif-q.png", "a.png-q.png"} <= set(listing(folder))
+
+
+def test_a_whole_name_that_hits_another_output_makes_that_one_whole_too(folder):
+    for name in ("a.gif", "a.png.png"):
+        (folder / name).write_bytes(file_of(picture(4)))
+
+    names = [str(folder / name) for name in ("a.png", "a.gif", "a.png.png")]
+    jobs = plan(names, Naming(k=4), recursive=False).jobs
+
+    assert [Path(job.target).name for job in jobs] == [
+        "a.png-smalti.png",
+        "a.gif-smalti.png",
+        "a.png.png-smalti.png",
+    ]
+
+
+def test_inputs_that_whole_names_cannot_tell_apart_are_refused_truthfully(smalti, folder):
+    (folder / "sub").mkdir()
+    (folder / "sub/a.png").write_bytes(b"no image")
+
+    done = smalti("sub/a.png", "a.png", "--out-dir", "out", code=1)
+
+    assert "sub/a.png goes to out/a.png.png too; compress them in two runs" in done.stderr
+    assert not listing(folder / "out")
 
 
 def test_a_file_named_twice_is_compressed_once(smalti, folder):
@@ -484,6 +568,90 @@ def test_a_file_named_twice_is_compressed_once(smalti, folder):
 
     assert done.stdout.startswith("a.png → ")
     assert "files" not in done.stdout
+
+
+def test_files_left_alone_in_a_folder_are_counted(smalti, folder):
+    (folder / "tree").mkdir()
+    (folder / "a.png").rename(folder / "tree/a.png")
+    for name in ("notes.txt", "style.css", ".hidden"):
+        (folder / "tree" / name).touch()
+
+    first = smalti("-r", "tree")
+    second = smalti("-r", "tree", "-f")
+
+    assert first.stdout.splitlines()[-1] == "  2 other files left alone"
+    assert (
+        second.stdout.splitlines()[-1] == "  1 earlier result left alone; 2 other files left alone"
+    )
+
+
+def test_a_folder_without_images_says_how_many_other_files_it_has(smalti, folder):
+    (folder / "texts").mkdir()
+    (folder / "texts/notes.txt").touch()
+
+    said = one_line(smalti("-r", "texts", code=2).stderr)
+
+    assert "no images in this folder, only 1 other file" in said
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure_of_its_own(folder, monkeypatch):
+    (folder / "locked").mkdir()
+    (folder / "open").mkdir()
+    (folder / "open/c.png").write_bytes(file_of(picture()))
+    scandir = os.scandir
+
+    def guarded(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    jobs = plan([str(folder)], Naming(k=4), recursive=True).jobs
+
+    refused = [job for job in jobs if job.refusal]
+    assert [Path(job.source).name for job in refused] == ["locked"]
+    assert "cannot be read: Permission denied" in str(refused[0].refusal)
+    assert Path(jobs[-1].source).name == "c.png"
+
+
+def test_walks_take_every_suffix_that_the_help_lists(smalti, folder):
+    words = smalti("--help").stdout + smalti("compress", "--help").stdout
+    (folder / "all").mkdir()
+    for suffix in SUFFIXES:
+        assert re.search(rf"\s{re.escape(suffix)}[\s,]", words)
+        (folder / "all" / f"x{suffix.upper()}").touch()
+
+    jobs = plan([str(folder / "all")], Naming(k=4), recursive=True).jobs
+
+    assert {Path(job.source).suffix.lower() for job in jobs} == set(SUFFIXES)
+    assert ".mpo" in SUFFIXES
+
+
+def test_outputs_that_exist_are_told_in_one_line_and_listed_by_verbose(smalti, folder):
+    smalti("a.png", "b.png", "--out-dir", "out")
+
+    again = smalti("a.png", "b.png", "--out-dir", "out", code=1)
+    listed = smalti("a.png", "b.png", "--out-dir", "out", "-v", code=1)
+
+    assert (
+        one_line(again.stderr)
+        == "smalti: 2 outputs exist, out/a.png first; --force replaces them\n"
+    )
+    assert "2 exist" in again.stdout.splitlines()[-1]
+    assert [line.split()[1] for line in listed.stderr.splitlines()] == ["out/a.png", "out/b.png"]
+
+
+def test_lines_of_a_folder_run_are_short(smalti, folder):
+    (folder / "pictures").mkdir()
+    for name in ("a.png", "photo.jpg"):
+        (folder / name).rename(folder / "pictures" / name)
+
+    done = smalti("-r", "pictures", "--out-dir", "a-rather-long-name-of-an-output-folder")
+
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("pictures/a.png → a.png  ")
+    assert lines[1] == "pictures/photo.jpg → photo.jpg  kept: a palette is no smaller"
+    assert max(map(len, lines)) < 80
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the trap needs forked workers")
@@ -523,9 +691,9 @@ def test_a_worker_that_is_killed_fails_only_its_file(folder):
         (["none.png"], 2, "none.png does not exist"),
         (["bad.png"], 2, "bad.png"),
         (["cut.png"], 2, "truncated"),
-        (["a.png", "-k", "0"], 2, "--colors"),
-        (["a.png", "-k", "65537"], 2, "--colors"),
-        (["a.png", "-k", "many"], 2, "--colors"),
+        (["a.png", "-k", "0"], 2, "k must be an integer from 1 to 65,536, got 0"),
+        (["a.png", "-k", "65537"], 2, "k must be an integer from 1 to 65,536, got 65537"),
+        (["a.png", "-k", "many"], 2, "k must be an integer from 1 to 65,536, got 'many'"),
         (["0", "a.png"], 2, "k must be"),
         (["a.png", "--tol", "nan"], 2, "tol"),
         (["a.png", "--space", "lab"], 2, "--space"),
@@ -542,7 +710,20 @@ def test_a_worker_that_is_killed_fails_only_its_file(folder):
         (["a.png", "-q", "-v"], 2, "--quiet"),
         (["16", "a.png", "--ask"], 2, "--ask"),
         (["a.png", "-k", "300", "-o", "x.gif"], 2, "256"),
-        (["a.png", "--out-dir", "a.png"], 16, "a.png"),
+        (["a.png", "--out-dir", "a.png"], 16, "a.png is a file; it takes a folder"),
+        (["a.png", "-o", "."], 16, "--out-dir . writes into it"),
+        (["a.png", "-o", "/dev/null"], 16, "-o - >/dev/null writes to it"),
+        (["/dev/null"], 2, "pipe it in as -"),
+        (["a.png", "--ext", ""], 2, "--ext must not be empty"),
+        (["a.png", "--name", ""], 2, "--name must not be empty"),
+        (["a.png", "--n-init", "x"], 2, "--n-init must be an integer from 1 to 1,000, got 'x'"),
+        (["a.png", "--max-input-mib", "inf"], 2, "--max-input-mib must be a number from 0"),
+        (["a.png", "--max-megapixels", "x"], 2, "--max-megapixels must be a number"),
+        (["a.png", "--speed", "12"], 2, "--speed must be an integer from 1 to 11"),
+        (["-", "--show"], 2, "--show opens a file"),
+        (["-a.png"], 2, "-a.png looks like a flag; put -- before"),
+        (["-f.png"], 2, "-f.png looks like a flag; put -- before"),
+        (["a.png", "--max-input-mib", "0.001"], 4, "the limit of 0.001 MiB"),
     ],
 )
 def test_bad_input_is_one_line_and_the_right_code(smalti, folder, arguments, code, says):
@@ -706,6 +887,30 @@ def test_a_quick_run_draws_no_progress_bar_and_a_slow_one_does(folder):
     assert re.search(r"palette +\[#+-+\] +\d+%", slow)
 
 
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_the_progress_bar_fits_the_terminal(columns):
+    bar = Bar(100, wanted=False)
+    bar._bar = click.progressbar(length=100, file=io.StringIO())
+    bar._bar.pos, bar._bar.label = 60, "histogram"
+
+    line = bar._line(columns)
+
+    assert len(line) <= columns - 3  # room for ^C
+    assert "histogram" in line
+    assert len(line) > 30 or columns < 40
+
+
+def test_a_fully_transparent_color_has_an_empty_swatch(folder):
+    image = Image.new("RGBA", (40, 40))
+    image.paste((255, 0, 0, 255), (0, 0, 10, 10))
+    image.save(folder / "clear.png", compress_level=0)
+
+    _, shown = on_a_terminal(folder, "clear.png")
+
+    assert "□ #00000000" in shown
+    assert re.search(r"38;2;255;0;0m■\x1b\[0m #ff0000", shown)
+
+
 def test_binary_data_is_not_poured_onto_a_terminal(folder):
     code, shown = on_a_terminal(folder, "a.png", "-o", "-")
 
@@ -723,6 +928,22 @@ def test_version_and_help(smalti):
     assert smalti("--help").stdout == smalti().stdout
 
 
+def test_help_shows_ranges_rather_than_names_of_types(smalti):
+    words = smalti("compress", "--help").stdout
+
+    assert "--colors 1..65536" in words
+    assert "--seed N" in words
+    assert "RANGE" not in words
+
+
+def test_help_of_completion_keeps_its_lines(smalti):
+    lines = smalti("completion", "--help").stdout.splitlines()
+
+    for shell in ("bash", "zsh", "fish"):
+        assert any(re.match(rf"  {shell} .*smalti completion {shell}", line) for line in lines)
+    assert not any("\\b" in line or len(line) > 79 for line in lines)
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_completion_scripts_and_what_they_ask(smalti, shell):
     assert "_SMALTI_COMPLETE" in smalti("completion", shell).stdout
@@ -731,6 +952,19 @@ def test_completion_scripts_and_what_they_ask(smalti, shell):
         _SMALTI_COMPLETE="zsh_complete", COMP_WORDS="smalti compress --dit", COMP_CWORD="2"
     )
     assert "--dither" in asked.stdout
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_help_lists_every_target():
+    root = Path(__file__).parent.parent
+    targets = re.search(r"^\.PHONY: (.*)$", (root / "Makefile").read_text(), re.M)[1].split()
+
+    done = subprocess.run(
+        ["make", "-s", "-C", root, "help"], capture_output=True, text=True, check=True
+    )
+
+    for target in targets:
+        assert re.search(rf"^make {target} +\w", done.stdout, re.M), target
 
 
 def test_real_photographs_shrink_by_half(smalti, shared_data):

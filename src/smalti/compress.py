@@ -316,7 +316,7 @@ def _refuse_larger(
     if distinct > 256 and _is_lossy(source, decoded):
         advice = "; photographs belong in JPEG, WebP or AVIF"
     raise NotSmaller(
-        f"{_name(source) or 'the image'}: {k:,} colors as {kind} take {size:,} bytes, "
+        f"{_name(source) or 'the image'}: {_colors(k)} as {kind} take {size:,} bytes, "
         f"the input {before:,}{advice}; --allow-larger writes it anyway"
     )
 
@@ -366,6 +366,10 @@ def _notes(decoded: Decoded, palette: Palette, fit: Fit, k: int, hard_edged: boo
     if fit.stop_reason == "exact":
         changed = any(word in note for note in decoded.notes for word in CONVERSIONS)
         same = "identical to the converted picture" if changed or hard_edged else "pixel-identical"
-        yield f"all {palette.k:,} colors kept (k = {k:,}): {same}"
+        yield f"all {_colors(palette.k)} kept (k = {k:,}): {same}"
     if palette.k > 256:
         yield f"{palette.k:,} colors are too many for indices: stored as truecolor pixels"
+
+
+def _colors(k: int) -> str:
+    return "1 color" if k == 1 else f"{k:,} colors"

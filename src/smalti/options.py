@@ -60,7 +60,7 @@ class Option:
 
 
 def _table() -> Iterator[Option]:
-    yield Option("k", 256, "Palette size, the number of colors.", 1, MAX_K)
+    yield Option("k", 256, "Palette size, the number of colors at most.", 1, MAX_K)
     yield Option("space", "oklab", "Color space to measure distance in.", choices=("oklab", "srgb"))
     yield Option("dither", "none", "Error diffusion.", choices=("none", "floyd-steinberg"))
     yield Option(
@@ -74,14 +74,15 @@ def _table() -> Iterator[Option]:
         "n_init",
         None,
         "Runs from different seeds, of which the lowest distortion is kept "
-        "(default: 1 for splitting and k-means++, 10 for random and box).",
+        "(default: 1; 10 for effort lloyd from random or box).",
         1,
         1000,
     )
     yield Option(
         "effort",
         "default",
-        "What to spend: plain Lloyd (textbook k-means), or a search for a lower distortion.",
+        "What to spend: lloyd is plain textbook k-means; fast, default and best search for a "
+        "lower distortion, each longer than the one before.",
         choices=("lloyd", "fast", "default", "best"),
     )
     yield Option(
@@ -95,12 +96,19 @@ def _table() -> Iterator[Option]:
     yield Option(
         "tol",
         None,
-        "Stop once no centroid moves further than this, in 8-bit steps for srgb and "
-        "in Oklab units for oklab; 0 runs until nothing changes.",
+        "Stop once no centroid moves further than this: in 8-bit steps for srgb (default: 0.05), "
+        "in Oklab units for oklab (default: 0.0002); 0 runs until nothing changes.",
         0,
         integer=False,
     )
-    yield Option("seed", 0, "Seed of the random numbers; same seed, same result.", 0, 2**64 - 1)
+    yield Option(
+        "seed",
+        0,
+        "Seed of the random numbers; same seed, same result. It matters only where seeds or a "
+        "search are random: not for effort lloyd from splitting.",
+        0,
+        2**64 - 1,
+    )
     yield Option("threads", None, "Threads to use (default: all cores).", 1, 1024)
     yield Option(
         "jobs", None, "Files to work on at once, each in a process (default: all cores).", 1, 1024

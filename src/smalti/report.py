@@ -5,6 +5,8 @@ what `--json` prints. Nothing is computed here but percentages.
 """
 
 import math
+import os
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +15,18 @@ from .palette import Palette
 __all__ = ["Report"]
 
 STOP_REASONS = {
-    "converged": "nothing moved any more",
-    "tol": "movement fell below tol",
-    "max_iter": "max_iter reached",
-    "searched": "the budget of effort {effort}",
+    "converged": "until nothing moved any more",
+    "tol": "until movement fell below tol",
+    "max_iter": "stopped at max_iter",
+    "searched": "a search of effort {effort}",
 }
+
+WIDTH = 79
+"""Columns of a row; the title has as many as its file names need."""
+
+INDENT = 12
+TIED = "\N{NO-BREAK SPACE}"  # printed as a space at which no line ends
+SWATCH = 2  # columns that a terminal shows before each color
 
 
 @dataclass(frozen=True)
@@ -107,9 +116,15 @@ class Report:
         return "\n".join([self._title(), *(_row(name, text) for name, text in rows)])
 
     def summary(self) -> str:
-        """Return one line about the sizes and the error, and the notes below it."""
+        """Return one line about the size and the error, and the notes below it.
+
+        The target goes by its name, without its folder: many such lines follow each other.
+        """
         error = "pixel-identical" if math.isinf(self.psnr) else f"{self.psnr:.1f} dB"
-        line = f"{self._title()}  {self._size_text()}, {self.colors_used} colors, {error}"
+        target = os.path.basename(self.target) if self.target else f"{self.format} bytes"
+        saved = self.saved_percent
+        size = f"{self.bytes_out:,} bytes" if saved is None else _change(saved)
+        line = f"{self.source or 'image'} → {target}  {size}, {error}"
         return "\n".join([line, *(_row("note", note) for note in self.notes)])
 
     def explained(self) -> str:
@@ -127,17 +142,22 @@ class Report:
     def _size_text(self) -> str:
         if self.saved_percent is None:
             return f"{self.bytes_out:,} bytes"
-        percent = self.saved_percent
-        change = f"{abs(percent):.1f} % {'smaller' if percent >= 0 else 'larger'}"
-        return f"{self.bytes_in:,} → {self.bytes_out:,} bytes, {change}"
+        return f"{self.bytes_in:,} → {self.bytes_out:,} bytes, {_change(self.saved_percent)}"
 
     def _palette_text(self) -> str:
-        shown = [
+        """Return as many colors as fit on the line, and how many there are besides."""
+        text = ""
+        colors = [
             color if share is None else f"{color} {100 * share:.1f} %"
             for color, share in _swatches(self.palette)[:5]
         ]
-        rest = self.colors_used - len(shown)
-        return "  ".join(shown) + (f"  and {rest:,} more" if rest else "")
+        for shown in range(1, len(colors) + 1):
+            rest = self.colors_used - shown
+            longer = "  ".join(colors[:shown]) + (f"  and {rest:,} more" if rest else "")
+            if INDENT + len(longer) + SWATCH * shown > WIDTH and text:
+                break
+            text = longer
+        return text
 
     def _error_text(self) -> str:
         if math.isinf(self.psnr):
@@ -149,11 +169,13 @@ class Report:
 
     def _iterations_text(self) -> str:
         reason = STOP_REASONS[self.stop_reason].format(effort=self.effort)
-        return f"{_plural(self.iterations, 'iteration')}: {reason}"
+        return f"{_plural(self.iterations, 'iteration')}, {reason}"
 
     def _time_text(self) -> str:
-        stages = ", ".join(f"{name} {ms:.0f}" for name, ms in self.milliseconds.items())
-        return f"{sum(self.milliseconds.values()):.0f} ms: {stages}"
+        """Return the sum and the stages that took at least a millisecond."""
+        stages = [f"{name}{TIED}{ms:.0f}" for name, ms in self.milliseconds.items() if round(ms)]
+        total = f"{sum(self.milliseconds.values()):.0f} ms"
+        return f"{total}: {', '.join(stages)}" if stages else total
 
 
 def _swatches(palette: Palette) -> list[tuple[str, float | None]]:
@@ -165,7 +187,17 @@ def _swatches(palette: Palette) -> list[tuple[str, float | None]]:
 
 
 def _row(name: str, text: str) -> str:
-    return f"  {name:<10}{text}"
+    """Return a row, continued below its text where it is too long for one line."""
+    first = f"  {name:<{INDENT - 2}}"
+    width = WIDTH - INDENT
+    lines = [text]
+    if len(text) > width:
+        lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return first + f"\n{' ' * INDENT}".join(lines).replace(TIED, " ")
+
+
+def _change(percent: float) -> str:
+    return f"{abs(percent):.1f} % {'smaller' if percent >= 0 else 'larger'}"
 
 
 def _plural(number: int, noun: str) -> str:

@@ -52,16 +52,17 @@ def smalti() -> None:
 smalti.add_command(compress)
 
 
-@smalti.command()
+@smalti.command(
+    help="Print the script that lets a shell complete smalti's options.\n\n"
+    "Add one line to the shell's start-up file:\n\n"
+    "\b\n"  # click keeps the lines of this block as they are
+    'bash  ~/.bashrc                    eval "$(smalti completion bash)"\n'
+    'zsh   ~/.zshrc                     eval "$(smalti completion zsh)"\n'
+    "fish  ~/.config/fish/config.fish   smalti completion fish | source\n"
+)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    r"""Print the completion script of a shell.
-
-    \b
-    bash  eval "$(smalti completion bash)"         in ~/.bashrc
-    zsh   eval "$(smalti completion zsh)"          in ~/.zshrc
-    fish  smalti completion fish | source          in ~/.config/fish/config.fish
-    """
+    """Print the completion script of a shell."""
     from click.shell_completion import get_completion_class
 
     script = get_completion_class(shell)

@@ -1,53 +1,28 @@
 """The flags of `smalti compress`, and their translation into jobs and library options."""
 
 import os
+import stat
 import sys
-from collections.abc import Callable
 from typing import Any, TextIO
 
 import click
 
 from ..decode import Limits
-from ..options import OPTIONS, check
+from ..errors import CannotWrite
+from ..files import shown
+from ..options import OPTIONS, Option, check
 from . import jobs
+from .parameters import Command, came_from_user, flag, knob
 from .run import Settings, run
 
 __all__ = ["compress"]
 
 ASK_DEFAULT = 16  # what the tutorials ask for
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def knob(name: str, *flags: str) -> Decorator:
-    """Return the click option for one row of the library's table of options."""
-    option = OPTIONS[name]
-    kind: click.ParamType[Any]
-    if option.choices:
-        kind = click.Choice(option.choices)
-    elif option.integer:
-        kind = click.IntRange(
-            None if option.low is None else int(option.low),
-            None if option.high is None else int(option.high),
-        )
-    else:
-        kind = click.FloatRange(option.low, option.high)
-    return click.option(
-        *(flags or (f"--{name.replace('_', '-')}",)),
-        name,
-        type=kind,
-        default=option.default,
-        show_default=option.default is not None,
-        help=option.help,
-    )
-
-
-def flag(*names: str, help: str) -> Decorator:  # noqa: A002
-    """Return a click option that is on or off."""
-    return click.option(*names, is_flag=True, help=help)
+LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where numbers overflow
 
 
 @click.command(
+    cls=Command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 1 some of several files failed; 2 usage or unreadable input; "
     "4 refused by a limit; 15 output exists (see --force); 16 cannot write; 98 not smaller; "
@@ -67,6 +42,17 @@ def flag(*names: str, help: str) -> Decorator:  # noqa: A002
 @knob("dither")
 @flag("--nofs", help="The same as --dither none (pngquant).")
 @knob("effort")
+@knob(
+    Option(
+        "speed",
+        None,
+        "pngquant's word for --effort: 1-3 are best, 4-7 default, 8-11 fast; --effort wins.",
+        1,
+        11,
+    ),
+    "-s",
+    "--speed",
+)
 @knob("init")
 @knob("n_init")
 @knob("max_iter")
@@ -74,21 +60,18 @@ def flag(*names: str, help: str) -> Decorator:  # noqa: A002
 @knob("seed")
 @knob("icc")
 @flag("--allow-larger", help="Write the result even if it is not smaller than the input.")
-@click.option(
-    "--max-megapixels",
-    type=click.FloatRange(min=0),
-    default=Limits.megapixels,
-    show_default=True,
-    help="Refuse larger pictures, before decoding them.",
+@knob(
+    Option(
+        "max_megapixels",
+        Limits.megapixels,
+        "Refuse larger pictures, before decoding them.",
+        0,
+        LARGEST,
+        integer=False,
+    )
 )
-@click.option(
-    "--max-input-mib",
-    type=click.FloatRange(min=0),
-    default=Limits.input_mib,
-    show_default=True,
-    help="Refuse larger files.",
-)
-@flag("--preserve", help="Keep the file times and the density (dpi).")
+@knob(Option("max_input_mib", Limits.input_mib, "Refuse larger files.", 0, LARGEST, integer=False))
+@flag("--preserve", help="Keep the file times and the density (dpi). Other metadata is dropped.")
 @knob("threads")
 @knob("jobs", "-j", "--jobs")
 @flag("--json", help="Report as JSON, one object per line and input.")
@@ -97,31 +80,38 @@ def flag(*names: str, help: str) -> Decorator:  # noqa: A002
 @flag("-v", "--verbose", help="Print the iterations of k-means, and full reports.")
 @flag("-q", "--quiet", help="Print errors only.")
 @flag("--debug", help="Print the traceback of errors.")
-@click.option(
-    "-s",
-    "--speed",
-    type=click.IntRange(1, 11),
-    help="Accepted for pngquant's sake; without effect until there are levels of effort.",
-)
 @flag("--strip", help="Accepted for pngquant's sake: metadata is left out anyway.")
 @flag("--skip-if-larger", help="Accepted for pngquant's sake: it is always so.")
 def compress(**given: Any) -> int:
-    """Write each image as a palette image of at most K colors.
+    """Write each image as a palette image of at most K colors (default: 256).
+
+    Reads PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF, whatever the file is called. Writes PNG, or
+    WebP or GIF if --format or the output's name says so. Standard input is -, and then standard
+    output is the default.
 
     photo.jpg becomes photo-smalti.png beside it, or what -o, --ext, --name or --out-dir say
-    (with --out-dir, names stay: sub/photo.jpg becomes FOLDER/sub/photo.png). A result that
-    would be no smaller than its input is not written: exit code 98, or with --out-dir the
-    original is copied and counted as kept, or on standard output the original goes through.
-    Standard input is -, and then standard output is the default.
+    (with --out-dir, names stay: sub/photo.jpg becomes FOLDER/sub/photo.png). Inputs of one run
+    that would share an output keep their whole names: logo.gif and logo.png become logo.gif.png
+    and logo.png.png.
 
-    Without -k or --ask, palettes have 256 colors. Lines that pngquant takes work: a number
-    before the files is K, and --ext, --force, --nofs, --output mean what they mean there.
+    A result that is no smaller than its input is not written: exit code 98. With --out-dir the
+    original is copied and counted as kept; on standard output it goes through, with exit code 98.
+
+    In folders, -r takes .png .jpg .jpeg .mpo .webp .gif .bmp .tif .tiff .avif, and leaves hidden
+    entries, the output folder and its own earlier results (*-smalti.*) alone.
+
+    Of pngquant's command lines, these words work: a number of colors before the files, --ext,
+    --force, --output, --nofs, --speed, --strip, --skip-if-larger, --verbose. Unlike pngquant,
+    smalti dithers only when asked to.
     """
     sources, k = _number_first(list(given["sources"]), given["k"])
     _refuse_contradictions(sources, given)
+    _refuse_places(given["output"], given["out_dir"])
     to_standard = given["output"] == "-" or (given["output"] is None and sources == ["-"])
     if to_standard and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; redirect it, or use -o FILE")
+    if to_standard and given["show"]:
+        raise click.UsageError("--show opens a file; -o names it")
     if given["ask"]:
         k = _ask(sys.stderr if to_standard or given["json"] else sys.stdout)
     settings = _settings(given, k)
@@ -133,18 +123,13 @@ def _number_first(sources: list[str], k: int) -> tuple[list[str], int]:
     first = sources[0] if sources else ""
     if not (first.isascii() and first.isdigit()) or os.path.exists(first):
         return sources, k
-    if _came_from_user("k"):
+    if came_from_user("k"):
         raise click.UsageError(f"the number of colors is given twice: {first} and {k}")
     return sources[1:], int(check("k", int(first)))
 
 
-def _came_from_user(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
-
-
 def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
-    k_given = _came_from_user("k") or len(sources) < len(given["sources"])
+    k_given = came_from_user("k") or len(sources) < len(given["sources"])
     named = [flag for flag in ("output", "ext", "name") if given[flag] is not None]
     several = len(sources) > 1 or any(os.path.isdir(source) for source in sources)
     problems = (
@@ -160,12 +145,27 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
             "-" in sources and (given["out_dir"] or given["ext"] or given["name"]),
             "standard input has no name to derive another from; -o names the output",
         ),
+        (given["ext"] == "", "--ext must not be empty; -small.png is an example"),
+        (given["name"] == "", "--name must not be empty; '{stem}_{k}.png' is an example"),
         (given["show"] and several, "--show is for one input"),
         (given["quiet"] and given["verbose"], "--quiet and --verbose exclude each other"),
     )
     for wrong, sentence in problems:
         if wrong:
             raise click.UsageError(sentence)
+
+
+def _refuse_places(output: str | None, out_dir: str | None) -> None:
+    """Refuse an output that is a folder or a device, and an output folder that is a file."""
+    if out_dir and os.path.exists(out_dir) and not os.path.isdir(out_dir):
+        raise CannotWrite(f"--out-dir {shown(out_dir)} is a file; it takes a folder")
+    if output and output != "-" and os.path.exists(output):
+        if os.path.isdir(output):
+            name = shown(output)
+            raise CannotWrite(f"-o {name} is a folder; --out-dir {name} writes into it")
+        if not stat.S_ISREG(os.stat(output).st_mode):
+            name = shown(output)
+            raise CannotWrite(f"-o {name} is not a regular file; -o - >{name} writes to it")
 
 
 def _ask(stream: TextIO) -> int:
@@ -199,6 +199,8 @@ def _settings(given: dict[str, Any], k: int) -> Settings:
     """Return what every job has in common."""
     passed_on = "format space dither effort init n_init max_iter tol seed icc allow_larger preserve"
     options = {name: given[name] for name in passed_on.split()}
+    if given["speed"] and not came_from_user("effort"):
+        options["effort"] = _effort(given["speed"])
     options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}
     options["limits"] = Limits(given["max_megapixels"], given["max_input_mib"])
     return Settings(
@@ -211,3 +213,10 @@ def _settings(given: dict[str, Any], k: int) -> Settings:
         quiet=given["quiet"],
         debug=given["debug"],
     )
+
+
+def _effort(speed: int) -> str:
+    """Return the effort that comes closest to a speed of pngquant."""
+    if speed <= 3:
+        return "best"
+    return "default" if speed <= 7 else "fast"

@@ -5,6 +5,8 @@ the original went where it belongs), or failed. Outcomes are plain values that
 travel between processes, and are told in the order of the inputs.
 """
 
+import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +18,12 @@ from typing import Any
 from ..compress import Report
 from ..compress import compress as library_compress
 from ..decode import Limits
-from ..errors import BadImage, CannotWrite, LimitExceeded, NotSmaller, SmaltiError
+from ..errors import BadImage, CannotWrite, LimitExceeded, NotSmaller, OutputExists, SmaltiError
 from ..files import check_writable, shown, write_atomic
+from ..headers import sniff
 from ..kmeans import Step
-from .jobs import STANDARD, Job
+from ..sources import read_source
+from .jobs import STANDARD, Job, Plan
 from .terminal import Bar, blame, complain, paint, say, tell
 
 __all__ = ["Settings", "run"]
@@ -57,16 +61,22 @@ class Outcome:
     steps: list[str] = field(default_factory=list)  # lines of --verbose
     trace: str = ""  # of --debug
 
+    @property
+    def refused_as_existing(self) -> bool:
+        """Whether all that stood in the way was an output of an earlier run."""
+        return self.exit_code == OutputExists.exit_code and not self.job.refusal
 
-def run(jobs: Sequence[Job], settings: Settings) -> int:
+
+def run(plan: Plan, settings: Settings) -> int:
     """Do all jobs, tell about each, and return the exit code."""
-    if len(jobs) == 1:
-        outcome = _alone(jobs[0], settings)
-        _tell(outcome, settings, single=True)
-        if settings.show and outcome.report:
-            _show(outcome)
-        return outcome.exit_code
-    return _many(jobs, settings)
+    first = plan.jobs[0]
+    if len(plan.jobs) > 1 or (plan.walked and not first.refusal):
+        return _many(plan, settings)
+    outcome = _alone(first, settings)
+    _tell(outcome, settings, single=True)
+    if settings.show and outcome.report:
+        _show(outcome)
+    return outcome.exit_code
 
 
 # ---------------------------------------------------------------- one job
@@ -91,21 +101,41 @@ def perform(
         report = library_compress(
             source, job.target, **settings.options, progress=on_step, on_stage=on_stage
         )
-        name = "standard input" if job.source == STANDARD else report.source
-        report = replace(report, source=name, data=None)
+        report = replace(report, data=None)
         sizes = (report.bytes_in or 0, report.bytes_out)
         return Outcome(job, "compressed", 0, "", report, *sizes)
     except NotSmaller as error:
         return _not_smaller(job, source, settings, error)
+    except OutputExists as error:
+        return _failed(job, _first_of_all(source, settings.options["limits"]) or error, settings)
     except Exception as error:
         return _failed(job, error, settings)
 
 
-def _standard_input(limits: Limits) -> bytes:
+class _StandardInput(io.BytesIO):
+    """What came in from standard input, with a name for messages."""
+
+    name = "standard input"
+
+
+def _standard_input(limits: Limits) -> _StandardInput:
     """Return standard input, or as much as shows that it is over the limit."""
     if sys.stdin is None:
         raise BadImage("standard input is closed; name a file instead of -")
-    return sys.stdin.buffer.read(int(limits.input_mib * 2**20) + 1)
+    return _StandardInput(sys.stdin.buffer.read(int(limits.input_mib * 2**20) + 1))
+
+
+def _first_of_all(source: Any, limits: Limits) -> SmaltiError | None:
+    """Return what is wrong with the input: it matters more than that its output exists."""
+    try:
+        data, name = read_source(source, int(limits.input_mib * 2**20))
+    except SmaltiError as error:
+        return error
+    try:
+        sniff(data)
+    except BadImage as error:
+        return BadImage(f"{name}: {error}")
+    return None
 
 
 def _make_folder(folder: Path) -> None:
@@ -120,7 +150,8 @@ def _not_smaller(job: Job, source: Any, settings: Settings, error: NotSmaller) -
     if not job.copy_to and job.target != STANDARD:
         return _failed(job, error, settings)
     try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        standard = isinstance(source, _StandardInput)
+        data = source.getvalue() if standard else Path(source).read_bytes()
         if job.copy_to:
             _copy(data, job, settings.options)
         else:
@@ -182,29 +213,31 @@ def _alone(job: Job, settings: Settings) -> Outcome:
 
 
 def _step_line(step: Step) -> str:
-    moved = "" if step.moved is None else f"  moved {step.moved:>11,} pixels"
+    moved = "" if step.moved is None else f"  moved {step.moved:>9,}"
     return (
-        f"iteration {step.iteration:>4}  distortion {step.distortion:<12.6g}"
-        f"  largest shift {step.shift:<12.6g}{moved}"
-    )
+        f"iteration {step.iteration:>3}  distortion {step.distortion:<11.6g}"
+        f"  largest shift {step.shift:<8.3g}{moved}"
+    ).rstrip()
 
 
 # ---------------------------------------------------------------- many jobs
 
 
-def _many(jobs: Sequence[Job], settings: Settings) -> int:
+def _many(plan: Plan, settings: Settings) -> int:
     """Do several jobs, on several cores; return 0 or `SOME_FAILED`."""
     started = time.perf_counter()
     outcomes = []
-    with Bar(len(jobs), wanted=not settings.quiet) as bar:
+    with Bar(len(plan.jobs), wanted=not settings.quiet) as bar:
         bar.move(0, "compressing")
-        for outcome in _outcomes(jobs, settings):
+        for outcome in _outcomes(plan.jobs, settings):
             outcomes.append(replace(outcome, report=None))
             bar.erase()
             _tell(outcome, settings, single=False)
             bar.move(len(outcomes), "compressing")
+    if not settings.verbose:
+        _tell_existing([outcome for outcome in outcomes if outcome.refused_as_existing])
     if not settings.json and not settings.quiet:
-        say(_total_line(outcomes, time.perf_counter() - started))
+        say(_total(outcomes, plan, time.perf_counter() - started))
     return SOME_FAILED if any(outcome.exit_code for outcome in outcomes) else 0
 
 
@@ -237,20 +270,37 @@ def _lost(job: Job, settings: Settings) -> Outcome:
     return _failed(job, LimitExceeded(f"{shown(job.source)}: {message}"), settings)
 
 
-def _total_line(outcomes: Sequence[Outcome], seconds: float) -> str:
+def _tell_existing(outcomes: Sequence[Outcome]) -> None:
+    """Say once for all of them that outputs exist."""
+    if len(outcomes) == 1:
+        complain(outcomes[0].message)
+    elif outcomes:
+        first = shown(outcomes[0].job.target)
+        complain(f"{len(outcomes):,} outputs exist, {first} first; --force replaces them")
+
+
+def _total(outcomes: Sequence[Outcome], plan: Plan, seconds: float) -> str:
+    """Return a line about all files that were compressed, and one about all others."""
     done = [outcome for outcome in outcomes if outcome.status != "failed"]
-    kept = sum(outcome.status == "kept" for outcome in outcomes)
     before, after = (sum(o.bytes_in for o in done), sum(o.bytes_out for o in done))
-    parts = [f"{len(outcomes):,} files"]
+    total = _counted(len(outcomes), "file")
     if before:
         percent = 100 * (1 - after / before)
         change = f"{abs(percent):.1f} % {'smaller' if percent >= 0 else 'larger'}"
-        parts[0] += f": {before:,} → {after:,} bytes, {change}"
+        total += f": {before:,} → {after:,} bytes, {change}"
+    kept = sum(outcome.status == "kept" for outcome in outcomes)
+    exist = sum(outcome.refused_as_existing for outcome in outcomes)
     larger = sum(outcome.exit_code == NotSmaller.exit_code for outcome in outcomes)
-    failed = len(outcomes) - len(done) - larger
-    counts = ((kept, "kept"), (larger, "not smaller"), (failed, "failed"))
-    parts += [f"{number:,} {word}" for number, word in counts if number]
-    return f"{'; '.join(parts)}; {seconds:.1f} s"
+    failed = len(outcomes) - len(done) - larger - exist
+    counts = ((kept, "kept"), (exist, "exist"), (larger, "not smaller"), (failed, "failed"))
+    rest = [f"{number:,} {word}" for number, word in counts if number]
+    left = ((plan.earlier, "earlier result"), (plan.others, "other file"))
+    rest += [f"{_counted(number, noun)} left alone" for number, noun in left if number]
+    return f"{total}, {seconds:.1f} s" + (f"\n  {'; '.join(rest)}" if rest else "")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 # ---------------------------------------------------------------- telling
@@ -263,11 +313,12 @@ def _tell(outcome: Outcome, settings: Settings, *, single: bool) -> None:
     if outcome.status == "failed":
         if outcome.trace:
             tell(outcome.trace.rstrip())
-        complain(outcome.message)
+        if single or settings.verbose or not outcome.refused_as_existing:
+            complain(outcome.message)
     if settings.json:
         _print_for(outcome, _as_json(outcome))
     elif outcome.status == "kept" and not settings.quiet:
-        _print_for(outcome, _kept_line(outcome))
+        _print_for(outcome, _kept_line(outcome, single=single))
     elif outcome.report and not settings.quiet:
         _print_for(outcome, _text(outcome.report, settings, full=single or settings.verbose))
 
@@ -283,8 +334,12 @@ def _text(report: Report, settings: Settings, *, full: bool) -> str:
     return f"{text}\n{report.explained()}" if settings.explain else text
 
 
-def _kept_line(outcome: Outcome) -> str:
-    where = f"copied to {shown(outcome.job.copy_to)}" if outcome.job.copy_to else "passed through"
+def _kept_line(outcome: Outcome, *, single: bool) -> str:
+    job = outcome.job
+    if job.copy_to and not single:
+        names = f"{shown(job.source)} → {shown(os.path.basename(job.copy_to))}"
+        return f"{names}  kept: a palette is no smaller"
+    where = f"copied to {shown(job.copy_to)}" if job.copy_to else "passed through"
     return f"{outcome.message}; the original was {where}"
 
 
@@ -306,7 +361,11 @@ def _show(outcome: Outcome) -> None:
     """Open the original beside the result; that there is no viewer is no failure."""
     from ..indexed import IndexedImage
 
+    where = f"the result is in {shown(outcome.job.target)}"
+    if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        complain(f"no display and so no image viewer was found here; {where}")
+        return
     try:
         IndexedImage.load(outcome.job.target).show(outcome.job.source)
     except SmaltiError as error:
-        complain(str(error))
+        complain(f"{str(error).partition(';')[0]}; {where}")

@@ -24,6 +24,9 @@ BUG = 70  # EX_SOFTWARE of sysexits.h
 
 BAR_AFTER = 1.0  # seconds; shorter runs draw nothing
 BAR_EVERY = 0.2
+BAR_WIDTH = 36  # characters between the brackets, where the terminal has room for them
+CARET_C = 3  # columns: the terminal writes ^C behind the bar, and the cursor stands behind that
+USUAL_COLUMNS = 80  # of a terminal that does not say
 BLOCKING_AFTER = 0.25  # compressing takes at least three times as long as all before it
 ERASE_LINE = "\r\x1b[K"
 
@@ -94,7 +97,7 @@ def paint(text: str, stream: TextIO) -> str:
     title, _, rest = text.partition("\n")
     if not rest or not _colorful(stream):
         return text
-    swatches = re.sub(r"#([0-9a-f]{6})(?:[0-9a-f]{2})?\b", _swatch, rest)
+    swatches = re.sub(r"#([0-9a-f]{6})([0-9a-f]{2})?\b", _swatch, rest)
     return f"{click.style(title, bold=True)}\n{swatches}"
 
 
@@ -104,6 +107,8 @@ def _colorful(stream: TextIO) -> bool:
 
 
 def _swatch(match: re.Match[str]) -> str:
+    if match[2] == "00":  # fully transparent: there is no color to show
+        return f"□ {match[0]}"
     red, green, blue = bytes.fromhex(match[1])
     return f"{click.style('■', fg=(red, green, blue))} {match[0]}"
 
@@ -172,8 +177,23 @@ class Bar:
             self._over.wait(BAR_EVERY)
 
     def _draw(self) -> None:
-        line = self._bar.format_progress_line()
+        line = self._line(_columns(sys.stderr))
         if line != self._drawn:
             sys.stderr.write(ERASE_LINE + line)
             sys.stderr.flush()
             self._drawn = line
+
+    def _line(self, columns: int) -> str:
+        """Return the bar, short enough for one line: a longer one could not be erased."""
+        self._bar.width = 0
+        rest = len(self._bar.format_progress_line())
+        room = columns - CARET_C
+        self._bar.width = max(0, min(BAR_WIDTH, room - rest))
+        return self._bar.format_progress_line()[:room]
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS
+    except OSError:
+        return USUAL_COLUMNS

@@ -12,6 +12,7 @@ import argparse
 import csv
 import hashlib
 import itertools
+import json
 import os
 import platform
 import shutil
@@ -174,15 +175,35 @@ def command(data: Path) -> None:
 
 
 def startup(data: Path) -> None:
-    """What starting costs before any pixel is touched."""
+    """What starting costs before any pixel is touched, and where one file's time goes."""
 
-    def best(*arguments: str) -> float:
+    def typical(*arguments: str) -> float:
         return median(run_wall([*arguments]) for _ in range(15)) * 1e3
 
-    numpy = best(sys.executable, "-c", "import numpy")
-    library = best(sys.executable, "-c", "import numpy, smalti")
-    say(f"import smalti: {library - numpy:.0f} ms over import numpy ({numpy:.0f} ms) (wall)")
-    say(f"smalti --version: {best(*SMALTI, '--version'):.0f} ms (wall)")
+    python = typical(sys.executable, "-c", "pass")
+    numpy = typical(sys.executable, "-c", "import numpy")
+    library = typical(sys.executable, "-c", "import numpy, smalti")
+    say(f"import smalti: {library - numpy:.0f} ms over import numpy (wall, medians)")
+    say(f"smalti --version: {typical(*SMALTI, '--version'):.0f} ms")
+    file = str(data / "kodak" / "kodim01.png")
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [
+            *SMALTI,
+            "compress",
+            file,
+            "-k",
+            "256",
+            "--json",
+            "-f",
+            "-o",
+            f"{folder}/o.png",
+        ]
+        whole = typical(*arguments)
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    stages = json.loads(done.stdout)["milliseconds"]
+    inside = ", ".join(f"{name} {ms:.0f}" for name, ms in stages.items() if ms >= 0.5)
+    say(f"one file, k = 256: {whole:.0f} ms: {inside}; the rest is Python ({python:.0f}), numpy")
+    say(f"  ({numpy - python:.0f}, less without its threads), smalti and the command line")
 
 
 def digest(image: np.ndarray, threads: int) -> str:

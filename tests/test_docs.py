@@ -116,3 +116,10 @@ def test_help_is_printed_by_the_command_itself():
 
     for name in OPTIONS:
         assert FLAGS.get(name, f"--{name.replace('_', '-')}") in done.stdout
+
+
+def test_the_sizes_in_the_readme_are_those_of_its_pictures():
+    text = (ROOT / "README.md").read_text()
+
+    for picture in ("examples/demo.png", "docs/images/demo-64-colors.png"):
+        assert f"{(ROOT / picture).stat().st_size:,} bytes" in text, picture

@@ -8,7 +8,7 @@ from pictures import SPACES, draw, images
 
 import smalti
 from smalti import BadOption, Histogram, Palette, build_palette, color, quantize, reference
-from smalti.palette import DEFAULT_TOL, Settings, fit_palette
+from smalti.fit import DEFAULT_TOL, Settings, fit_palette
 
 METHODS = ("splitting", "k-means++", "random", "box")
 

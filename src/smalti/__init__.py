@@ -27,11 +27,12 @@ from .errors import (
     OutputExists,
     SmaltiError,
 )
+from .fit import Fit
 from .histogram import Histogram
 from .image import from_float, from_uint16
 from .indexed import IndexedImage
 from .kmeans import Step
-from .palette import Fit, Palette
+from .palette import Palette
 from .quantize import apply_palette, build_palette, quantize, steps
 
 __version__ = "0.1.0"

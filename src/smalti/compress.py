@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from . import anatomy, files, metrics, options, pixels, profiles
 from .decode import Decoded, Limits
 from .errors import BadOption, CannotWrite, NotSmaller
+from .fit import Fit, Settings, fit_palette
 from .histogram import Histogram, map_labels
 from .indexed import FORMATS, IndexedImage
 from .kmeans import Step
 from .load import load_with_notes
-from .palette import Fit, Palette, Settings, fit_palette
+from .palette import Palette
 from .quantize import apply_palette
 from .report import Report
 

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from . import dither as dithering
 from . import histogram as histograms
+from .fit import Settings, fit_palette
+from .fit import steps as fit_steps
 from .histogram import Histogram
 from .image import Image
 from .indexed import IndexedImage
 from .kmeans import Step
 from .load import load
 from .options import check
-from .palette import Palette, Settings, fit_palette
-from .palette import steps as palette_steps
+from .palette import Palette
 from .remap import Remapper
 
 __all__ = ["apply_palette", "build_palette", "quantize", "steps"]
@@ -87,7 +88,7 @@ def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iter
     [16, 1, 0]
     """
     settings = Settings.of(k, **{"effort": "lloyd", **options})
-    return palette_steps(_histogram(source, channels, settings.threads), settings)
+    return fit_steps(_histogram(source, channels, settings.threads), settings)
 
 
 def apply_palette(

@@ -1,0 +1,397 @@
+"""Fitting: from a histogram to the 8-bit colors that a file stores.
+
+    Histogram -> points -> seeds -> search -> k-means -> round -> recover -> settle -> [Palette]
+
+The only place where color and clustering meet. After rounding, `settle` makes
+the promise good that every entry is distinct and used: twins and unused entries
+give way to the colors that were served worst.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, color, kmeans, search, seeds
+from .errors import BadOption
+from .histogram import Histogram
+from .kmeans import Step
+from .options import check
+from .palette import Palette
+from .remap import Remapper
+
+__all__ = ["Fit", "Settings", "fit_palette", "steps"]
+
+LLOYD_ITERATIONS = 100
+"""Default of max_iter where Lloyd's algorithm is all there is."""
+
+RECOVERY = {"lloyd": 0, "fast": 1, "default": 3, "best": 20}
+"""Rounds of recovering what rounding to 8 bits lost; plain Lloyd's result is rounded and left."""
+
+CLOSING_ITERATIONS = 2
+"""Default of max_iter after a search."""
+
+ALPHA_GAP = 16383
+"""Added to the alpha coordinate of opaque colors, so that no cluster mixes them with others."""
+
+DEFAULT_TOL = {"srgb": 0.05, "oklab": 0.0002}
+"""Largest shift at which the distortion has settled to about a thousandth."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of palette building, checked. Meanings and ranges are in `options.py`."""
+
+    k: int
+    space: str = "oklab"
+    effort: str = "default"
+    init: Any = "splitting"
+    n_init: int = 1
+    max_iter: int = CLOSING_ITERATIONS
+    tol: float = 0.0
+    seed: int = 0
+    threads: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        k: int,
+        *,
+        space: str = "oklab",
+        effort: str = "default",
+        init: Any = "splitting",
+        n_init: int | None = None,
+        max_iter: int | None = None,
+        tol: float | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> "Settings":
+        """Check the options and fill in defaults; raises BadOption."""
+        check("space", space)
+        check("effort", effort)
+        own = not isinstance(init, str)
+        if own:  # given places are where to start, not a hint to search from
+            effort = "lloyd"
+        if not own:
+            check("init", init)
+        lloyd = effort == "lloyd"
+        if n_init is None:
+            n_init = seeds.RESTARTS[init] if lloyd and not own else 1
+        if max_iter is None:
+            max_iter = LLOYD_ITERATIONS if lloyd else CLOSING_ITERATIONS
+        return cls(
+            k=check("k", k),
+            space=space,
+            effort=effort,
+            init=np.asarray(init) if own else init,
+            n_init=check("n_init", n_init),
+            max_iter=check("max_iter", max_iter),
+            tol=DEFAULT_TOL[space] if tol is None else check("tol", tol),
+            seed=check("seed", seed),
+            threads=check("threads", _cores() if threads is None else threads),
+        )
+
+
+def _cores() -> int:
+    import os
+
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, min(1024, len(os.sched_getaffinity(0))))
+    return max(1, min(1024, os.cpu_count() or 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What k-means did to find a palette."""
+
+    distinct_colors: int
+    effort: str
+    iterations: int
+    """Of Lloyd's algorithm, in the run that was kept; those of the search included."""
+    stop_reason: str
+    """"converged" (nothing moved any more), "tol", "max_iter", "exact" (every color kept), or
+    "searched" (the effort's budget was spent)."""
+    distortion: float
+    """Mean squared distance to the unrounded centroids, in units of the space."""
+    centroids: NDArray[np.float32]
+    """(k, 3|4), unrounded, in units of the space; alpha premultiplied."""
+    space: str
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    """Wall time of the stages: histogram, palette, map."""
+
+
+class Problem:
+    """One clustering task: the visible colors of a histogram as points of a working space.
+
+    A fully transparent color gets an entry of its own beforehand and takes no part, unless the
+    palette has room for one color only.
+    """
+
+    def __init__(self, histogram: Histogram, settings: Settings) -> None:
+        colors, counts = histogram.stored_colors, histogram.stored_counts
+        clear = colors[:, 3] == 0 if colors.shape[1] == 4 else np.zeros(len(colors), bool)
+        self.transparent = bool(clear.any()) and settings.k > 1
+        if self.transparent:
+            colors, counts = np.ascontiguousarray(colors[~clear]), counts[~clear]
+        if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
+            counts = counts // np.gcd.reduce(counts)
+        self.colors, self.counts, self.settings = colors, counts, settings
+        self.k = settings.k - self.transparent
+        self.by_share = isinstance(settings.init, str)  # the user's own centroids keep their order
+        self.unit = color.UNITS[settings.space]
+        points = color.to_points(colors, settings.space)
+        self.tree = _core.make_tree(colors, points, counts, ALPHA_GAP)
+
+    def seeds(self, run: int) -> NDArray[np.float32]:
+        """Starting centroids of the given run, in fixed point."""
+        settings = self.settings
+        if not isinstance(settings.init, str):
+            return self._own_seeds(settings.init)
+        # Splitting gives one answer only; further runs start from random ones.
+        init = "k-means++" if run and settings.init == "splitting" else settings.init
+        return seeds.make(self.tree, self.k, init, (settings.seed + run) % 2**64)
+
+    def _own_seeds(self, given: NDArray[Any]) -> NDArray[np.float32]:
+        dims = self.colors.shape[1]
+        if given.ndim != 2 or given.shape[1] not in (3, dims) or given.dtype.kind not in "uif":
+            raise BadOption(
+                f"init must name a method or be an array of shape (k, {dims}), got {given.shape}"
+            )
+        if given.dtype.kind == "f" and not np.isfinite(given).all():
+            raise BadOption("init must be finite numbers, got NaN or infinity")
+        if given.dtype.kind != "f" and (given.min() < 0 or given.max() > 255):
+            raise BadOption("init must be colors in 0..255, or floats in the working space")
+        if given.dtype.kind == "f" and self.settings.space == "oklab" and np.abs(given).max() > 2:
+            raise BadOption(
+                f"init has floats up to {given.max():g}, but Oklab's run from -1 to 1; for colors "
+                'in 0..255 pass integers, or space="srgb"'
+            )
+        full = 1.0 if self.settings.space == "oklab" and given.dtype.kind == "f" else 255
+        if given.shape[1] < dims:
+            given = np.column_stack([given, np.full(len(given), full, given.dtype)])
+        if self.transparent:
+            given = given[given[:, 3] > 0]
+        if len(given) != self.k:
+            room = " besides the fully transparent one" if self.transparent else ""
+            raise BadOption(f"init must have {self.k} rows{room}, got {len(given)}")
+        if given.dtype.kind != "f":
+            points = color.to_points(given.astype(np.uint8), self.settings.space)
+            points = points.astype(np.float32)
+        else:
+            points = (given * self.unit).astype(np.float32)
+        if dims == 4:
+            points[:, 3] += np.where(points[:, 3] >= full * self.unit, ALPHA_GAP, 0)
+        return np.ascontiguousarray(np.clip(points, -32767, 32767))
+
+    def plain(self, centroids: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Centroids in fixed point without the alpha gap, each either opaque or not."""
+        if self.colors.shape[1] == 3:
+            return centroids
+        full = color.bounds(self.settings.space, 4)[7]
+        plain = centroids.copy()
+        solid = plain[:, 3] > full + ALPHA_GAP / 2
+        plain[:, 3] = np.where(solid, full, np.minimum(plain[:, 3], full * 254 / 255))
+        return plain
+
+    def run(self, run: int, *, count_moved: bool = False) -> Iterator[Step]:
+        """Iterations from the seeds of one run; with max_iter 0, the seeds as the only step.
+
+        Except for effort lloyd, a search comes first; its iterations are counted but not shown.
+        """
+        settings = self.settings
+        start, searched = self._start(run)
+        for step in kmeans.lloyd(
+            self.tree,
+            start,
+            max_iter=settings.max_iter,
+            tol=settings.tol,
+            unit=self.unit,
+            threads=settings.threads,
+            count_moved=count_moved,
+        ):
+            if self.colors.shape[1] == 4:
+                units = np.float32(self.unit)
+                step = replace(step, centroids=self.plain(step.centroids * units) / units)
+            if searched:
+                first = step.iteration <= 1  # there, "all moved" would be true but misleading
+                step = replace(
+                    step,
+                    iteration=step.iteration + searched,
+                    moved=None if first else step.moved,
+                    stop_reason=step.stop_reason and "searched",
+                )
+            yield step
+
+    def _start(self, run: int) -> tuple[NDArray[np.float32], int]:
+        """Where Lloyd's algorithm starts, and the iterations that finding it took."""
+        settings = self.settings
+        if settings.effort == "lloyd":
+            return self.seeds(run), 0
+        return search.find(
+            self.tree,
+            self.k,
+            search.EFFORTS[settings.effort],
+            start=None if settings.init == "splitting" and not run else lambda: self.seeds(run),
+            seed=(settings.seed + run) * 1000 % 2**64,
+            threads=settings.threads,
+        )
+
+    def round(self, centroids: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """8-bit colors of centroids in units; at least one is opaque if a color is."""
+        points = centroids.astype(np.float64) * self.unit
+        palette = color.from_points(points, self.settings.space)
+        if palette.shape[1] == 4 and self.k > 0:
+            opaque = self.colors[:, 3] == 255
+            if opaque.any() and not (palette[:, 3] == 255).any():
+                weights = self.counts[opaque, None]
+                solid = color.to_points(self.colors[opaque], self.settings.space)
+                mean = (solid * weights).sum(0, keepdims=True) / weights.sum()
+                palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
+        return palette
+
+    def recover(self, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Lower what rounding to 8 bits has raised: assign to the rounded colors, round the means.
+
+        Stops when that no longer lowers the error, or after the rounds that the effort grants. Each
+        channel is rounded by itself: in Oklab a tinted neighbor can be nearer, but a gray picture
+        must keep a gray palette.
+        """
+        best, lowest, weights = palette, np.inf, np.zeros(len(palette), np.int64)
+        for _ in range(1 + RECOVERY[self.settings.effort]):
+            points = color.to_points(palette, self.settings.space).astype(np.float32)
+            if points.shape[1] == 4:
+                points[:, 3] += np.where(palette[:, 3] == 255, ALPHA_GAP, 0)
+            step = kmeans.assign_and_update(self.tree, points, self.settings.threads)
+            if step.before >= lowest:
+                break
+            best, lowest, weights = palette, step.before, step.counts
+            palette = color.from_points(self.plain(step.centroids), self.settings.space)
+        # In this order, settling rarely has to move anything.
+        return best[_by_share(best, weights)] if self.by_share else best
+
+    def settle(
+        self, palette: NDArray[np.uint8], histogram: Histogram
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+        """Make every entry distinct and used, as many as asked for if colors allow, in their order.
+
+        Entries that serve no color (twins of an earlier one do not) are dropped, and the colors
+        with the largest error join. Each round lowers the total error, so it ends. Sorting moves
+        ties to other rows, and then shares: always towards the larger share, so that ends too.
+        """
+        colors, counts = histogram.stored_colors, histogram.stored_counts
+        remapper = Remapper(colors, self.settings.space, None if self.transparent else self.tree)
+        if self.transparent:
+            palette = np.concatenate([palette, np.zeros((1, 4), np.uint8)])
+        while True:
+            labels, d2 = remapper.nearest(palette, threads=self.settings.threads)
+            rows = _used_rows(palette, labels, counts, by_share=self.by_share)
+            if not np.array_equal(rows, np.arange(len(palette))):
+                palette = palette[rows]
+                continue
+            missing = self.settings.k - len(palette)
+            error = d2 * counts
+            if missing <= 0 or not error.any():
+                return palette, labels
+            worst = np.argsort(-error, kind="stable")[: -(-missing // 4)]
+            palette = np.concatenate([palette, colors[worst[error[worst] > 0]]])
+
+
+def _used_rows(
+    palette: NDArray[np.uint8],
+    labels: NDArray[np.uint16],
+    counts: NDArray[np.int64],
+    *,
+    by_share: bool,
+) -> NDArray[np.intp]:
+    """Rows that serve a color: by share, ties by packed color, or in the order they have."""
+    weights = _core.weigh(labels, counts, len(palette))
+    rows = _by_share(palette, weights) if by_share else np.arange(len(palette))
+    return rows[weights[rows] > 0]
+
+
+def _by_share(palette: NDArray[np.uint8], weights: NDArray[np.int64]) -> NDArray[np.intp]:
+    return np.lexsort(np.column_stack([palette[:, ::-1].astype(np.int64), -weights]).T)
+
+
+def steps(histogram: Histogram, settings: Settings) -> Iterator[Step]:
+    """Yield the iterations of the first run; each knows how many pixels moved."""
+    if histogram.channels == 4 and histogram.opaque:
+        histogram = histogram.without_alpha()
+    if len(histogram) > settings.k and settings.max_iter > 0:
+        yield from Problem(histogram, settings).run(0, count_moved=True)
+
+
+def fit_palette(
+    histogram: Histogram, settings: Settings, progress: Callable[[Step], object] | None = None
+) -> tuple[Palette, NDArray[np.uint16], Fit]:
+    """Find the palette of a histogram, and the palette row of each of its colors.
+
+    Parameters
+    ----------
+    histogram : n distinct colors
+    settings : checked options
+    progress : called with each Step; may raise to cancel
+
+    Returns
+    -------
+    palette : by share, ties by packed color; the user's own centroids keep their order
+    labels : (n,) uint16, in the order of `histogram.stored_colors`
+    fit : what k-means did
+    """
+    if len(histogram) <= settings.k:
+        return _exact(histogram, settings)
+    if histogram.channels == 4 and histogram.opaque:
+        return _without_alpha(histogram, settings, progress)
+    problem = Problem(histogram, settings)
+    best = _best_run(problem, progress)
+    palette = problem.recover(problem.round(best.centroids))
+    palette, labels = problem.settle(palette, histogram)
+    fit = Fit(
+        len(histogram),
+        settings.effort,
+        best.iteration,
+        best.stop_reason or "max_iter",
+        best.distortion,
+        best.centroids,
+        settings.space,
+    )
+    shares = _core.weigh(labels, histogram.stored_counts, len(palette)) / histogram.total
+    return Palette(palette, shares), labels, fit
+
+
+def _without_alpha(
+    histogram: Histogram, settings: Settings, progress: Callable[[Step], object] | None
+) -> tuple[Palette, NDArray[np.uint16], Fit]:
+    """Where all alpha is 255 it shall neither cost time nor make a difference."""
+    if not isinstance(settings.init, str) and settings.init.ndim == 2:
+        settings = replace(settings, init=settings.init[:, :3])
+    palette, labels, fit = fit_palette(histogram.without_alpha(), settings, progress)
+    colors = np.column_stack([palette.colors, np.full(len(palette), 255, np.uint8)])
+    return Palette(colors, palette.shares), labels, fit
+
+
+def _exact(histogram: Histogram, settings: Settings) -> tuple[Palette, NDArray[np.uint16], Fit]:
+    """Every color kept: there is nothing to search for."""
+    colors, counts = histogram.stored_colors, histogram.stored_counts
+    own = np.arange(len(colors), dtype=np.uint16)
+    rows = _used_rows(colors, own, counts, by_share=True)
+    labels = np.empty(len(colors), np.uint16)
+    labels[rows] = own
+    nothing = np.empty((0, colors.shape[1]), np.float32)
+    fit = Fit(len(colors), settings.effort, 0, "exact", 0.0, nothing, settings.space)
+    return Palette(colors[rows], counts[rows] / histogram.total), labels, fit
+
+
+def _best_run(problem: Problem, progress: Callable[[Step], object] | None) -> Step:
+    """The last step of the run with the lowest distortion, the earliest of several."""
+    best: Step | None = None
+    for run in range(problem.settings.n_init):
+        for step in problem.run(run, count_moved=progress is not None):
+            if progress:
+                progress(step)
+        if best is None or step.distortion < best.distortion:
+            best = step
+    assert best is not None  # n_init >= 1, and every run has a step
+    return best

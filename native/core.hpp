@@ -115,6 +115,7 @@ private:
     uint32_t build(uint32_t begin, uint32_t end, int shift, int depth);
     void add_children(uint32_t begin, uint32_t end, int shift, int depth);
     void measure(Node& node, uint32_t index) const noexcept;
+    bool is_light(const Node& node) const noexcept;
     void list_tasks(size_t largest);
 
     size_t n_, stride_, opaque_;

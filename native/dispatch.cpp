@@ -59,13 +59,15 @@ const Kernels& kernels() noexcept { return *chosen; }
 void to_points(const uint8_t* colors, size_t n, int channels, Space space, const double* linear,
                int16_t* points) noexcept {
     if (space == Space::oklab) return kernels().oklab(colors, n, channels, linear, points);
-    const auto c = static_cast<size_t>(channels);
+    if (channels == 3) {
+        for (size_t i = 0; i < n * 3; ++i) points[i] = static_cast<int16_t>(64 * colors[i]);
+        return;
+    }
     for (size_t i = 0; i < n; ++i) {
-        const uint8_t* color = colors + i * c;
-        const int alpha = channels == 4 ? color[3] : 255;
+        const uint8_t* color = colors + i * 4;
         for (size_t d = 0; d < 3; ++d)
-            points[i * c + d] = static_cast<int16_t>((64 * color[d] * alpha + 127) / 255);
-        if (channels == 4) points[i * c + 3] = static_cast<int16_t>(64 * alpha);
+            points[i * 4 + d] = static_cast<int16_t>((64 * color[d] * color[3] + 127) / 255);
+        points[i * 4 + 3] = static_cast<int16_t>(64 * color[3]);
     }
 }
 

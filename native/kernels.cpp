@@ -61,23 +61,26 @@ struct Search {
         first.pad();
     }
 
-    // Visits the subtree at `index`: whole(node, row) for nodes with one candidate left,
-    // leaf(node, candidates) for leaves with several.
-    template <class Whole, class Leaf>
-    void visit(uint32_t index, size_t level, const Whole& whole, const Leaf& leaf) {
+    // Visits the subtree at `index`: visitor.whole(node, row) for nodes with one candidate left,
+    // visitor.leaf(node, candidates) for leaves with several. Where visitor.enter(node) says yes,
+    // visitor.leave(candidates) follows when the node is done, with those that were left there.
+    template <class Visitor>
+    void visit(uint32_t index, size_t level, Visitor& visitor) {
         const Node& node = tree.nodes()[index];
         const Candidates<D>* left = &levels[level];
         if (left->size > 1) {
             filter(node, *left, levels[level + 1]);
             left = &levels[++level];
         }
-        if (left->size == 1) return whole(node, left->rows[0]);
-        if (node.leaf()) return leaf(node, *left);
+        if (left->size == 1) return visitor.whole(node, left->rows[0]);
+        const bool entered = visitor.enter(node);
+        if (node.leaf()) visitor.leaf(node, *left);
         for (uint32_t child = index + 1; child < node.next;) {
-            visit(child, level, whole, leaf);
+            visit(child, level, visitor);
             const Node& done = tree.nodes()[child];
             child = done.leaf() ? child + 1 : done.next;
         }
+        if (entered) visitor.leave(*left);
     }
 
     // The candidate nearest to the middle of the node's box.
@@ -150,12 +153,13 @@ inline Ints choose(const Floats (&x)[D], const Candidates<D>& candidates) noexce
         return d2;
     };
     Floats best = distance(0);
-    Ints place = {};
+    Ints place = {}, number = {};
     for (size_t j = 1; j < candidates.size; ++j) {
+        number += 1;
         const Floats d2 = distance(j);
         const Ints less = d2 < best;
         best = less ? d2 : best;
-        place = less ? all(static_cast<int32_t>(j)) : place;
+        place = less ? number : place;
     }
     return place;
 }
@@ -200,45 +204,55 @@ struct Sums {
     }
 };
 
-// Sums of one leaf by place in its candidate list, a vector of points at a time. Only for light
-// nodes: there, lane sums of weight times (coordinate - lo) are integers that float32 holds exactly.
+// Sums of many points by centroid, a vector of points at a time. Only within light nodes: there,
+// sums of weight times (coordinate - lo of the node) are integers that float32 holds exactly.
 template <int D>
-class LeafSums {
+class LightSums {
 public:
-    static constexpr size_t most = 16;  // candidates; longer lists are rare
+    static constexpr size_t most = 1024;  // centroids; for more, the sums would not stay in cache
 
-    void clear(size_t places) noexcept {
-        for (size_t j = 1; j < places; ++j)
-            for (Floats& sum : sums_[j]) sum = Floats{};
+    explicit LightSums(size_t k) : sums_(k <= most ? k : 0) {}
+
+    bool open() const noexcept { return reference_ != nullptr; }
+    bool enter(const Node& node) noexcept {
+        if (open() || !node.light || sums_.empty()) return false;
+        reference_ = node.lo;
+        return true;
     }
-    void add(const Node& node, const Floats (&x)[D], Floats weight, Ints place, size_t places) noexcept {
+    void add(const Floats (&x)[D], Floats weight, Ints place, const Candidates<D>& candidates) noexcept {
         Floats moment[D + 1];
-        for (int d = 0; d < D; ++d) moment[d] = weight * (x[d] - all(node.lo[d]));
+        for (int d = 0; d < D; ++d) moment[d] = weight * (x[d] - all(reference_[d]));
         moment[D] = weight;
-        for (size_t j = 1; j < places; ++j) {
-            const Ints here = place == all(static_cast<int32_t>(j));
-            for (int d = 0; d <= D; ++d) sums_[j][d] += here ? moment[d] : Floats{};
+        Ints number = {};
+        for (size_t j = 0; j < candidates.size; ++j) {
+            const Ints here = place == number;
+            number += 1;
+            Floats* sum = sums_[static_cast<size_t>(candidates.rows[j])].moments;
+            for (int d = 0; d <= D; ++d) sum[d] = here ? sum[d] + moment[d] : sum[d];
         }
     }
-    // The first place gets what the others leave of the node.
-    void flush(const Node& node, const Candidates<D>& candidates, Sums<D>& to) noexcept {
-        int64_t rest[D + 1];
-        for (int d = 0; d < D; ++d) rest[d] = node.sum[d];
-        rest[D] = node.weight;
-        for (size_t j = 1; j < candidates.size; ++j) {
+    void leave(const Candidates<D>& candidates, Sums<D>& to) noexcept {
+        for (size_t j = 0; j < candidates.size; ++j) {
+            const int32_t row = candidates.rows[j];
+            Floats* moments = sums_[static_cast<size_t>(row)].moments;
             int64_t sum[D + 1];
-            sum[D] = static_cast<int64_t>(total(sums_[j][D]));
+            sum[D] = static_cast<int64_t>(total(moments[D]));
+            if (!sum[D]) continue;
             for (int d = 0; d < D; ++d)
-                sum[d] = static_cast<int64_t>(total(sums_[j][d])) +
-                         sum[D] * static_cast<int64_t>(node.lo[d]);
-            for (int d = 0; d <= D; ++d) rest[d] -= sum[d];
-            to.add(sum, candidates.rows[j]);
+                sum[d] = static_cast<int64_t>(total(moments[d])) +
+                         sum[D] * static_cast<int64_t>(reference_[d]);
+            to.add(sum, row);
+            for (int d = 0; d <= D; ++d) moments[d] = Floats{};
         }
-        to.add(rest, candidates.rows[0]);
+        reference_ = nullptr;
     }
 
 private:
-    Floats sums_[most][D + 1];
+    struct Row {
+        Floats moments[D + 1] = {};
+    };
+    std::vector<Row> sums_;
+    const float* reference_ = nullptr;
 };
 
 inline void relabel(const Tree& tree, size_t point, int32_t row, uint16_t* labels,
@@ -254,58 +268,65 @@ unsigned useful_threads(const Tree& tree, unsigned threads) noexcept {
         std::clamp<size_t>(tree.size() / 16384, 1, std::max(1u, threads)));
 }
 
-// Runs body(search, sums, task root) over all the tree's tasks; adds up the sums.
-template <int D, class Entry, class State, class Body>
-void search_tasks(const Tree& tree, const Entry* entries, size_t k, std::vector<State>& states,
-                  const Body& body) {
-    const auto workers = static_cast<unsigned>(states.size());
+// Lets the visitors, one for each worker, visit all of the tree.
+template <int D, class Entry, class Visitor>
+void search_tasks(const Tree& tree, const Entry* entries, size_t k, std::vector<Visitor>& visitors) {
+    const auto workers = static_cast<unsigned>(visitors.size());
     std::vector<Search<D>> searches(workers, Search<D>(tree, entries, k));
-    if (workers == 1) return body(searches[0], states[0], 0u);
+    if (workers == 1) return searches[0].visit(0u, 0, visitors[0]);
     parallel_for(tree.tasks().size(), workers, [&](size_t task, unsigned worker) {
-        body(searches[worker], states[worker], tree.tasks()[task]);
+        searches[worker].visit(tree.tasks()[task], 0, visitors[worker]);
     });
 }
+
+// One worker's pass of Lloyd's algorithm.
+template <int D>
+struct Stepper {
+    const Tree& tree;
+    uint16_t* labels;  // or null
+    Sums<D> sums;
+    LightSums<D> light;
+
+    Stepper(const Tree& tree_, size_t k, uint16_t* labels_)
+        : tree(tree_), labels(labels_), sums(k), light(k) {}
+
+    bool enter(const Node& node) noexcept { return light.enter(node); }
+    void leave(const Candidates<D>& candidates) noexcept { light.leave(candidates, sums); }
+    void whole(const Node& node, int32_t row) noexcept {
+        sums.add(node, row);
+        for (size_t i = node.begin; labels && i < node.end; ++i)
+            relabel(tree, i, row, labels, sums.moved);
+    }
+    void leaf(const Node& node, const Candidates<D>& candidates) noexcept {
+        for (size_t i = node.begin; i < node.end; i += lanes) {
+            const size_t count = std::min<size_t>(lanes, node.end - i);
+            Floats x[D];
+            load_points(tree, i, x);
+            const Ints place = choose<D>(x, candidates);
+            if (light.open())
+                light.add(x, first_lanes(load<Floats>(tree.float_weights() + i), count), place,
+                          candidates);
+            if (light.open() && !labels) continue;
+            int32_t places[lanes];
+            store(places, place);
+            for (size_t p = 0; p < count; ++p) {
+                const int32_t row = candidates.rows[static_cast<size_t>(places[p])];
+                if (!light.open()) sums.add(tree, i + p, row);
+                if (labels) relabel(tree, i + p, row, labels, sums.moved);
+            }
+        }
+    }
+};
 
 template <int D>
 int64_t step_in(const Tree& tree, const float* centroids, size_t k, int64_t* sums,
                 uint16_t* labels, unsigned threads) {
-    std::vector<Sums<D>> parts(useful_threads(tree, threads), Sums<D>(k));
-    search_tasks<D>(tree, centroids, k, parts, [&](Search<D>& search, Sums<D>& part, uint32_t root) {
-        const auto whole = [&](const Node& node, int32_t row) {
-            part.add(node, row);
-            if (labels)
-                for (size_t i = node.begin; i < node.end; ++i)
-                    relabel(tree, i, row, labels, part.moved);
-        };
-        LeafSums<D> light;
-        const auto leaf = [&](const Node& node, const Candidates<D>& candidates) {
-            const bool fast = node.light && candidates.size <= LeafSums<D>::most;
-            if (fast) light.clear(candidates.size);
-            for (size_t i = node.begin; i < node.end; i += lanes) {
-                const size_t count = std::min<size_t>(lanes, node.end - i);
-                Floats x[D];
-                load_points(tree, i, x);
-                const Ints place = choose<D>(x, candidates);
-                if (fast)
-                    light.add(node, x, first_lanes(load<Floats>(tree.float_weights() + i), count),
-                              place, candidates.size);
-                if (fast && !labels) continue;
-                int32_t places[lanes];
-                store(places, place);
-                for (size_t p = 0; p < count; ++p) {
-                    const int32_t row = candidates.rows[static_cast<size_t>(places[p])];
-                    if (!fast) part.add(tree, i + p, row);
-                    if (labels) relabel(tree, i + p, row, labels, part.moved);
-                }
-            }
-            if (fast) light.flush(node, candidates, part);
-        };
-        search.visit(root, 0, whole, leaf);
-    });
+    std::vector<Stepper<D>> steppers(useful_threads(tree, threads), Stepper<D>(tree, k, labels));
+    search_tasks<D>(tree, centroids, k, steppers);
     int64_t moved = 0;
-    for (const auto& part : parts) {
-        part.add_to(sums);
-        moved += part.moved;
+    for (const auto& stepper : steppers) {
+        stepper.sums.add_to(sums);
+        moved += stepper.sums.moved;
     }
     return moved;
 }
@@ -343,34 +364,42 @@ inline void choose_exactly(const Tree& tree, size_t at, const Candidates<D>& can
 }
 
 template <int D>
+struct Labeler {
+    const Tree& tree;
+    const int16_t* entries;
+    uint16_t* labels;
+    int32_t* d2;  // or null
+
+    bool enter(const Node&) const noexcept { return false; }
+    void leave(const Candidates<D>&) const noexcept {}
+    void leaf(const Node& node, const Candidates<D>& candidates) const noexcept {
+        int32_t rows[lanes], distances[lanes];
+        for (size_t i = node.begin; i < node.end; i += lanes) {
+            choose_exactly<D>(tree, i, candidates, rows, distances);
+            const size_t count = std::min<size_t>(lanes, node.end - i);
+            for (size_t p = 0; p < count; ++p) labels[i + p] = static_cast<uint16_t>(rows[p]);
+            if (d2) std::copy_n(distances, count, d2 + i);
+        }
+    }
+    void whole(const Node& node, int32_t row) const noexcept {
+        std::fill(labels + node.begin, labels + node.end, static_cast<uint16_t>(row));
+        const int16_t* entry = entries + static_cast<size_t>(row) * D;
+        for (size_t i = node.begin; d2 && i < node.end; ++i) {
+            d2[i] = 0;
+            for (int d = 0; d < D; ++d) {
+                const int32_t delta = static_cast<int32_t>(tree.axis(d)[i]) - entry[d];
+                d2[i] += delta * delta;
+            }
+        }
+    }
+};
+
+template <int D>
 void nearest_in(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels, int32_t* d2,
                 unsigned threads) {
-    struct None {};
-    std::vector<None> states(useful_threads(tree, threads));
-    search_tasks<D>(tree, entries, k, states, [&](Search<D>& search, None&, uint32_t root) {
-        const auto leaf = [&](const Node& node, const Candidates<D>& candidates) {
-            int32_t rows[lanes], distances[lanes];
-            for (size_t i = node.begin; i < node.end; i += lanes) {
-                choose_exactly<D>(tree, i, candidates, rows, distances);
-                const size_t count = std::min<size_t>(lanes, node.end - i);
-                for (size_t p = 0; p < count; ++p) labels[i + p] = static_cast<uint16_t>(rows[p]);
-                if (d2) std::copy_n(distances, count, d2 + i);
-            }
-        };
-        const auto whole = [&](const Node& node, int32_t row) {
-            std::fill(labels + node.begin, labels + node.end, static_cast<uint16_t>(row));
-            if (!d2) return;
-            const int16_t* entry = entries + static_cast<size_t>(row) * D;
-            for (size_t i = node.begin; i < node.end; ++i) {
-                d2[i] = 0;
-                for (int d = 0; d < D; ++d) {
-                    const int32_t delta = static_cast<int32_t>(tree.axis(d)[i]) - entry[d];
-                    d2[i] += delta * delta;
-                }
-            }
-        };
-        search.visit(root, 0, whole, leaf);
-    });
+    std::vector<Labeler<D>> labelers(useful_threads(tree, threads),
+                                     Labeler<D>{tree, entries, labels, d2});
+    search_tasks<D>(tree, entries, k, labelers);
 }
 
 void nearest(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels, int32_t* d2,

@@ -117,6 +117,7 @@ uint32_t Tree::build(uint32_t begin, uint32_t end, int shift, int depth) {
     }
     Node node = nodes_[index];
     measure(node, index);
+    node.light = is_light(node);
     nodes_[index] = node;
     return index;
 }
@@ -158,9 +159,6 @@ void Tree::measure(Node& node, uint32_t index) const noexcept {
             widen(d, lo, hi);
         }
         for (size_t i = node.begin; i < node.end; ++i) node.weight += weights_[i];
-        float extent = static_cast<float>(grain_);
-        for (int d = 0; d < dims_; ++d) extent = std::max(extent, node.hi[d] - node.lo[d]);
-        node.light = static_cast<double>(node.weight) * extent < 16777216.0 * grain_;  // 2^24 grains
         return;
     }
     for (uint32_t child = index + 1; child < node.next;) {
@@ -172,6 +170,13 @@ void Tree::measure(Node& node, uint32_t index) const noexcept {
         node.weight += part.weight;
         child = part.leaf() ? child + 1 : part.next;
     }
+}
+
+// Whether sums of weight times (coordinate - lo) stay below 2^24 grains, exact in float32.
+bool Tree::is_light(const Node& node) const noexcept {
+    float extent = static_cast<float>(grain_);
+    for (int d = 0; d < dims_; ++d) extent = std::max(extent, node.hi[d] - node.lo[d]);
+    return static_cast<double>(node.weight) * extent < 16777216.0 * grain_;
 }
 
 void Tree::list_tasks(size_t largest) {

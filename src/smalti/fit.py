@@ -27,7 +27,7 @@ __all__ = ["Fit", "Settings", "fit_palette", "steps"]
 LLOYD_ITERATIONS = 100
 """Default of max_iter where Lloyd's algorithm is all there is."""
 
-RECOVERY = {"lloyd": 0, "fast": 1, "default": 3, "best": 20}
+RECOVERY = {"lloyd": 0, "fast": 1, "default": 2, "best": 20}
 """Rounds of recovering what rounding to 8 bits lost; plain Lloyd's result is rounded and left."""
 
 CLOSING_ITERATIONS = 2

@@ -51,7 +51,7 @@ class Effort:
 
 EFFORTS = {
     "fast": Effort(cells=48, starts=1, cycles=5, iterations=2, polish=1, closing=1),
-    "default": Effort(cells=64, starts=3, cycles=12, iterations=2, polish=5, closing=2),
+    "default": Effort(cells=40, starts=3, cycles=11, iterations=2, polish=6, closing=2),
     "best": Effort(cells=128, starts=8, cycles=30, iterations=5, polish=20, closing=6),
 }
 

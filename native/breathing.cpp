@@ -139,7 +139,8 @@ private:
         for (size_t j = 0; j < k_; ++j)
             for (size_t d = 0; d < dims_; ++d) {
                 const Row row = sums[j * banks * max_dims + d] + sums[(j * banks + 1) * max_dims + d];
-                covariances[j].set_row(static_cast<int>(d), &row[0], tree_.dims());
+                const float values[max_dims] = {row[0], row[1], row[2], row[3]};
+                covariances[j].set_row(static_cast<int>(d), values, tree_.dims());
             }
         return covariances;
     }

@@ -29,7 +29,7 @@ lint: .venv/installed-lint ## check style and types
 	$(BIN)/mypy
 
 bench: .venv/installed-bench ## measure and write docs/figures.md (DATA=folder of images)
-	$(BIN)/python bench/figures.py --data "$(DATA)" --output docs/figures.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/figures.py --data "$(DATA)" --output docs/figures.md
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \

@@ -130,7 +130,7 @@ def test_only_declared_dependencies_are_imported():
             assert root in allowed or root in sys.stdlib_module_names, f"{path.name}: {name}"
 
 
-@pytest.mark.parametrize("path", sorted(NATIVE.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(NATIVE.rglob("*.?pp")), ids=lambda path: path.name)
 def test_only_the_bindings_know_python(path):
     headers = re.findall(r'#\s*include\s*[<"]([^>"]+)', path.read_text())
     python = [header for header in headers if "nanobind" in header or header == "Python.h"]

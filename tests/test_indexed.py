@@ -1,6 +1,7 @@
 """The indexed image keeps palette rows and indices where they are."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -26,11 +27,11 @@ def make(k=5, channels=3, shape=(6, 7), seed=0):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-@pytest.mark.parametrize("k", [1, 2, 5, 16, 17, 256, 300])
-@pytest.mark.parametrize("suffix", [".png", ".npz"])
+@pytest.mark.parametrize(
+    ("suffix", "k"),
+    [(".npz", 300), *itertools.product([".png", ".npz"], [1, 2, 5, 16, 17, 256])],
+)
 def test_saved_images_come_back_exactly(tmp_path, k, channels, suffix):
-    if suffix == ".png" and k > 256:
-        pytest.skip("no indices in a truecolor PNG")
     image = make(k, channels)
 
     image.save(tmp_path / f"x{suffix}")
@@ -133,7 +134,7 @@ def test_numpy_sees_the_pixels(channels):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_bgr_pixels_are_those_that_opencv_writes(tmp_path, channels):
+def test_bgr_pixels_are_the_rgb_ones_in_the_order_of_opencv(channels):
     image = make(9, channels)
 
     bgr = image.to_array("bgr")
@@ -142,9 +143,6 @@ def test_bgr_pixels_are_those_that_opencv_writes(tmp_path, channels):
     assert bgr.flags.c_contiguous
     with pytest.raises(BadOption, match="channels must be"):
         image.to_array("rbg")
-    cv2 = pytest.importorskip("cv2")
-    assert cv2.imwrite(str(tmp_path / "x.png"), bgr)
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), image.to_array())
 
 
 def test_an_indexed_image_shows_its_size_and_not_its_pixels():

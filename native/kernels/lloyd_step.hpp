@@ -1,0 +1,194 @@
+// One pass of Lloyd's algorithm: which centroid each point comes to, as sums per centroid.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "tree_search.hpp"
+
+namespace smalti {
+namespace SMALTI_LEVEL {
+namespace {
+
+// The place in the list of the candidate nearest to each of the points x.
+template <int D>
+inline Ints choose(const Floats (&x)[D], const Candidates<D>& candidates) noexcept {
+    const auto distance = [&](size_t j) {
+        Floats d2 = {};
+        for (int d = 0; d < D; ++d) {
+            const Floats delta = x[d] - all(candidates.axis(d)[j]);
+            d2 += delta * delta;
+        }
+        return d2;
+    };
+    Floats best = distance(0);
+    Ints place = {}, number = {};
+    for (size_t j = 1; j < candidates.size; ++j) {
+        number += 1;
+        const Floats d2 = distance(j);
+        const Ints less = d2 < best;
+        best = less ? d2 : best;
+        place = less ? number : place;
+    }
+    return place;
+}
+
+template <int D>
+inline void load_points(const Tree& tree, size_t at, Floats (&x)[D]) noexcept {
+    for (int d = 0; d < D; ++d) x[d] = load<Floats>(tree.axis(d) + at);
+}
+
+// Sums per centroid; with alpha the weight has a place of its own.
+template <int D>
+struct Sums {
+    std::vector<int64_t> moments, weights;
+    int64_t moved = 0;
+
+    explicit Sums(size_t k) : moments(k * 4), weights(D == 4 ? k : 0) {}
+
+    void add(const Node& node, int32_t row) noexcept {
+        int64_t* to = &moments[static_cast<size_t>(row) * 4];
+        for (int d = 0; d < D; ++d) to[d] += node.sum[d];
+        if (D == 4)
+            weights[static_cast<size_t>(row)] += node.weight;
+        else
+            to[3] += node.weight;
+    }
+    void add(const Tree& tree, size_t point, int32_t row) noexcept {
+        int64_t sum[D + 1];
+        for (int d = 0; d < D; ++d) sum[d] = tree.moment(point, d);
+        sum[D] = tree.weights()[point];
+        add(sum, row);
+    }
+    void add(const int64_t (&sum)[D + 1], int32_t row) noexcept {
+        int64_t* to = &moments[static_cast<size_t>(row) * 4];
+        for (int d = 0; d < 4; ++d) to[d] += sum[d];
+        if (D == 4) weights[static_cast<size_t>(row)] += sum[D];
+    }
+    void add_to(int64_t* sums) const noexcept {
+        for (size_t j = 0; j < moments.size() / 4; ++j) {
+            for (size_t d = 0; d < 4; ++d) sums[j * (D + 1) + d] += moments[j * 4 + d];
+            if (D == 4) sums[j * 5 + 4] += weights[j];
+        }
+    }
+};
+
+// Sums of many points by centroid, a vector of points at a time. Only within light nodes: there,
+// sums of weight times (coordinate - lo of the node) are integers that float32 holds exactly.
+template <int D>
+class LightSums {
+public:
+    static constexpr size_t most = 1024;  // centroids; for more, the sums would not stay in cache
+
+    explicit LightSums(size_t k) : sums_(k <= most ? k : 0) {}
+
+    bool open() const noexcept { return reference_ != nullptr; }
+    bool enter(const Node& node) noexcept {
+        if (open() || !node.light || sums_.empty()) return false;
+        reference_ = node.lo;
+        return true;
+    }
+    void add(const Floats (&x)[D], Floats weight, Ints place, const Candidates<D>& candidates) noexcept {
+        Floats moment[D + 1];
+        for (int d = 0; d < D; ++d) moment[d] = weight * (x[d] - all(reference_[d]));
+        moment[D] = weight;
+        Ints number = {};
+        for (size_t j = 0; j < candidates.size; ++j) {
+            const Ints here = place == number;
+            number += 1;
+            Floats* sum = sums_[static_cast<size_t>(candidates.rows[j])].moments;
+            for (int d = 0; d <= D; ++d) sum[d] = here ? sum[d] + moment[d] : sum[d];
+        }
+    }
+    void leave(const Candidates<D>& candidates, Sums<D>& to) noexcept {
+        for (size_t j = 0; j < candidates.size; ++j) {
+            const int32_t row = candidates.rows[j];
+            Floats* moments = sums_[static_cast<size_t>(row)].moments;
+            int64_t sum[D + 1];
+            sum[D] = static_cast<int64_t>(total(moments[D]));
+            if (!sum[D]) continue;
+            for (int d = 0; d < D; ++d)
+                sum[d] = static_cast<int64_t>(total(moments[d])) +
+                         sum[D] * static_cast<int64_t>(reference_[d]);
+            to.add(sum, row);
+            for (int d = 0; d <= D; ++d) moments[d] = Floats{};
+        }
+        reference_ = nullptr;
+    }
+
+private:
+    struct Row {
+        Floats moments[D + 1] = {};
+    };
+    std::vector<Row> sums_;
+    const float* reference_ = nullptr;
+};
+
+inline void relabel(const Tree& tree, size_t point, int32_t row, uint16_t* labels,
+                    int64_t& moved) noexcept {
+    const auto label = static_cast<uint16_t>(row);
+    if (labels[point] != label) moved += tree.weights()[point];
+    labels[point] = label;
+}
+
+// One worker's pass of Lloyd's algorithm.
+template <int D>
+struct Stepper {
+    const Tree& tree;
+    uint16_t* labels;  // or null
+    Sums<D> sums;
+    LightSums<D> light;
+
+    Stepper(const Tree& tree_, size_t k, uint16_t* labels_)
+        : tree(tree_), labels(labels_), sums(k), light(k) {}
+
+    bool enter(const Node& node) noexcept { return light.enter(node); }
+    void leave(const Candidates<D>& candidates) noexcept { light.leave(candidates, sums); }
+    void whole(const Node& node, int32_t row) noexcept {
+        sums.add(node, row);
+        for (size_t i = node.begin; labels && i < node.end; ++i)
+            relabel(tree, i, row, labels, sums.moved);
+    }
+    void leaf(const Node& node, const Candidates<D>& candidates) noexcept {
+        for (size_t i = node.begin; i < node.end; i += lanes) {
+            const size_t count = std::min<size_t>(lanes, node.end - i);
+            Floats x[D];
+            load_points(tree, i, x);
+            const Ints place = choose<D>(x, candidates);
+            if (light.open())
+                light.add(x, first_lanes(load<Floats>(tree.float_weights() + i), count), place,
+                          candidates);
+            if (light.open() && !labels) continue;
+            int32_t places[lanes];
+            store(places, place);
+            for (size_t p = 0; p < count; ++p) {
+                const int32_t row = candidates.rows[static_cast<size_t>(places[p])];
+                if (!light.open()) sums.add(tree, i + p, row);
+                if (labels) relabel(tree, i + p, row, labels, sums.moved);
+            }
+        }
+    }
+};
+
+template <int D>
+int64_t step_in(const Tree& tree, const float* centroids, size_t k, int64_t* sums,
+                uint16_t* labels, unsigned threads) {
+    std::vector<Stepper<D>> steppers(useful_threads(tree, threads), Stepper<D>(tree, k, labels));
+    search_tasks<D>(tree, centroids, k, steppers);
+    int64_t moved = 0;
+    for (const auto& stepper : steppers) {
+        stepper.sums.add_to(sums);
+        moved += stepper.sums.moved;
+    }
+    return moved;
+}
+
+int64_t step(const Tree& tree, const float* centroids, size_t k, int64_t* sums, uint16_t* labels,
+             unsigned threads) {
+    return tree.dims() == 3 ? step_in<3>(tree, centroids, k, sums, labels, threads)
+                            : step_in<4>(tree, centroids, k, sums, labels, threads);
+}
+
+}  // namespace
+}  // namespace SMALTI_LEVEL
+}  // namespace smalti

@@ -192,3 +192,11 @@ def test_conversions_refuse_the_other_dtype():
         from_float(np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(BadImage, match="from_uint16 expects uint16"):
         from_uint16(np.zeros((2, 2, 3), np.float32))
+
+
+def test_nan_is_named_with_the_way_out():
+    image = np.full((2, 2, 3), 0.5)
+    image[1, 1, 2] = np.nan
+
+    with pytest.raises(BadImage, match=r"got NaN; np\.nan_to_num\(image\)"):
+        from_float(image)

@@ -147,7 +147,9 @@ def from_float(array: Any) -> Image:
     if array.dtype.kind != "f":
         raise BadImage(f"from_float expects floats in 0..1, got {array.dtype}; {_way_out(array)}")
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    if not (low >= 0 and high <= 1):  # also false for NaN
+    if np.isnan(low):
+        raise BadImage("float image must be within 0..1, got NaN; np.nan_to_num(image) makes it 0")
+    if low < 0 or high > 1:
         hint = "; divide by 255 first if that is its range" if 1 < high <= 255 and low >= 0 else ""
         raise BadImage(f"float image must be within 0..1, got {low:g} to {high:g}{hint}")
     rounded: Image = np.floor(array.astype(np.float64) * 255 + 0.5).astype(np.uint8)

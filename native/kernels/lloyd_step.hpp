@@ -73,55 +73,49 @@ struct Sums {
     }
 };
 
-// Sums of many points by centroid, a vector of points at a time. Only within light nodes: there,
-// sums of weight times (coordinate - lo of the node) are integers that float32 holds exactly.
+// Sums of one leaf by place in its candidate list, a vector of points at a time. Only for light
+// nodes: there, sums of weight times (coordinate - lo) are integers that float32 holds exactly.
 template <int D>
-class LightSums {
+class LeafSums {
 public:
-    static constexpr size_t most = 1024;  // centroids; for more, the sums would not stay in cache
+    static constexpr size_t most = 16;  // candidates; longer lists are rare
 
-    explicit LightSums(size_t k) : sums_(k <= most ? k : 0) {}
-
-    bool open() const noexcept { return reference_ != nullptr; }
-    bool enter(const Node& node) noexcept {
-        if (open() || !node.light || sums_.empty()) return false;
-        reference_ = node.lo;
-        return true;
+    static bool fits(const Node& node, const Candidates<D>& candidates) noexcept {
+        return node.light && candidates.size <= most;
     }
-    void add(const Floats (&x)[D], Floats weight, Ints place, const Candidates<D>& candidates) noexcept {
+    void add(const Node& node, const Floats (&x)[D], Floats weight, Ints place, size_t places) noexcept {
         Floats moment[D + 1];
-        for (int d = 0; d < D; ++d) moment[d] = weight * (x[d] - all(reference_[d]));
+        for (int d = 0; d < D; ++d) moment[d] = weight * (x[d] - all(node.lo[d]));
         moment[D] = weight;
         Ints number = {};
-        for (size_t j = 0; j < candidates.size; ++j) {
-            const Ints here = place == number;
+        for (size_t j = 1; j < places; ++j) {
             number += 1;
-            Floats* sum = sums_[static_cast<size_t>(candidates.rows[j])].moments;
-            for (int d = 0; d <= D; ++d) sum[d] = here ? sum[d] + moment[d] : sum[d];
+            const Ints here = place == number;
+            for (int d = 0; d <= D; ++d) sums_[j][d] = here ? sums_[j][d] + moment[d] : sums_[j][d];
         }
     }
-    void leave(const Candidates<D>& candidates, Sums<D>& to) noexcept {
-        for (size_t j = 0; j < candidates.size; ++j) {
-            const int32_t row = candidates.rows[j];
-            Floats* moments = sums_[static_cast<size_t>(row)].moments;
+    // Hands everything on and is empty again; the first place gets what the others leave of the node.
+    void flush(const Node& node, const Candidates<D>& candidates, Sums<D>& to) noexcept {
+        int64_t rest[D + 1];
+        for (int d = 0; d < D; ++d) rest[d] = node.sum[d];
+        rest[D] = node.weight;
+        for (size_t j = 1; j < candidates.size; ++j) {
             int64_t sum[D + 1];
-            sum[D] = static_cast<int64_t>(total(moments[D]));
-            if (!sum[D]) continue;
+            sum[D] = static_cast<int64_t>(total(sums_[j][D]));
             for (int d = 0; d < D; ++d)
-                sum[d] = static_cast<int64_t>(total(moments[d])) +
-                         sum[D] * static_cast<int64_t>(reference_[d]);
-            to.add(sum, row);
-            for (int d = 0; d <= D; ++d) moments[d] = Floats{};
+                sum[d] = static_cast<int64_t>(total(sums_[j][d])) +
+                         sum[D] * static_cast<int64_t>(node.lo[d]);
+            for (int d = 0; d <= D; ++d) {
+                rest[d] -= sum[d];
+                sums_[j][d] = Floats{};
+            }
+            to.add(sum, candidates.rows[j]);
         }
-        reference_ = nullptr;
+        to.add(rest, candidates.rows[0]);
     }
 
 private:
-    struct Row {
-        Floats moments[D + 1] = {};
-    };
-    std::vector<Row> sums_;
-    const float* reference_ = nullptr;
+    Floats sums_[most][D + 1] = {};
 };
 
 inline void relabel(const Tree& tree, size_t point, int32_t row, uint16_t* labels,
@@ -137,36 +131,36 @@ struct Stepper {
     const Tree& tree;
     uint16_t* labels;  // or null
     Sums<D> sums;
-    LightSums<D> light;
+    LeafSums<D> local;
 
     Stepper(const Tree& tree_, size_t k, uint16_t* labels_)
-        : tree(tree_), labels(labels_), sums(k), light(k) {}
+        : tree(tree_), labels(labels_), sums(k) {}
 
-    bool enter(const Node& node) noexcept { return light.enter(node); }
-    void leave(const Candidates<D>& candidates) noexcept { light.leave(candidates, sums); }
     void whole(const Node& node, int32_t row) noexcept {
         sums.add(node, row);
         for (size_t i = node.begin; labels && i < node.end; ++i)
             relabel(tree, i, row, labels, sums.moved);
     }
     void leaf(const Node& node, const Candidates<D>& candidates) noexcept {
+        const bool fast = LeafSums<D>::fits(node, candidates);
         for (size_t i = node.begin; i < node.end; i += lanes) {
             const size_t count = std::min<size_t>(lanes, node.end - i);
             Floats x[D];
             load_points(tree, i, x);
             const Ints place = choose<D>(x, candidates);
-            if (light.open())
-                light.add(x, first_lanes(load<Floats>(tree.float_weights() + i), count), place,
-                          candidates);
-            if (light.open() && !labels) continue;
+            if (fast)
+                local.add(node, x, first_lanes(load<Floats>(tree.float_weights() + i), count),
+                          place, candidates.size);
+            if (fast && !labels) continue;
             int32_t places[lanes];
             store(places, place);
             for (size_t p = 0; p < count; ++p) {
                 const int32_t row = candidates.rows[static_cast<size_t>(places[p])];
-                if (!light.open()) sums.add(tree, i + p, row);
+                if (!fast) sums.add(tree, i + p, row);
                 if (labels) relabel(tree, i + p, row, labels, sums.moved);
             }
         }
+        if (fast) local.flush(node, candidates, sums);
     }
 };
 

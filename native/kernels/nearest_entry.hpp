@@ -43,8 +43,6 @@ struct Labeler {
     uint16_t* labels;
     int32_t* d2;  // or null
 
-    bool enter(const Node&) const noexcept { return false; }
-    void leave(const Candidates<D>&) const noexcept {}
     void leaf(const Node& node, const Candidates<D>& candidates) const noexcept {
         int32_t rows[lanes], distances[lanes];
         for (size_t i = node.begin; i < node.end; i += lanes) {

@@ -61,8 +61,7 @@ struct Search {
     }
 
     // Visits the subtree at `index`: visitor.whole(node, row) for nodes with one candidate left,
-    // visitor.leaf(node, candidates) for leaves with several. Where visitor.enter(node) says yes,
-    // visitor.leave(candidates) follows when the node is done, with those that were left there.
+    // visitor.leaf(node, candidates) for leaves with several.
     template <class Visitor>
     void visit(uint32_t index, size_t level, Visitor& visitor) {
         const Node& node = tree.nodes()[index];
@@ -72,14 +71,12 @@ struct Search {
             left = &levels[++level];
         }
         if (left->size == 1) return visitor.whole(node, left->rows[0]);
-        const bool entered = visitor.enter(node);
-        if (node.leaf()) visitor.leaf(node, *left);
+        if (node.leaf()) return visitor.leaf(node, *left);
         for (uint32_t child = index + 1; child < node.next;) {
             visit(child, level, visitor);
             const Node& done = tree.nodes()[child];
             child = done.leaf() ? child + 1 : done.next;
         }
-        if (entered) visitor.leave(*left);
     }
 
     // The candidate nearest to the middle of the node's box.

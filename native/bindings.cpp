@@ -6,6 +6,8 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -155,6 +157,12 @@ void nearest(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries,
     require_entries(tree, entries.shape(0), entries.shape(1));
     require(labels.shape(0) == tree.size(), "labels must have one entry per color");
     require(!d2 || d2->shape(0) == tree.size(), "d2 must have one entry per color");
+    const Node& all = tree.nodes()[0];
+    for (size_t i = 0; i < entries.size(); ++i) {
+        const auto x = static_cast<float>(entries.data()[i]);
+        const size_t d = i % entries.shape(1);
+        require(x - all.lo[d] <= 32767 && all.hi[d] - x <= 32767, "entries must be near the points");
+    }
     kernels().nearest(tree, entries.data(), entries.shape(0), labels.data(),
                       d2 ? d2->data() : nullptr, threads);
 }
@@ -163,11 +171,14 @@ void nearest(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries,
 auto weigh(const In<uint16_t, nb::ndim<1>>& labels, const In<int64_t, nb::ndim<1>>& counts, size_t k) {
     require(labels.shape(0) == counts.shape(0), "labels must have one entry per color");
     require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
-    std::unique_ptr<int64_t[]> weights(new int64_t[k]());
-    for (size_t i = 0; i < labels.shape(0); ++i) {
-        require(labels.data()[i] < k, "labels must be below k");
-        weights[labels.data()[i]] += counts.data()[i];
-    }
+    const uint16_t* label = labels.data();
+    const size_t n = labels.shape(0);
+    require(n == 0 || *std::max_element(label, label + n) < k, "labels must be below k");
+    // Neighbors tend to share a label, and each must wait for the sum of the one before: four sums.
+    std::vector<std::array<int64_t, 4>> parts(k);
+    for (size_t i = 0; i < n; ++i) parts[label[i]][i % 4] += counts.data()[i];
+    std::unique_ptr<int64_t[]> weights(new int64_t[k]);
+    for (size_t j = 0; j < k; ++j) weights[j] = parts[j][0] + parts[j][1] + parts[j][2] + parts[j][3];
     return own(std::move(weights), {k});
 }
 
@@ -270,7 +281,7 @@ NB_MODULE(_core, m) {
     m.def("nearest", &nearest, "tree"_a, "entries"_a.noconvert(), "labels"_a.noconvert(),
           "d2"_a.noconvert().none(), "threads"_a, nogil);
     m.def("coarsen", [](const Tree& tree, int dropped) {
-        require(dropped >= 1 && dropped <= 7, "dropped must be 1 to 7");
+        require(dropped >= 1 && dropped <= 16, "dropped must be 1 to 16");
         return Tree(tree, dropped);
     }, "tree"_a, "dropped"_a, nogil);
     m.def("breathe", &breathe_in_place, "tree"_a, "centroids"_a.noconvert(), "first"_a, "cycles"_a,

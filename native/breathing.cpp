@@ -22,6 +22,10 @@ constexpr double split_distance = 0.7979;  // sqrt(2 / pi): the means of its hal
 // neighbors. Measured best of 0 to 1.5 on photographs.
 constexpr double least_saving = 0.3;
 
+// The search keeps centroids at whole coordinates, where a step of Lloyd's algorithm is fastest; the
+// half a step of fixed point that this moves them is less than it depends on.
+float whole(double coordinate) noexcept { return static_cast<float>(std::floor(coordinate + 0.5)); }
+
 struct Cluster {
     std::array<double, max_dims> mean;
     double weight;
@@ -69,7 +73,7 @@ public:
                 if (now_.clusters[j].weight == 0) continue;
                 for (size_t d = 0; d < dims_; ++d) {
                     float& c = now_.centroids[j * dims_ + d];
-                    c = static_cast<float>(c + way * (now_.clusters[j].mean[d] - c));
+                    c = whole(c + way * (now_.clusters[j].mean[d] - c));
                 }
             }
         }
@@ -119,7 +123,8 @@ private:
 
     // How far each cluster spreads, in which direction: covariance matrices. Floats are enough for an
     // estimate, and points are added in their order, so that it is the same everywhere.
-    std::vector<Covariance> measure_spread() const {
+    template <int D>
+    std::vector<Covariance<D>> measure_spread() const {
         typedef float Row __attribute__((vector_size(16)));
         constexpr size_t banks = 2;  // neighbors share a cluster; two sums in turn need not wait
         std::vector<Row> sums(k_ * banks * max_dims), means(k_);
@@ -127,34 +132,38 @@ private:
             for (size_t d = 0; d < dims_; ++d)
                 means[j][d] = static_cast<float>(now_.clusters[j].mean[d]);
         const float *x = tree_.axis(0), *y = tree_.axis(1), *z = tree_.axis(2);
-        const float* a = dims_ == 4 ? tree_.axis(3) : nullptr;
+        const float* a = D == 4 ? tree_.axis(3) : nullptr;
         for (size_t i = 0; i < tree_.size(); ++i) {
             const size_t j = now_.labels[i];
             const Row delta = Row{x[i], y[i], z[i], a ? a[i] : 0.0f} - means[j];
             const Row weighted = delta * tree_.float_weights()[i];
             Row* sum = &sums[(j * banks + i % banks) * max_dims];
-            for (size_t d = 0; d < dims_; ++d) sum[d] += weighted[d] * delta;
+            for (size_t d = 0; d < D; ++d) sum[d] += weighted[d] * delta;
         }
-        std::vector<Covariance> covariances(k_);
+        std::vector<Covariance<D>> covariances(k_);
         for (size_t j = 0; j < k_; ++j)
             for (size_t d = 0; d < dims_; ++d) {
                 const Row row = sums[j * banks * max_dims + d] + sums[(j * banks + 1) * max_dims + d];
                 const float values[max_dims] = {row[0], row[1], row[2], row[3]};
-                covariances[j].set_row(static_cast<int>(d), values, tree_.dims());
+                covariances[j].set_row(static_cast<int>(d), values);
             }
         return covariances;
     }
 
     // What splitting each cluster in two along its principal axis would save, and how.
     std::vector<Split> measure_splits() const {
-        std::vector<Covariance> covariances = measure_spread();
+        return dims_ == 3 ? measure_splits_in<3>() : measure_splits_in<4>();
+    }
+    template <int D>
+    std::vector<Split> measure_splits_in() const {
+        const std::vector<Covariance<D>> covariances = measure_spread<D>();
         std::vector<Split> splits(k_);
         for (size_t j = 0; j < k_; ++j) {
             double axis[max_dims];
-            if (!covariances[j].principal_axis(axis, tree_.dims())) continue;
+            if (!covariances[j].principal_axis(axis)) continue;
             double length2 = 0;
             for (size_t d = 0; d < dims_; ++d) length2 += axis[d] * axis[d];
-            const double variance = covariances[j].along(axis, tree_.dims()) / length2;
+            const double variance = covariances[j].along(axis) / length2;
             const double deviation = std::sqrt(variance / now_.clusters[j].weight / length2);
             splits[j].saving = split_saving * variance;
             for (size_t d = 0; d < dims_; ++d)
@@ -206,8 +215,8 @@ private:
             taken[merge.row] = taken[merge.neighbor] = taken[j] = 1;
             for (size_t d = 0; d < dims_; ++d) {
                 const double mean = now_.clusters[j].mean[d], offset = splits[j].offset[d];
-                now_.centroids[j * dims_ + d] = static_cast<float>(mean + offset);
-                now_.centroids[merge.row * dims_ + d] = static_cast<float>(mean - offset);
+                now_.centroids[j * dims_ + d] = whole(mean + offset);
+                now_.centroids[merge.row * dims_ + d] = whole(mean - offset);
             }
             ++done;
         }

@@ -85,11 +85,12 @@ public:
     Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, size_t n, int dims,
          int alpha_gap);
 
-    // The most low bits per channel, up to 3, that can be dropped while `least` cells remain.
+    // The most low bits of the Z-order codes, up to 4 per channel, that can be dropped while `least`
+    // cells remain.
     int coarseness(size_t least) const noexcept;
 
     // The points of `fine` merged into cells that agree in all but the lowest `dropped` bits of
-    // each channel, at their means, rounded to whole `coarse_grain`s.
+    // their Z-order codes, at their means, rounded to whole `coarse_grain`s.
     Tree(const Tree& fine, int dropped);
 
     size_t size() const noexcept { return n_; }
@@ -103,7 +104,10 @@ public:
     const int64_t* weights() const noexcept { return weights_.data(); }
     const float* float_weights() const noexcept { return float_weights_.data(); }
     const std::vector<Node>& nodes() const noexcept { return nodes_; }
+    // Z-order codes in their highest bits: the cells that agree in all but the lowest `dropped` bits
+    // of a code have equal keys >> key_shift(dropped).
     const std::vector<uint32_t>& keys() const noexcept { return keys_; }
+    int key_shift(int dropped) const noexcept { return (dims_ == 3 ? 8 : 0) + dropped; }
     size_t opaque() const noexcept { return opaque_; }
     int depth() const noexcept { return depth_; }
     // Roots of disjoint subtrees that cover all points: the units of parallel work.
@@ -111,6 +115,7 @@ public:
     double second_moment() const noexcept { return second_moment_; }
 
 private:
+    void merge(const Tree& fine, size_t begin, size_t end, size_t c) noexcept;
     void finish();
     uint32_t build(uint32_t begin, uint32_t end, int shift, int depth);
     void add_children(uint32_t begin, uint32_t end, int shift, int depth);
@@ -163,7 +168,7 @@ struct Kernels {
 
     // The exactly nearest palette entry of each point, ties to the lower row, equal to brute force
     // over all entries. Also writes the squared distances unless `d2` is null.
-    //   entries  k x dims, the palette in working-space coordinates
+    //   entries  k x dims, the palette in working-space coordinates, none more than 32,767 from a point
     void (*nearest)(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels,
                     int32_t* d2, unsigned threads);
 

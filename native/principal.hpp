@@ -2,57 +2,73 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core.hpp"
 
 namespace smalti {
 
+template <int D>
 class Covariance {
 public:
-    void add(const double* delta, double weight, int dims) noexcept {
-        for (int d = 0; d < dims; ++d) {
+    void add(const double* delta, double weight) noexcept {
+        for (int d = 0; d < D; ++d) {
             const double weighted = weight * delta[d];
-            for (int e = d; e < dims; ++e) sums_[d][e] += weighted * delta[e];
+            for (int e = d; e < D; ++e) sums_[d][e] += weighted * delta[e];
         }
     }
 
     // Row d of the matrix, given as weight * delta[d] * (delta[0], delta[1], ...).
-    void set_row(int d, const float* row, int dims) noexcept {
-        for (int e = 0; e < dims; ++e) sums_[d][e] = row[e];
+    void set_row(int d, const float* row) noexcept {
+        for (int e = 0; e < D; ++e) sums_[d][e] = row[e];
     }
 
-    // By power iteration; scaled so that its largest component is 1. False if there is no spread.
-    bool principal_axis(double* axis, int dims) noexcept {
+    // Scaled so that its largest component is 1. False if there is no spread.
+    //
+    // A high power of the matrix is all principal axis. It starts from a trace of 1, so neither it
+    // nor its powers can overflow, nor vanish: the largest eigenvalue is at least 1 / D.
+    bool principal_axis(double* axis) const noexcept {
+        Matrix power;
+        double trace = 0;
+        for (int d = 0; d < D; ++d) trace += sums_[d][d];
+        if (!(trace > 0)) return false;
+        for (int d = 0; d < D; ++d)
+            for (int e = 0; e < D; ++e) power[d][e] = sums_[std::min(d, e)][std::max(d, e)] / trace;
+        for (int i = 0; i < squarings; ++i) power = square(power);
         int widest = 0;
-        for (int d = 0; d < dims; ++d) {
-            for (int e = 0; e < d; ++e) sums_[d][e] = sums_[e][d];
-            if (sums_[d][d] > sums_[widest][widest]) widest = d;
-        }
-        if (!(sums_[widest][widest] > 0)) return false;
-        for (int d = 0; d < dims; ++d) axis[d] = sums_[widest][d];
-        for (int round = 0; round < power_iterations; ++round) {
-            double next[max_dims] = {}, largest = 0;
-            for (int d = 0; d < dims; ++d) {
-                for (int e = 0; e < dims; ++e) next[d] += sums_[d][e] * axis[e];
-                largest = std::max(largest, std::fabs(next[d]));
-            }
-            for (int d = 0; d < dims; ++d) axis[d] = next[d] / largest;
-        }
+        for (int d = 1; d < D; ++d)
+            if (power[d][d] > power[widest][widest]) widest = d;
+        double largest = 0;
+        for (int d = 0; d < D; ++d) largest = std::max(largest, std::fabs(power[widest][d]));
+        for (int d = 0; d < D; ++d) axis[d] = power[widest][d] / largest;
         return true;
     }
 
     // The weighted sum of squares along `axis`, times its squared length.
-    double along(const double* axis, int dims) const noexcept {
+    double along(const double* axis) const noexcept {
         double sum = 0;
-        for (int d = 0; d < dims; ++d)
-            for (int e = 0; e < dims; ++e) sum += axis[d] * sums_[d][e] * axis[e];
+        for (int d = 0; d < D; ++d)
+            for (int e = 0; e < D; ++e)
+                sum += axis[d] * sums_[std::min(d, e)][std::max(d, e)] * axis[e];
         return sum;
     }
 
 private:
-    static constexpr int power_iterations = 12;
-    double sums_[max_dims][max_dims] = {};
+    typedef std::array<std::array<double, D>, D> Matrix;
+    static constexpr int squarings = 4;
+
+    static Matrix square(const Matrix& m) noexcept {
+        Matrix out;
+        for (int d = 0; d < D; ++d)
+            for (int e = d; e < D; ++e) {
+                double sum = 0;
+                for (int i = 0; i < D; ++i) sum += m[d][i] * m[i][e];
+                out[d][e] = out[e][d] = sum;
+            }
+        return out;
+    }
+    Matrix sums_{};  // the upper triangle
 };
 
 }  // namespace smalti

@@ -56,6 +56,53 @@ inline unsigned bits(Ints mask) noexcept {
 #endif
 }
 
+// A pixel of three bytes in each lane, above it a byte that means nothing. Reads `triples_read` bytes.
+constexpr std::size_t triples_read = static_cast<std::size_t>(lanes) * 3 + 4;
+inline Ints load_triples(const std::uint8_t* from) noexcept {
+#if defined(__SSSE3__)
+    const __m128i apart = _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
+#endif
+#if defined(__AVX512BW__)
+    const __m512i fours = _mm512_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
+    const __m512i v = _mm512_permutexvar_epi32(fours, _mm512_maskz_loadu_epi32(0x1FFF, from));
+    return (Ints)_mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(apart));
+#elif defined(__AVX2__)
+    const __m256i v = _mm256_loadu2_m128i(reinterpret_cast<const __m128i*>(from + 12),
+                                          reinterpret_cast<const __m128i*>(from));
+    return (Ints)_mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(apart));
+#elif defined(__SSSE3__)
+    return (Ints)_mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)), apart);
+#else
+    Ints v;
+    for (int lane = 0; lane < lanes; ++lane) {
+        std::int32_t pixel;
+        std::memcpy(&pixel, from + lane * 3, 4);
+        v[lane] = pixel;
+    }
+    return v;
+#endif
+}
+
+// Two 16-bit integers in each lane.
+inline Ints pack(Ints low, Ints high) noexcept { return (low & 0xffff) | (high << 16); }
+
+// The sum of the squares of both differences in each lane; they must fit 16 bits.
+inline Ints distance2(Ints a, Ints b) noexcept {
+#if defined(__AVX512BW__)
+    const __m512i delta = _mm512_sub_epi16((__m512i)a, (__m512i)b);
+    return (Ints)_mm512_madd_epi16(delta, delta);
+#elif defined(__AVX2__)
+    const __m256i delta = _mm256_sub_epi16((__m256i)a, (__m256i)b);
+    return (Ints)_mm256_madd_epi16(delta, delta);
+#elif defined(__SSE2__)
+    const __m128i delta = _mm_sub_epi16((__m128i)a, (__m128i)b);
+    return (Ints)_mm_madd_epi16(delta, delta);
+#else
+    const Ints low = (a << 16 >> 16) - (b << 16 >> 16), high = (a >> 16) - (b >> 16);
+    return low * low + high * high;
+#endif
+}
+
 // The first `count` lanes of v, zero in the others.
 inline Floats first_lanes(Floats v, std::size_t count) noexcept {
     Ints lane;

@@ -30,18 +30,17 @@ struct Box {
     double gain = 0;    // how much the cut lowers the sum of squared errors
 };
 
-// The points of `tree` merged into cells that agree in all key bits from `low_bit` up.
-std::vector<Cell> merge_cells(const Tree& tree, int low_bit) {
+// The points of `tree` merged into cells that agree in all but the lowest `dropped` bits of their codes.
+std::vector<Cell> merge_cells(const Tree& tree, int dropped) {
     const auto& keys = tree.keys();
+    const int low_bit = tree.key_shift(dropped);
     const int dims = tree.dims();
     std::vector<Cell> cells;
     for (size_t i = 0; i < tree.size();) {
         int64_t sum[max_dims] = {}, weight = 0;
         const bool solid = i < tree.opaque();
-        const uint32_t prefix = static_cast<uint32_t>(uint64_t{keys[i]} >> low_bit);
-        for (; i < tree.size() && (uint64_t{keys[i]} >> low_bit) == prefix &&
-               (i < tree.opaque()) == solid;
-             ++i) {
+        const uint32_t prefix = keys[i] >> low_bit;
+        for (; i < tree.size() && keys[i] >> low_bit == prefix && (i < tree.opaque()) == solid; ++i) {
             for (int d = 0; d < dims; ++d) sum[d] += tree.moment(i, d);
             weight += tree.weights()[i];
         }
@@ -53,20 +52,10 @@ std::vector<Cell> merge_cells(const Tree& tree, int low_bit) {
     return cells;
 }
 
-// The coarsest cells that still leave `least` of them, from 5 bits per channel up to all 8.
-std::vector<Cell> choose_cells(const Tree& tree, size_t least) {
-    const int dims = tree.dims();
-    for (int dropped = 3; dropped > 0; --dropped) {
-        // RGB keys hold 24 bits at the top of 32, RGBA keys all 32.
-        auto cells = merge_cells(tree, dims == 3 ? 8 + dropped * 3 : dropped * 4);
-        if (cells.size() >= least) return cells;
-    }
-    return merge_cells(tree, 0);
-}
-
+template <int D>
 class Splitter {
 public:
-    Splitter(std::vector<Cell> cells, int dims) : cells_(std::move(cells)), dims_(dims) {
+    explicit Splitter(std::vector<Cell> cells) : cells_(std::move(cells)) {
         spare_.resize(cells_.size());
     }
 
@@ -96,28 +85,28 @@ private:
         box.begin = begin;
         box.end = end;
         for (size_t i = begin; i < end; ++i) {
-            for (int d = 0; d < dims_; ++d) box.mean[d] += cells_[i].weight * cells_[i].mean[d];
+            for (int d = 0; d < D; ++d) box.mean[d] += cells_[i].weight * cells_[i].mean[d];
             box.weight += cells_[i].weight;
         }
-        for (int d = 0; d < dims_; ++d) box.mean[d] /= box.weight;
+        for (int d = 0; d < D; ++d) box.mean[d] /= box.weight;
         if (end - begin > 1 && find_axis(box)) find_cut(box);
         return box;
     }
 
     // False if all cells coincide.
     bool find_axis(Box& box) const {
-        Covariance covariance;
+        Covariance<D> covariance;
         for (size_t i = box.begin; i < box.end; ++i) {
             double delta[max_dims];
-            for (int d = 0; d < dims_; ++d) delta[d] = cells_[i].mean[d] - box.mean[d];
-            covariance.add(delta, cells_[i].weight, dims_);
+            for (int d = 0; d < D; ++d) delta[d] = cells_[i].mean[d] - box.mean[d];
+            covariance.add(delta, cells_[i].weight);
         }
-        return covariance.principal_axis(box.axis, dims_);
+        return covariance.principal_axis(box.axis);
     }
 
     double project(const Box& box, const Cell& cell) const {
         double t = 0;
-        for (int d = 0; d < dims_; ++d) t += box.axis[d] * (cell.mean[d] - box.mean[d]);
+        for (int d = 0; d < D; ++d) t += box.axis[d] * (cell.mean[d] - box.mean[d]);
         return t;
     }
 
@@ -145,7 +134,7 @@ private:
             const Cell& cell = cells_[i];
             const int b = bin(box, cell);
             weights[b] += cell.weight;
-            for (int d = 0; d < dims_; ++d)
+            for (int d = 0; d < D; ++d)
                 sums[b][d] += cell.weight * (cell.mean[d] - box.mean[d]);
         }
         // Sums are about the mean of the box, so the right side's is the left side's, negated, and
@@ -154,7 +143,7 @@ private:
         for (int b = 0; b < box.bins - 1; ++b) {
             left += weights[b];
             double length2 = 0;
-            for (int d = 0; d < dims_; ++d) {
+            for (int d = 0; d < D; ++d) {
                 left_sum[d] += sums[b][d];
                 length2 += left_sum[d] * left_sum[d];
             }
@@ -183,20 +172,22 @@ private:
 
     std::vector<Cell> cells_, spare_;
     std::vector<Box> boxes_;
-    int dims_;
 };
+
+template <int D>
+size_t split_in(const Tree& tree, size_t k, size_t cells_per_seed, float* centroids) {
+    auto boxes = Splitter<D>(merge_cells(tree, tree.coarseness(k * cells_per_seed))).run(k);
+    if (boxes.size() < k) boxes = Splitter<D>(merge_cells(tree, 0)).run(k);
+    for (const Box& box : boxes)
+        for (int d = 0; d < D; ++d) *centroids++ = static_cast<float>(box.mean[d]);
+    return boxes.size();
+}
 
 }  // namespace
 
 size_t split_seeds(const Tree& tree, size_t k, size_t cells_per_seed, float* centroids) {
-    const int dims = tree.dims();
-    auto boxes = Splitter(choose_cells(tree, k * cells_per_seed), dims).run(k);
-    if (boxes.size() < k) boxes = Splitter(merge_cells(tree, 0), dims).run(k);
-    for (size_t j = 0; j < boxes.size(); ++j)
-        for (int d = 0; d < dims; ++d)
-            centroids[j * static_cast<size_t>(dims) + static_cast<size_t>(d)] =
-                static_cast<float>(boxes[j].mean[d]);
-    return boxes.size();
+    return tree.dims() == 3 ? split_in<3>(tree, k, cells_per_seed, centroids)
+                            : split_in<4>(tree, k, cells_per_seed, centroids);
 }
 
 }  // namespace smalti

@@ -35,48 +35,55 @@ Tree::Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, 
 }
 
 int Tree::coarseness(size_t least) const noexcept {
-    const int bits = dims_ == 3 ? 3 : 4, lowest = dims_ == 3 ? 8 : 0;
-    size_t cells[4] = {n_, 1, 1, 1};
+    const int most = 4 * dims_;
+    size_t parting[33] = {};  // neighbors by the highest bit in which their keys differ
     for (size_t i = 1; i < n_; ++i) {
-        const uint32_t differ = keys_[i] ^ keys_[i - 1];
-        for (int dropped = 1; dropped <= 3; ++dropped)
-            cells[dropped] += i == opaque_ || (differ >> (lowest + dropped * bits)) != 0;
+        const uint32_t differ = i == opaque_ ? ~0u : keys_[i] ^ keys_[i - 1];
+        ++parting[31 - __builtin_clz(differ | 1)];
     }
-    int dropped = 3;
-    while (dropped > 0 && cells[dropped] < least) --dropped;
-    return dropped;
+    size_t cells = 1;
+    int bit = 32;
+    while (bit > key_shift(most) || (bit > key_shift(0) && cells < least)) cells += parting[--bit];
+    return bit - key_shift(0);
 }
 
 Tree::Tree(const Tree& fine, int dropped) : n_(0), opaque_(0), dims_(fine.dims_) {
-    // RGB keys hold 24 bits at the top of 32, RGBA keys all 32.
-    std::vector<size_t> starts;
-    const int low = fine.dims_ == 3 ? 8 + dropped * 3 : dropped * 4;
+    const int low = key_shift(dropped);
+    std::vector<uint32_t> starts;
+    starts.reserve(fine.n_ + 1);
     for (size_t i = 0; i < fine.n_; ++i) {
         const bool first = i == 0 || i == fine.opaque_;
-        if (!first && fine.keys_[i] >> low == fine.keys_[i - 1] >> low) continue;
+        if (!first && (fine.keys_[i] ^ fine.keys_[i - 1]) >> low == 0) continue;
         if (i < fine.opaque_) ++opaque_;
-        starts.push_back(i);
-        keys_.push_back(fine.keys_[i] >> low << low);
+        starts.push_back(static_cast<uint32_t>(i));
     }
     n_ = starts.size();
-    starts.push_back(fine.n_);
+    starts.push_back(static_cast<uint32_t>(fine.n_));
     stride_ = n_ + lane_padding;
     axes_.assign(stride_ * static_cast<size_t>(dims_), 0.0f);
-    weights_.assign(n_, 0);
+    weights_.resize(n_);
+    keys_.resize(n_);
     for (size_t c = 0; c < n_; ++c) {
-        int64_t sum[max_dims] = {};
-        for (size_t i = starts[c]; i < starts[c + 1]; ++i) {
-            weights_[c] += fine.weights_[i];
-            for (int d = 0; d < dims_; ++d)
-                sum[d] += fine.moment(i, d);
-        }
-        for (int d = 0; d < dims_; ++d) {
-            const double mean = static_cast<double>(sum[d]) / static_cast<double>(weights_[c]);
-            axes_[static_cast<size_t>(d) * stride_ + c] =
-                static_cast<float>(std::floor(mean / coarse_grain + 0.5) * coarse_grain);
-        }
+        keys_[c] = fine.keys_[starts[c]] >> low << low;
+        merge(fine, starts[c], starts[c + 1], c);
     }
     finish();
+}
+
+// Point c becomes the mean of points begin..end of `fine`.
+void Tree::merge(const Tree& fine, size_t begin, size_t end, size_t c) noexcept {
+    int64_t sum[max_dims] = {}, weight = 0;
+    for (size_t i = begin; i < end; ++i) {
+        weight += fine.weights_[i];
+        for (int d = 0; d < dims_; ++d) sum[d] += fine.moment(i, d);
+    }
+    weights_[c] = weight;
+    const double scale = 1.0 / (static_cast<double>(weight) * coarse_grain);
+    for (int d = 0; d < dims_; ++d) {
+        const auto grains = static_cast<double>(sum[d]) * scale;
+        axes_[static_cast<size_t>(d) * stride_ + c] =
+            static_cast<float>(std::floor(grains + 0.5) * coarse_grain);
+    }
 }
 
 // Everything that follows from coordinates, weights and keys.

@@ -20,22 +20,13 @@ inline Ints spread(Ints v) noexcept {
 
 void morton(const uint8_t* pixels, size_t n, int channels, uint32_t* codes) noexcept {
     const auto c = static_cast<size_t>(channels);
-    if (n == 0) return;
-    // One four-byte load per pixel; the last one of three bytes would read past the end.
-    for (size_t i = 0; i + 1 < n; ++i) std::memcpy(&codes[i], pixels + i * c, 4);
-    codes[n - 1] = 0;
-    std::memcpy(&codes[n - 1], pixels + (n - 1) * c, 3);
     size_t i = 0;
-    for (; i + lanes <= n; i += lanes) {
-        const auto v = load<Ints>(codes + i);
+    for (; i + lanes <= n && (c == 4 || (n - i) * 3 >= triples_read); i += lanes) {
+        const auto v = c == 4 ? load<Ints>(pixels + i * 4) : load_triples(pixels + i * 3);
         store(codes + i,
               spread(v & 255) << 1 | spread(v >> 8 & 255) << 2 | spread(v >> 16 & 255));
     }
-    for (; i < n; ++i) {
-        const uint8_t color[3] = {static_cast<uint8_t>(codes[i]), static_cast<uint8_t>(codes[i] >> 8),
-                                  static_cast<uint8_t>(codes[i] >> 16)};
-        codes[i] = morton_rgb(color);
-    }
+    for (; i < n; ++i) codes[i] = morton_rgb(pixels + i * c);
 }
 
 void unmorton(uint32_t* codes, size_t n) noexcept {

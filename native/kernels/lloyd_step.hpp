@@ -10,34 +10,6 @@ namespace smalti {
 namespace SMALTI_LEVEL {
 namespace {
 
-// The place in the list of the candidate nearest to each of the points x.
-template <int D>
-inline Ints choose(const Floats (&x)[D], const Candidates<D>& candidates) noexcept {
-    const auto distance = [&](size_t j) {
-        Floats d2 = {};
-        for (int d = 0; d < D; ++d) {
-            const Floats delta = x[d] - all(candidates.axis(d)[j]);
-            d2 += delta * delta;
-        }
-        return d2;
-    };
-    Floats best = distance(0);
-    Ints place = {}, number = {};
-    for (size_t j = 1; j < candidates.size; ++j) {
-        number += 1;
-        const Floats d2 = distance(j);
-        const Ints less = d2 < best;
-        best = less ? d2 : best;
-        place = less ? number : place;
-    }
-    return place;
-}
-
-template <int D>
-inline void load_points(const Tree& tree, size_t at, Floats (&x)[D]) noexcept {
-    for (int d = 0; d < D; ++d) x[d] = load<Floats>(tree.axis(d) + at);
-}
-
 // Sums per centroid; with alpha the weight has a place of its own.
 template <int D>
 struct Sums {
@@ -126,30 +98,32 @@ inline void relabel(const Tree& tree, size_t point, int32_t row, uint16_t* label
 }
 
 // One worker's pass of Lloyd's algorithm.
-template <int D>
+template <int D, class Chooser>
 struct Stepper {
     const Tree& tree;
     uint16_t* labels;  // or null
+    Chooser chooser;
     Sums<D> sums;
     LeafSums<D> local;
 
     Stepper(const Tree& tree_, size_t k, uint16_t* labels_)
-        : tree(tree_), labels(labels_), sums(k) {}
+        : tree(tree_), labels(labels_), chooser(k), sums(k) {}
 
-    void whole(const Node& node, int32_t row) noexcept {
+    void whole(const Node& node, const Candidates<D>& candidates) noexcept {
+        const int32_t row = candidates.rows[0];
         sums.add(node, row);
         for (size_t i = node.begin; labels && i < node.end; ++i)
             relabel(tree, i, row, labels, sums.moved);
     }
     void leaf(const Node& node, const Candidates<D>& candidates) noexcept {
         const bool fast = LeafSums<D>::fits(node, candidates);
+        chooser.set(candidates);
         for (size_t i = node.begin; i < node.end; i += lanes) {
             const size_t count = std::min<size_t>(lanes, node.end - i);
-            Floats x[D];
-            load_points(tree, i, x);
-            const Ints place = choose<D>(x, candidates);
+            const auto point = load_points<D>(tree, i);
+            const Ints place = chooser.nearest(point).place;
             if (fast)
-                local.add(node, x, first_lanes(load<Floats>(tree.float_weights() + i), count),
+                local.add(node, point.x, first_lanes(load<Floats>(tree.float_weights() + i), count),
                           place, candidates.size);
             if (fast && !labels) continue;
             int32_t places[lanes];
@@ -164,10 +138,10 @@ struct Stepper {
     }
 };
 
-template <int D>
-int64_t step_in(const Tree& tree, const float* centroids, size_t k, int64_t* sums,
-                uint16_t* labels, unsigned threads) {
-    std::vector<Stepper<D>> steppers(useful_threads(tree, threads), Stepper<D>(tree, k, labels));
+template <int D, class Chooser>
+int64_t step_with(const Tree& tree, const float* centroids, size_t k, int64_t* sums,
+                  uint16_t* labels, unsigned threads) {
+    std::vector<Stepper<D, Chooser>> steppers(useful_threads(tree, threads), {tree, k, labels});
     search_tasks<D>(tree, centroids, k, steppers);
     int64_t moved = 0;
     for (const auto& stepper : steppers) {
@@ -175,6 +149,14 @@ int64_t step_in(const Tree& tree, const float* centroids, size_t k, int64_t* sum
         moved += stepper.sums.moved;
     }
     return moved;
+}
+
+template <int D>
+int64_t step_in(const Tree& tree, const float* centroids, size_t k, int64_t* sums,
+                uint16_t* labels, unsigned threads) {
+    return can_pair<D>(tree, centroids, k)
+               ? step_with<D, WholeChooser<D>>(tree, centroids, k, sums, labels, threads)
+               : step_with<D, Chooser<D>>(tree, centroids, k, sums, labels, threads);
 }
 
 int64_t step(const Tree& tree, const float* centroids, size_t k, int64_t* sums, uint16_t* labels,

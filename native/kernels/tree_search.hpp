@@ -41,6 +41,114 @@ struct Candidates {
     std::vector<int32_t> rows;
 };
 
+// A vector of points: each coordinate by itself, and two by two as 16-bit integers.
+template <int D>
+struct Points {
+    Floats x[D];
+    Ints xy, za;
+};
+
+template <int D>
+inline void pack_pairs(Points<D>& points) noexcept {
+    Ints whole[4] = {};
+    for (int d = 0; d < D; ++d) whole[d] = __builtin_convertvector(points.x[d], Ints);
+    points.xy = pack(whole[0], whole[1]);
+    points.za = pack(whole[2], whole[3]);
+}
+
+template <int D>
+inline Points<D> load_points(const Tree& tree, size_t at) noexcept {
+    Points<D> points;
+    for (int d = 0; d < D; ++d) points.x[d] = load<Floats>(tree.axis(d) + at);
+    pack_pairs(points);
+    return points;
+}
+
+// The place of the nearest candidate of a leaf in its list, and for whole coordinates how far it is.
+struct Nearest {
+    Ints place, d2;
+};
+
+// `distance(j)` for places j below n; ties go to the first, which has the lowest row.
+template <class Distances, class Distance>
+inline auto lowest(size_t n, const Distance& distance) noexcept {
+    struct {
+        Ints place;
+        Distances d2;
+    } best{Ints{}, distance(0)};
+    Ints number = {};
+    for (size_t j = 1; j < n; ++j) {
+        number += 1;
+        const Distances d2 = distance(j);
+        const Ints less = d2 < best.d2;
+        best.d2 = less ? d2 : best.d2;
+        best.place = less ? number : best.place;
+    }
+    return best;
+}
+
+// Compares candidates at any coordinates, in float32.
+template <int D>
+class Chooser {
+public:
+    explicit Chooser(size_t) {}
+    void set(const Candidates<D>& candidates) noexcept { candidates_ = &candidates; }
+    Nearest nearest(const Points<D>& points) const noexcept {
+        const auto best = lowest<Floats>(candidates_->size, [&](size_t j) {
+            Floats d2 = {};
+            for (int d = 0; d < D; ++d) {
+                const Floats delta = points.x[d] - all(candidates_->axis(d)[j]);
+                d2 += delta * delta;
+            }
+            return d2;
+        });
+        return {best.place, Ints{}};
+    }
+
+private:
+    const Candidates<D>* candidates_ = nullptr;
+};
+
+// Whether a WholeChooser may compare: coordinates are whole, and all differences fit 16 bits.
+template <int D>
+bool can_pair(const Tree& tree, const float* centroids, size_t k) noexcept {
+    const Node& all_points = tree.nodes()[0];
+    for (size_t j = 0; j < k; ++j)
+        for (int d = 0; d < D; ++d) {
+            const float c = centroids[j * D + static_cast<size_t>(d)];
+            if (c - all_points.lo[d] > 32767 || all_points.hi[d] - c > 32767) return false;
+            if (c != static_cast<float>(static_cast<int32_t>(c))) return false;
+        }
+    return true;
+}
+
+// Compares candidates at whole coordinates, exactly and faster: two coordinates at a time.
+template <int D>
+class WholeChooser {
+public:
+    explicit WholeChooser(size_t k) : xy_(k + lane_padding), za_(k + lane_padding) {}
+    void set(const Candidates<D>& candidates) noexcept {
+        size_ = candidates.size;
+        for (size_t j = 0; j < size_; j += lanes) {
+            Points<D> some;
+            for (int d = 0; d < D; ++d) some.x[d] = load<Floats>(candidates.axis(d) + j);
+            pack_pairs(some);
+            store(&xy_[j], some.xy);
+            store(&za_[j], some.za);
+        }
+    }
+    Nearest nearest(const Points<D>& points) const noexcept {
+        const auto best = lowest<Ints>(size_, [&](size_t j) {
+            return distance2(points.xy, all(xy_[j])) + distance2(points.za, all(za_[j]));
+        });
+        return {best.place, best.d2};
+    }
+
+private:
+    size_t size_ = 0;
+    std::vector<int32_t> xy_, za_;
+};
+
 template <int D>
 struct Search {
     const Tree& tree;
@@ -60,7 +168,7 @@ struct Search {
         first.pad();
     }
 
-    // Visits the subtree at `index`: visitor.whole(node, row) for nodes with one candidate left,
+    // Visits the subtree at `index`: visitor.whole(node, candidates) for nodes with one candidate left,
     // visitor.leaf(node, candidates) for leaves with several.
     template <class Visitor>
     void visit(uint32_t index, size_t level, Visitor& visitor) {
@@ -70,7 +178,7 @@ struct Search {
             filter(node, *left, levels[level + 1]);
             left = &levels[++level];
         }
-        if (left->size == 1) return visitor.whole(node, left->rows[0]);
+        if (left->size == 1) return visitor.whole(node, *left);
         if (node.leaf()) return visitor.leaf(node, *left);
         for (uint32_t child = index + 1; child < node.next;) {
             visit(child, level, visitor);

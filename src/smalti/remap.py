@@ -79,7 +79,7 @@ class Remapper:
             tree = self._tree(begin, end, entries.shape[1])
             local = np.empty(end - begin, np.uint16)
             _core.nearest(tree, points, local, d2[begin:end], threads)
-            labels[begin:end] = rows[local]
+            labels[begin:end] = local if len(rows) == len(palette) else rows[local]
         return labels, d2
 
     def _classes(self) -> list[tuple[int, int, int]]:

@@ -85,7 +85,7 @@ def find(
     cells = _core.coarsen(tree, dropped) if dropped else tree
     cycles = effort.cycles if k <= MANY else 0
     each = effort.iterations + (k <= FEW)
-    first = start() if start else _core.split_seeds(tree, k, CELLS_PER_SEED)
+    first = start() if start else _core.split_seeds(cells, k, CELLS_PER_SEED)
     cost, iterations = _core.breathe(cells, first, 2, cycles, each, threads)
     best = first
     for i in range(effort.starts if k <= FEW else 0):

@@ -1,12 +1,12 @@
 """Search: palettes below what Lloyd's algorithm alone ends with, in less time.
 
-    points -> seeds -> [find: breathe on cells, breathe on all colors] -> centroids -> Lloyd, once
+    points -> cells -> seeds -> [find: breathe on cells, settle on all colors] -> centroids -> Lloyd, once
 
 Lloyd's algorithm stops at the nearest local minimum, 1 to 3 % above the best
 known. Breathing gets below that: it moves centroids from where they are missed
-least to where they are needed most, and keeps what turns out better. Most of it
-happens on cells of the color cube (colors that agree in their high bits), of
-which there are few; what is found there is polished on all colors.
+least to where they are needed most, and keeps what turns out better. It happens
+on cells of the color cube (colors that agree in their high bits), of which
+there are few; on all colors, a few iterations at the end are enough.
 
 The efforts differ only in the budget they spend. Sources: native/breathing.cpp.
 """
@@ -43,16 +43,14 @@ class Effort:
     """Breathing cycles from each start."""
     iterations: int
     """Lloyd iterations in each cycle; one more for small palettes, where they cost least."""
-    polish: int
-    """Breathing cycles on all colors, when the search was on cells."""
     closing: int
     """Relaxed Lloyd iterations on all colors at the end."""
 
 
 EFFORTS = {
-    "fast": Effort(cells=48, starts=1, cycles=5, iterations=2, polish=1, closing=1),
-    "default": Effort(cells=40, starts=3, cycles=11, iterations=2, polish=6, closing=2),
-    "best": Effort(cells=128, starts=8, cycles=30, iterations=5, polish=20, closing=6),
+    "fast": Effort(cells=64, starts=1, cycles=6, iterations=2, closing=1),
+    "default": Effort(cells=128, starts=3, cycles=12, iterations=3, closing=2),
+    "best": Effort(cells=512, starts=8, cycles=60, iterations=5, closing=6),
 }
 
 
@@ -94,8 +92,5 @@ def find(
         iterations += spent
         if len(other) == len(first) and other_cost < cost:
             best, cost = other, other_cost
-    if dropped and effort.polish and cycles:
-        _, spent = _core.breathe(tree, best, 1, effort.polish, each, threads)
-        iterations += spent
     _, spent = _core.breathe(tree, best, effort.closing, 0, 1, threads)
     return best, iterations + spent

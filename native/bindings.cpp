@@ -139,6 +139,16 @@ void require_entries(const Tree& tree, size_t k, size_t dims) {
     require(dims == static_cast<size_t>(tree.dims()), "centroids must have the tree's dimensions");
 }
 
+void require_entries(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries) {
+    require_entries(tree, entries.shape(0), entries.shape(1));
+    const Node& all = tree.nodes()[0];
+    for (size_t i = 0; i < entries.size(); ++i) {
+        const auto x = static_cast<float>(entries.data()[i]);
+        const size_t d = i % entries.shape(1);
+        require(x - all.lo[d] <= 32767 && all.hi[d] - x <= 32767, "entries must be near the points");
+    }
+}
+
 int64_t step(const Tree& tree, const In<float, nb::ndim<2>>& centroids,
              Out<int64_t, nb::ndim<2>>& sums, std::optional<Out<uint16_t, nb::ndim<1>>>& labels,
              unsigned threads) {
@@ -154,17 +164,37 @@ int64_t step(const Tree& tree, const In<float, nb::ndim<2>>& centroids,
 void nearest(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries,
              Out<uint16_t, nb::ndim<1>>& labels, std::optional<Out<int32_t, nb::ndim<1>>>& d2,
              unsigned threads) {
-    require_entries(tree, entries.shape(0), entries.shape(1));
+    require_entries(tree, entries);
     require(labels.shape(0) == tree.size(), "labels must have one entry per color");
     require(!d2 || d2->shape(0) == tree.size(), "d2 must have one entry per color");
-    const Node& all = tree.nodes()[0];
-    for (size_t i = 0; i < entries.size(); ++i) {
-        const auto x = static_cast<float>(entries.data()[i]);
-        const size_t d = i % entries.shape(1);
-        require(x - all.lo[d] <= 32767 && all.hi[d] - x <= 32767, "entries must be near the points");
-    }
     kernels().nearest(tree, entries.data(), entries.shape(0), labels.data(),
                       d2 ? d2->data() : nullptr, threads);
+}
+
+template <class T, class... Sizes>
+auto copy_of(const std::vector<T>& values, Sizes... shape) {
+    std::unique_ptr<T[]> out(new T[values.size()]);
+    std::copy(values.begin(), values.end(), out.get());
+    return own(std::move(out), {shape...});
+}
+
+Grid make_grid(const Pixels& pixels, unsigned threads) {
+    require(pixels.shape(0) < (size_t{1} << 29), "too many pixels");
+    return Grid(pixels.data(), pixels.shape(0), channels_of(pixels), threads);
+}
+
+// Labels of the pixels that `grid` was made of; `tree` holds the colors of its cells.
+void map_grid(const Grid& grid, const Tree& tree, const Pixels& pixels,
+              const In<int16_t, nb::ndim<2>>& entries, int space, const Linear& linear,
+              Out<uint8_t, nb::ndim<1>>& out, unsigned threads) {
+    require_entries(tree, entries);
+    require(entries.shape(0) <= 256, "there must be at most 256 entries");
+    require(tree.dims() == 3 && tree.size() == grid.size(), "tree must hold the cells of the grid");
+    require(out.shape(0) == pixels.shape(0), "out must have one entry per pixel");
+    std::vector<uint16_t> first(grid.size()), second(grid.size());
+    kernels().nearest_two(tree, entries.data(), entries.shape(0), first.data(), second.data(), threads);
+    grid.map(pixels.data(), pixels.shape(0), channels_of(pixels), entries.data(), entries.shape(0),
+             first.data(), second.data(), space_of(space), linear.data(), out.data(), threads);
 }
 
 // How many pixels each of k labels has, given those of each color.
@@ -260,6 +290,13 @@ NB_MODULE(_core, m) {
         .def("coordinates", &coordinates, "rows"_a.noconvert());
     m.def("make_tree", &make_tree, "colors"_a.noconvert(), "points"_a.noconvert(),
           "counts"_a.noconvert(), "alpha_gap"_a, nogil);
+    nb::class_<Grid>(m, "Grid")
+        .def_prop_ro("size", &Grid::size)
+        .def("colors", [](const Grid& grid) { return copy_of(grid.colors(), grid.size(), size_t{3}); })
+        .def("counts", [](const Grid& grid) { return copy_of(grid.counts(), grid.size()); })
+        .def("map", &map_grid, "tree"_a, "pixels"_a.noconvert(), "entries"_a.noconvert(),
+             "space"_a, "linear"_a.noconvert(), "out"_a.noconvert(), "threads"_a, nogil);
+    m.def("make_grid", &make_grid, "pixels"_a.noconvert(), "threads"_a, nogil);
     m.def("level", [] { return kernels().level; });
     m.def("choose_level", &choose_level, "name"_a);
     m.def("count_colors", &count, "pixels"_a.noconvert(), "threads"_a);

@@ -58,6 +58,45 @@ enum class Space { srgb = 0, oklab = 1 };
 void to_points(const uint8_t* colors, size_t n, int channels, Space space, const double* linear,
                int16_t* points) noexcept;
 
+// ---------------------------------------------------------------- grid
+
+// Of the colors of a cell, those where at + toward . (red, green, blue, from the cell's origin) > 0
+// take palette entry `second`, the others `first`.
+struct Plane {
+    int16_t at = 0, toward[3] = {};
+    uint8_t first = 0, second = 0;
+};
+
+// A coarse histogram of opaque pixels, for previews: the cells of the color cube, 8 x 8 x 8 colors
+// each, that hold a pixel, and their mean colors. n below 2^29.
+class Grid {
+public:
+    static constexpr int bits = 15;  // of the code of a cell
+
+    Grid(const uint8_t* pixels, size_t n, int channels, unsigned threads);
+
+    size_t size() const noexcept { return cells_.size(); }
+    const std::vector<uint8_t>& colors() const noexcept { return colors_; }  // size() x 3, the means
+    const std::vector<int64_t>& counts() const noexcept { return counts_; }
+
+    // Writes to `out` the palette entry of each pixel, one of the two that its cell may take.
+    //   entries  k x 3, in working-space coordinates, k <= 256    first, second  size(), rows of entries
+    void map(const uint8_t* pixels, size_t n, int channels, const int16_t* entries, size_t k,
+             const uint16_t* first, const uint16_t* second, Space space, const double* linear,
+             uint8_t* out, unsigned threads) const;
+
+private:
+    // The lowest color of a cell, r | g << 8 | b << 16.
+    static uint32_t origin(uint32_t cell) noexcept;
+    std::vector<Plane> divide(const int16_t* entries, size_t k, const uint16_t* first,
+                              const uint16_t* second, Space space, const double* linear,
+                              std::vector<uint32_t>& rows) const;
+
+    std::vector<uint32_t> cells_;  // Z-order codes of those in use, ascending
+    std::vector<uint8_t> colors_;
+    std::vector<int64_t> counts_;
+};
+
 // ---------------------------------------------------------------- tree
 
 constexpr int max_dims = 4;
@@ -171,6 +210,15 @@ struct Kernels {
     //   entries  k x dims, the palette in working-space coordinates, none more than 32,767 from a point
     void (*nearest)(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels,
                     int32_t* d2, unsigned threads);
+
+    // The nearest entry of each point and the one after it; where one is nearest in a whole box of the
+    // tree, the same again. Three dimensions only.
+    void (*nearest_two)(const Tree& tree, const int16_t* entries, size_t k, uint16_t* first,
+                        uint16_t* second, unsigned threads);
+
+    // Writes to `labels` the palette entries of the 512 colors of each of n cells of a Grid, in the
+    // order of their Z-order codes.
+    void (*divide)(const Plane* planes, size_t n, uint8_t* labels);
 
     // Greedy k-means++ seeds: rows of points chosen one by one, each the best of `trials` drawn
     // with probability proportional to weight times squared distance. Returns how many were found.

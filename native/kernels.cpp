@@ -2,6 +2,7 @@
 // dispatch.cpp chooses from. What each does is in core.hpp, how in the headers named here.
 #include "kernels/color_codes.hpp"
 #include "kernels/diffusion.hpp"
+#include "kernels/divide.hpp"
 #include "kernels/lloyd_step.hpp"
 #include "kernels/merges.hpp"
 #include "kernels/nearest_entry.hpp"
@@ -14,8 +15,9 @@ namespace SMALTI_LEVEL {
 #define SMALTI_NAME_(x) #x
 #define SMALTI_NAME(x) SMALTI_NAME_(x)
 extern const Kernels table;
-const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, plus_plus,
-                       cheapest_merges, diffuse, morton, list_used, unmorton, oklab};
+const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, nearest_two,
+                       divide, plus_plus, cheapest_merges, diffuse, morton,
+                       list_used, unmorton, oklab};
 
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

@@ -1,8 +1,10 @@
-"""Shared fixtures: where the real images are, when they are there."""
+"""Shared fixtures: where the real images are, when they are there, and the CPU levels."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pictures import LEVELS, level
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -13,3 +15,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs the image collection in ../shared/data, which is not here")
     return SHARED_DATA
+
+
+@pytest.fixture(params=LEVELS)
+def any_level(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of each CPU level in turn, whose kernels then run."""
+    with level(request.param) as available:
+        if not available:
+            pytest.skip(f"this CPU has no {request.param}")
+        yield request.param

@@ -80,3 +80,12 @@ def random_colors(n: int, channels: int, seed: int, high: int = 256) -> np.ndarr
     if channels == 4:
         colors[:, 3] = rng.choice([255, 200, 90], n)
     return np.unique(colors, axis=0)
+
+
+def photo(seed: int, side: int = 96) -> np.ndarray:
+    """Return something like a photograph: smooth shapes of many colors, with grain."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0 : 1 : side * 1j, 0 : 1 : side * 1j]
+    waves = [np.sin(6 * (a * x + b * y) + c) for a, b, c in rng.uniform(-1, 1, (6, 3))]
+    picture = 128 + 100 * np.stack([waves[i] * waves[i + 3] for i in range(3)], axis=-1)
+    return np.clip(picture + rng.normal(0, 6, picture.shape), 0, 255).astype(np.uint8)

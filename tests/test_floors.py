@@ -23,7 +23,7 @@ FLOORS = (
      "encode", "files"),
     ("load",),
     ("histogram", "search", "palette"),
-    ("fit",),
+    ("fit", "grid"),
     ("indexed", "report"),
     ("quantize",),
     ("compress",),

@@ -15,14 +15,6 @@ from smalti import _core, color, dither, reference
 SIZES = (1, 2, 7, 255, 256, 257, 1000)
 
 
-@pytest.fixture(params=LEVELS)
-def any_level(request):
-    with level(request.param) as available:
-        if not available:
-            pytest.skip(f"this CPU has no {request.param}")
-        yield request.param
-
-
 def native_nearest(tree, entries, threads=1):
     labels, d2 = np.empty(tree.size, np.uint16), np.empty(tree.size, np.int32)
     _core.nearest(tree, np.ascontiguousarray(entries, np.int16), labels, d2, threads)

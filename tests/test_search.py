@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pictures import draw, level, tree_of
+from pictures import draw, level, photo, tree_of
 
 from smalti import _core, quantize, reference, search
 from smalti.errors import BadOption
@@ -17,15 +17,6 @@ def distortion(image, k, **options):
 
 def colors_of(seed):
     return np.unique(photo(seed).reshape(-1, 3), axis=0)
-
-
-def photo(seed, side=96):
-    """Something like a photograph: smooth shapes of many colors, with grain."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0 : 1 : side * 1j, 0 : 1 : side * 1j]
-    waves = [np.sin(6 * (a * x + b * y) + c) for a, b, c in rng.uniform(-1, 1, (6, 3))]
-    picture = 128 + 100 * np.stack([waves[i] * waves[i + 3] for i in range(3)], axis=-1)
-    return np.clip(picture + rng.normal(0, 6, picture.shape), 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("k", [4, 16, 64])
@@ -101,11 +92,13 @@ def test_cells_hold_the_weight_of_their_colors(dropped):
     cells = _core.coarsen(tree, dropped)
 
     assert cells.weights().sum() == weights.sum()
-    bits = [(dropped + late) // 3 for late in (1, 0, 2)]  # blue loses the first, then red, then green
+    bits = [
+        (dropped + late) // 3 for late in (1, 0, 2)
+    ]  # blue loses the first, then red, then green
     assert cells.size == len(np.unique(colors >> bits, axis=0))
     assert tree.coarseness(cells.size) >= dropped
 
 
 def test_an_unknown_effort_is_refused_with_the_choices():
-    with pytest.raises(BadOption, match="effort must be one of lloyd, fast, default, best"):
+    with pytest.raises(BadOption, match="effort must be one of lloyd, turbo, fast, default, best"):
         quantize(photo(0, side=8), 2, effort="heroic")

@@ -59,6 +59,44 @@ void nearest(const Tree& tree, const int16_t* entries, size_t k, uint16_t* label
                             : nearest_in<4>(tree, entries, k, labels, d2, threads);
 }
 
+struct PairLabeler {
+    const Tree& tree;
+    uint16_t *first, *second;
+    WholeChooser<3> chooser;
+
+    PairLabeler(const Tree& tree_, size_t k, uint16_t* first_, uint16_t* second_)
+        : tree(tree_), first(first_), second(second_), chooser(k) {}
+
+    void whole(const Node& node, const Candidates<3>& candidates) noexcept {
+        for (uint16_t* labels : {first, second})
+            std::fill(labels + node.begin, labels + node.end,
+                      static_cast<uint16_t>(candidates.rows[0]));
+    }
+    void leaf(const Node& node, const Candidates<3>& candidates) noexcept {
+        chooser.set(candidates);
+        for (size_t i = node.begin; i < node.end; i += lanes) {
+            const auto two = chooser.nearest_two(load_points<3>(tree, i));
+            const size_t count = std::min<size_t>(lanes, node.end - i);
+            write(two.first, count, candidates, first + i);
+            write(two.second, count, candidates, second + i);
+        }
+    }
+    static void write(Ints places, size_t count, const Candidates<3>& candidates,
+                      uint16_t* labels) noexcept {
+        int32_t at[lanes];
+        store(at, places);
+        for (size_t p = 0; p < count; ++p)
+            labels[p] = static_cast<uint16_t>(candidates.rows[static_cast<size_t>(at[p])]);
+    }
+};
+
+void nearest_two(const Tree& tree, const int16_t* entries, size_t k, uint16_t* first,
+                 uint16_t* second, unsigned threads) {
+    std::vector<PairLabeler> labelers(useful_threads(tree, threads),
+                                      PairLabeler(tree, k, first, second));
+    search_tasks<3>(tree, entries, k, labelers);
+}
+
 }  // namespace
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "../core.hpp"
@@ -142,6 +143,23 @@ public:
             return distance2(points.xy, all(xy_[j])) + distance2(points.za, all(za_[j]));
         });
         return {best.place, best.d2};
+    }
+    // The places of the nearest and of the one after it; there must be two.
+    std::pair<Ints, Ints> nearest_two(const Points<D>& points) const noexcept {
+        const auto distance = [&](size_t j) {
+            return distance2(points.xy, all(xy_[j])) + distance2(points.za, all(za_[j]));
+        };
+        Ints best = distance(0), next = all(INT32_MAX), place = {}, next_place = {}, number = {};
+        for (size_t j = 1; j < size_; ++j) {
+            number += 1;
+            const Ints d2 = distance(j);
+            const Ints less = d2 < best, between = d2 < next;
+            next = less ? best : between ? d2 : next;
+            next_place = less ? place : between ? number : next_place;
+            best = less ? d2 : best;
+            place = less ? number : place;
+        }
+        return {place, next_place};
     }
 
 private:

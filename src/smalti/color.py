@@ -25,7 +25,7 @@ __all__ = ["UNITS", "bounds", "from_points", "to_points"]
 UNITS: dict[str, float] = {"srgb": 64.0, "oklab": 16384.0}
 """Fixed-point steps that make one 8-bit step (srgb) or 1.0 (oklab)."""
 
-_CODES = {"srgb": 0, "oklab": 1}
+CODES = {"srgb": 0, "oklab": 1}
 _SRGB_KNEE = 0.04045  # IEC 61966-2-1: linear below, power law above
 
 
@@ -86,7 +86,7 @@ def to_points(colors: NDArray[np.uint8], space: str) -> NDArray[np.int16]:
            [    0,     0,     0]], dtype=int16)
     """
     points = np.empty(colors.shape, np.int16)
-    _core.to_points(colors, _CODES[space], LINEAR, points)
+    _core.to_points(colors, CODES[space], LINEAR, points)
     return points
 
 
@@ -146,4 +146,4 @@ def bounds(space: str, channels: int) -> NDArray[np.int32]:
 
 def code(space: str) -> int:
     """Return the number that the native core knows a space by."""
-    return _CODES[space]
+    return CODES[space]

@@ -24,14 +24,11 @@ from .remap import Remapper
 
 __all__ = ["Fit", "Settings", "fit_palette", "steps"]
 
-LLOYD_ITERATIONS = 100
-"""Default of max_iter where Lloyd's algorithm is all there is."""
+RECOVERY = {"lloyd": 1, "turbo": 0, "fast": 2, "default": 3, "best": 21}
+"""Rounds after rounding to 8 bits; the first only learns how many pixels each color has."""
 
-RECOVERY = {"lloyd": 0, "fast": 1, "default": 2, "best": 20}
-"""Rounds of recovering what rounding to 8 bits lost; plain Lloyd's result is rounded and left."""
-
-CLOSING_ITERATIONS = 2
-"""Default of max_iter after a search."""
+CLOSING_ITERATIONS = {"lloyd": 100, "turbo": 1, "fast": 2, "default": 2, "best": 2}
+"""Default of max_iter, by effort."""
 
 ALPHA_GAP = 16383
 """Added to the alpha coordinate of opaque colors, so that no cluster mixes them with others."""
@@ -49,7 +46,7 @@ class Settings:
     effort: str = "default"
     init: Any = "splitting"
     n_init: int = 1
-    max_iter: int = CLOSING_ITERATIONS
+    max_iter: int = CLOSING_ITERATIONS["default"]
     tol: float = 0.0
     seed: int = 0
     threads: int = 1
@@ -80,7 +77,7 @@ class Settings:
         if n_init is None:
             n_init = seeds.RESTARTS[init] if lloyd and not own else 1
         if max_iter is None:
-            max_iter = LLOYD_ITERATIONS if lloyd else CLOSING_ITERATIONS
+            max_iter = CLOSING_ITERATIONS[effort]
         return cls(
             k=check("k", k),
             space=space,
@@ -251,15 +248,16 @@ class Problem:
                 palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
         return palette
 
-    def recover(self, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Lower what rounding to 8 bits has raised: assign to the rounded colors, round the means.
+    def recover(self, found: Step) -> NDArray[np.uint8]:
+        """Round centroids to 8 bits and lower what that has raised: assign, round the means, again.
 
         Stops when that no longer lowers the error, or after the rounds that the effort grants. Each
         channel is rounded by itself: in Oklab a tinted neighbor can be nearer, but a gray picture
         must keep a gray palette.
         """
-        best, lowest, weights = palette, np.inf, np.zeros(len(palette), np.int64)
-        for _ in range(1 + RECOVERY[self.settings.effort]):
+        palette = best = self.round(found.centroids)
+        lowest, weights = np.inf, found.counts
+        for _ in range(RECOVERY[self.settings.effort]):
             points = color.to_points(palette, self.settings.space).astype(np.float32)
             if points.shape[1] == 4:
                 points[:, 3] += np.where(palette[:, 3] == 255, ALPHA_GAP, 0)
@@ -281,12 +279,15 @@ class Problem:
         ties to other rows, and then shares: always towards the larger share, so that ends too.
         """
         colors, counts = histogram.stored_colors, histogram.stored_counts
+        in_order = (
+            self.by_share and self.settings.effort != "turbo"
+        )  # there, the order is good enough
         remapper = Remapper(colors, self.settings.space, None if self.transparent else self.tree)
         if self.transparent:
             palette = np.concatenate([palette, np.zeros((1, 4), np.uint8)])
         while True:
             labels, d2 = remapper.nearest(palette, threads=self.settings.threads)
-            rows = _used_rows(palette, labels, counts, by_share=self.by_share)
+            rows = _used_rows(palette, labels, counts, by_share=in_order)
             if not np.array_equal(rows, np.arange(len(palette))):
                 palette = palette[rows]
                 continue
@@ -346,7 +347,7 @@ def fit_palette(
         return _without_alpha(histogram, settings, progress)
     problem = Problem(histogram, settings)
     best = _best_run(problem, progress)
-    palette = problem.recover(problem.round(best.centroids))
+    palette = problem.recover(best)
     palette, labels = problem.settle(palette, histogram)
     fit = Fit(
         len(histogram),

@@ -87,8 +87,13 @@ class Histogram:
         array([[255, 128,   0]], dtype=uint8)
         """
         image = load(image, channels)
+        return cls.of_stored(*_core.count_colors(image.reshape(-1, image.shape[2]), threads))
+
+    @classmethod
+    def of_stored(cls, colors: NDArray[np.uint8], counts: NDArray[np.int64]) -> "Histogram":
+        """Return a histogram of distinct colors that are in storage order already."""
         self = cls.__new__(cls)
-        self._set(*_core.count_colors(image.reshape(-1, image.shape[2]), threads))
+        self._set(colors, counts)
         return self
 
     @cached_property
@@ -118,9 +123,8 @@ class Histogram:
 
     def without_alpha(self) -> "Histogram":
         """Return the RGB histogram of an opaque one."""
-        same = Histogram.__new__(Histogram)
-        same._set(np.ascontiguousarray(self.stored_colors[:, :3]), self.stored_counts)
-        return same
+        rgb = np.ascontiguousarray(self.stored_colors[:, :3])
+        return Histogram.of_stored(rgb, self.stored_counts)
 
     @property
     def total(self) -> int:

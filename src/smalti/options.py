@@ -83,7 +83,7 @@ def _table() -> Iterator[Option]:
         "default",
         "What to spend: lloyd is plain textbook k-means; fast, default and best search for a "
         "lower distortion, each longer than the one before.",
-        choices=("lloyd", "fast", "default", "best"),
+        choices=("lloyd", "turbo", "fast", "default", "best"),
     )
     yield Option(
         "max_iter",

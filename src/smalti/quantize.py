@@ -16,6 +16,7 @@ from . import dither as dithering
 from . import histogram as histograms
 from .fit import Settings, fit_palette
 from .fit import steps as fit_steps
+from .grid import Grid
 from .histogram import Histogram
 from .image import Image
 from .indexed import IndexedImage
@@ -179,7 +180,7 @@ def quantize(
     space : "oklab" or "srgb"
         Where distance is measured: as people see it, or as plain RGB numbers.
     dither : "none" or "floyd-steinberg"
-    effort : "lloyd", "fast", "default" or "best"
+    effort : "lloyd", "turbo", "fast", "default" or "best"
         "lloyd" is the k-means of the textbooks: seeds, then Lloyd's algorithm, where `n_init`,
         `max_iter` and `tol` mean what they mean there. The others search for a lower distortion
         first (docs/figures.md has their times and errors); of them, `n_init` is the number of
@@ -240,11 +241,14 @@ def quantize(
     check("dither", dither)
     pixels = load(image, channels)
     start = time.perf_counter()
-    histogram = Histogram.of(pixels, threads=settings.threads)
+    grid = Grid.of(pixels, k, threads=settings.threads) if settings.effort == "turbo" else None
+    histogram = grid.histogram if grid else Histogram.of(pixels, threads=settings.threads)
     counted = time.perf_counter()
     palette, labels, fit = fit_palette(histogram, settings, progress)
     fitted = time.perf_counter()
-    if dither == "none" or fit.stop_reason == "exact":
+    if grid and dither == "none":
+        indices: NDArray[Any] = grid.map(pixels, palette.colors, space)
+    elif dither == "none" or fit.stop_reason == "exact":
         indices = histograms.map_labels(
             pixels, histogram, labels, k=palette.k, threads=settings.threads
         )

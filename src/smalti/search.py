@@ -1,6 +1,6 @@
 """Search: palettes below what Lloyd's algorithm alone ends with, in less time.
 
-    points -> cells -> seeds -> [find: breathe on cells, settle on all colors] -> centroids -> Lloyd, once
+    points -> cells -> seeds -> [find: breathe on cells, settle on all colors] -> Lloyd, once
 
 Lloyd's algorithm stops at the nearest local minimum, 1 to 3 % above the best
 known. Breathing gets below that: it moves centroids from where they are missed
@@ -24,23 +24,22 @@ __all__ = ["EFFORTS", "Effort", "find"]
 FEW = 48
 """Up to here local minima are few and far apart, so starting again is worth its time."""
 
-MANY = 1024
-"""Beyond this, a cycle costs more than it saves: each compares all pairs of centroids."""
-
-CELLS_PER_SEED = 8
-"""Fewer than plain k-means wants: what the seeds get wrong, breathing puts right."""
-
 
 @dataclass(frozen=True)
 class Effort:
     """What an effort may spend."""
 
+    seeding: int
+    """Cells per color of the palette among which splitting places its cuts: few, since what the
+    seeds get wrong, breathing puts right."""
     cells: int
     """Search on the coarsest cells of which there are so many per color of the palette."""
     starts: int
     """Further starts, from k-means++, for palettes of at most `FEW` colors."""
     cycles: int
     """Breathing cycles from each start."""
+    largest: int
+    """Palettes above this size get none, as each cycle compares all pairs of centroids."""
     iterations: int
     """Lloyd iterations in each cycle; one more for small palettes, where they cost least."""
     closing: int
@@ -48,9 +47,10 @@ class Effort:
 
 
 EFFORTS = {
-    "fast": Effort(cells=64, starts=1, cycles=6, iterations=2, closing=1),
-    "default": Effort(cells=128, starts=3, cycles=12, iterations=3, closing=2),
-    "best": Effort(cells=512, starts=8, cycles=60, iterations=5, closing=6),
+    "turbo": Effort(4, 128, starts=0, cycles=2, largest=64, iterations=2, closing=1),
+    "fast": Effort(8, 64, starts=1, cycles=6, largest=1024, iterations=2, closing=1),
+    "default": Effort(8, 128, starts=3, cycles=12, largest=1024, iterations=3, closing=2),
+    "best": Effort(8, 512, starts=8, cycles=60, largest=1024, iterations=5, closing=6),
 }
 
 
@@ -81,9 +81,9 @@ def find(
     """
     dropped = tree.coarseness(effort.cells * k)
     cells = _core.coarsen(tree, dropped) if dropped else tree
-    cycles = effort.cycles if k <= MANY else 0
+    cycles = effort.cycles if k <= effort.largest else 0
     each = effort.iterations + (k <= FEW)
-    first = start() if start else _core.split_seeds(cells, k, CELLS_PER_SEED)
+    first = start() if start else _core.split_seeds(cells, k, effort.seeding)
     cost, iterations = _core.breathe(cells, first, 2, cycles, each, threads)
     best = first
     for i in range(effort.starts if k <= FEW else 0):

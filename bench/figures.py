@@ -9,29 +9,25 @@ squared difference summed over R, G and B, of 8-bit output.
 """
 
 import argparse
-import csv
 import hashlib
 import itertools
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
 
 import numpy as np
-from PIL import Image
 
 import smalti
+from measure import best_known, machine, mse, photos
+from rivals import EFFORTS, OURS, RIVALS, Quantizer, measure, ours
 
 KS = (16, 64, 256)
-EFFORTS = ("lloyd", "fast", "default", "best")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # set by `make bench`, for all rivals
 SAID: list[str] = []
 SMALTI = [str(Path(sys.executable).with_name("smalti"))]
@@ -40,28 +36,6 @@ SMALTI = [str(Path(sys.executable).with_name("smalti"))]
 def say(line: str) -> None:
     print(line, flush=True)
     SAID.append(line)
-
-
-def cpu_seconds(call: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = call()
-    return time.process_time() - start, result
-
-
-def mse(image: np.ndarray, result: np.ndarray) -> float:
-    return float(((image.astype(np.int64) - result) ** 2).sum(-1).mean())
-
-
-def photos(data: Path) -> dict[str, np.ndarray]:
-    paths = sorted((data / "kodak").glob("*.png"))
-    return {path.name: np.asarray(Image.open(path).convert("RGB")) for path in paths}
-
-
-def best_known(data: Path) -> dict[tuple[str, int], float]:
-    """The lowest distortions known, by file name and k; bounds that anybody may lower."""
-    with (data / "best_known_mse_kodak.csv").open() as file:
-        rows = [row for row in csv.reader(file) if len(row) == 3 and row[1].isdigit()]
-    return {(name, int(k)): float(value) for name, k, value in rows}
 
 
 def distortion(data: Path) -> None:
@@ -79,61 +53,40 @@ def distortion(data: Path) -> None:
         )
 
 
-def by_imagequant(image: np.ndarray, k: int) -> tuple[float, np.ndarray]:
-    import imagequant
-
-    height, width = image.shape[:2]
-    raw = np.dstack([image, np.full((height, width), 255, np.uint8)]).tobytes()
-    seconds, (indices, palette) = cpu_seconds(
-        lambda: imagequant.quantize_raw_rgba_bytes(
-            raw, width, height, dithering_level=0.0, max_colors=k
-        )
-    )
-    colors = np.array(palette, np.uint8).reshape(-1, 4)[:, :3]
-    return seconds, colors[np.frombuffer(indices, np.uint8)].reshape(image.shape)
-
-
-def by_scikit_learn(image: np.ndarray, k: int) -> tuple[float, np.ndarray]:
-    from sklearn.cluster import KMeans
-
-    pixels = image.reshape(-1, 3).astype(np.float32)
-    seconds, fitted = cpu_seconds(lambda: KMeans(k, n_init=1, random_state=0).fit(pixels))
-    colors = np.rint(fitted.cluster_centers_).astype(np.uint8)
-    return seconds, colors[fitted.labels_].reshape(image.shape)
-
-
-def by_smalti(image: np.ndarray, k: int, effort: str) -> tuple[float, np.ndarray]:
-    seconds, result = cpu_seconds(
-        lambda: smalti.quantize(image, k, space="srgb", effort=effort, threads=1)
-    )
-    return seconds, result.to_array()
+def row(name: str) -> Quantizer:
+    """A rival, or a preset, as the wide comparison calls it."""
+    return next(quantizer for quantizer in (*OURS, *RIVALS) if quantizer.name == name)
 
 
 def speed(data: Path) -> None:
     """Time and 8-bit MSE of an array's quantization against imagequant and scikit-learn."""
     say('smalti: quantize(image, k, space="srgb", effort=..., threads=1), no dithering')
-    say("imagequant: quantize_raw_rgba_bytes(raw, w, h, dithering_level=0, max_colors=k)")
+    say("imagequant: quantize_raw_rgba_bytes(raw, w, h, dithering_level=0, max_colors=k), with the")
+    say("  array's conversion to RGBA bytes")
     say("scikit-learn: KMeans(k, n_init=1).fit(all pixels, float32), one thread, 2 photos")
     images = list(photos(data).values())
     for effort, k in itertools.product(EFFORTS, KS):
-        compare("imagequant", by_imagequant, images, k, effort, runs=3)
+        compare("imagequant", row("imagequant"), images, k, effort, runs=3)
     for k in KS:
-        compare("scikit-learn", by_scikit_learn, images[2::20], k, "default", runs=1)
+        rival = row("scikit-learn KMeans")
+        compare("scikit-learn", rival, images[2::20], k, "default", runs=1)
 
 
 def compare(
     name: str,
-    rival: Callable[[np.ndarray, int], tuple[float, np.ndarray]],
+    rival: Quantizer,
     images: list[np.ndarray],
     k: int,
     effort: str,
     runs: int,
 ) -> None:
     times, errors = [], []
+    preset = row(ours(effort, "srgb"))
+    measure(rival, images[0][:64, :64], 16, 1)  # what is loaded at the first call is not timed
     for image in images:
-        pairs = [(by_smalti(image, k, effort), rival(image, k)) for _ in range(runs)]
-        times.append(median(ours[0] / theirs[0] for ours, theirs in pairs))
-        errors.append(mse(image, pairs[0][0][1]) / mse(image, pairs[0][1][1]))
+        pairs = [(measure(preset, image, k, 1), measure(rival, image, k, 1)) for _ in range(runs)]
+        times.append(median(own.cpu / theirs.cpu for own, theirs in pairs))
+        errors.append(mse(image, pairs[0][0].pixels) / mse(image, pairs[0][1].pixels))
     say(
         f"  {effort:8} k={k:3}  smalti / {name:12}  time {median(times):.4f}  "
         f"(1/{1 / median(times):.0f})  MSE mean {mean(errors):.3f} worst {max(errors):.3f}"
@@ -248,17 +201,6 @@ def main() -> None:
         FIGURES[name](arguments.data)
     if arguments.output:
         arguments.output.write_text(PAGE.format("\n".join(SAID)), encoding="utf-8")
-
-
-def machine() -> str:
-    model = platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
-    return (
-        f"smalti {smalti.__version__}, {model}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {time.strftime('%F')}"
-    )
 
 
 PAGE = """\

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test lint bench compare clean help
+.PHONY: demo test lint bench figures clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -28,18 +28,18 @@ lint: .venv/installed-lint ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed-bench ## measure and write docs/figures.md (DATA=folder of images)
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/figures.py --data "$(DATA)" --output docs/figures.md
-
 # Rivals that are missing are left out and named. Beyond the extra `bench`: apt-get install
 # imagemagick libmagickwand-6.q16-6 pngquant; npm, which brings libimagequant 4; and pyvips, which
 # is no part of the extra because it has no wheel.
-compare: .venv/installed-bench ## measure against all rivals and write docs/benchmarks.md (DATA=folder, QUICK=1)
+bench: .venv/installed-bench ## measure against all rivals, into docs/benchmarks.md (DATA=folder, QUICK=1)
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check pyvips pyvips-binary
 	-@npm install --silent --no-audit --no-fund --prefix build/node libimagequant-wasm@0.3.0
 	@mkdir -p build
 	$(BIN)/python bench/compare.py --data "$(DATA)" --results build/compare.json \
 	    --page $(if $(QUICK),build/benchmarks.md --quick,docs/benchmarks.md)
+
+figures: .venv/installed-bench ## measure what smalti is held to, into docs/figures.md (DATA=folder)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/figures.py --data "$(DATA)" --output docs/figures.md
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \

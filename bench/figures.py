@@ -28,7 +28,7 @@ from measure import best_known, machine, mse, photos
 from rivals import EFFORTS, OURS, RIVALS, Quantizer, measure, ours
 
 KS = (16, 64, 256)
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # set by `make bench`, for all rivals
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # set by `make figures`, for all rivals
 SAID: list[str] = []
 SMALTI = [str(Path(sys.executable).with_name("smalti"))]
 
@@ -61,12 +61,14 @@ def row(name: str) -> Quantizer:
 def speed(data: Path) -> None:
     """Time and 8-bit MSE of an array's quantization against imagequant and scikit-learn."""
     say('smalti: quantize(image, k, space="srgb", effort=..., threads=1), no dithering')
-    say("imagequant: quantize_raw_rgba_bytes(raw, w, h, dithering_level=0, max_colors=k), with the")
-    say("  array's conversion to RGBA bytes")
+    say("imagequant: quantize_raw_rgba_bytes(raw, w, h, dithering_level=0, max_colors=k)")
+    say("Pillow FASTOCTREE: picture.quantize(k, FASTOCTREE, dither=NONE)")
     say("scikit-learn: KMeans(k, n_init=1).fit(all pixels, float32), one thread, 2 photos")
     images = list(photos(data).values())
     for effort, k in itertools.product(EFFORTS, KS):
         compare("imagequant", row("imagequant"), images, k, effort, runs=3)
+    for k in KS:
+        compare("FASTOCTREE", row("Pillow FASTOCTREE"), images, k, "turbo", runs=7)
     for k in KS:
         rival = row("scikit-learn KMeans")
         compare("scikit-learn", rival, images[2::20], k, "default", runs=1)
@@ -206,7 +208,7 @@ def main() -> None:
 PAGE = """\
 # Figures
 
-Written by `make bench`; not edited by hand. The photographs are the Kodak set. Ratios are
+Written by `make figures`; not edited by hand. The photographs are the Kodak set. Ratios are
 taken within one run: below 1, smalti is faster or its error lower.
 
 ```text

@@ -1,7 +1,7 @@
 """Every way to quantize that is measured: smalti's presets, and one function per rival.
 
 A function takes an image (H, W, 3) uint8 in sRGB and k, and returns (palette (k, 3) uint8, indices)
-or the output image (H, W, 3) uint8. Everything in between is timed, conversions included, as a user
+or the output image (H, W, 3) uint8. Everything in between is timed, as a user
 pays for them; what was imported before is not. Rivals are as PyPI, Debian and npm have them, and
 never dither. The tables OURS and RIVALS say how each is called, in words and in code, so the page
 cannot tell of another call than the one that was measured.
@@ -63,6 +63,8 @@ class Quantizer:
     ks: tuple[int, ...] = KS
     share: str = "all"  # "some": a few photos, one run; "few": of these, fewer k too
     own_clock: bool = False
+    prepare: Callable[[Array], Any] = lambda image: image
+    """What `run` takes instead of the array; not timed."""
 
 
 def pixels(output: Output) -> Array:
@@ -76,8 +78,9 @@ def measure(quantizer: Quantizer, image: Array, k: int, threads: int) -> Timing:
     """Run it once, with both clocks."""
     if quantizer.own_clock:
         return quantizer.run(image, k, threads)
+    source = quantizer.prepare(image)
     start = time.perf_counter()
-    cpu, output = cpu_seconds(lambda: quantizer.run(image, k, threads))
+    cpu, output = cpu_seconds(lambda: quantizer.run(source, k, threads))
     wall = time.perf_counter() - start
     if isinstance(output, smalti.IndexedImage):
         return Timing(cpu, wall, output.to_array(), output.fit)
@@ -121,13 +124,11 @@ def with_alpha(image: Array) -> bytes:
     return raw.tobytes()
 
 
-def by_imagequant(image: Array, k: int, threads: int) -> Output:
+def by_imagequant(raw: tuple[bytes, int, int], k: int, threads: int) -> Output:
     import imagequant
 
-    height, width = image.shape[:2]
-    indices, palette = imagequant.quantize_raw_rgba_bytes(
-        with_alpha(image), width, height, dithering_level=0.0, max_colors=k
-    )
+    _, width, height = raw
+    indices, palette = imagequant.quantize_raw_rgba_bytes(*raw, dithering_level=0.0, max_colors=k)
     colors = np.array(palette, np.uint8).reshape(-1, 4)[:, :3]
     return colors, np.frombuffer(indices, np.uint8).reshape(height, width)
 
@@ -239,10 +240,8 @@ def by_faiss(image: Array, k: int, threads: int, *, full: bool) -> Output:
 # Image libraries
 
 
-def by_pillow(image: Array, k: int, threads: int, *, method: str, kmeans: int = 0) -> Output:
-    result = Image.fromarray(image).quantize(
-        k, Image.Quantize[method], kmeans=kmeans, dither=Image.Dither.NONE
-    )
+def by_pillow(image: Image.Image, k: int, threads: int, *, method: str, kmeans: int = 0) -> Output:
+    result = image.quantize(k, Image.Quantize[method], kmeans=kmeans, dither=Image.Dither.NONE)
     return np.array(result.getpalette(), np.uint8).reshape(-1, 3), np.asarray(result)
 
 
@@ -334,11 +333,12 @@ def pillow(method: str, kmeans: int = 0) -> Quantizer:
     return Quantizer(
         f"Pillow {method}" + (f", kmeans {kmeans}" if kmeans else ""),
         "Pillow",
-        f"Image.fromarray(image).quantize(k, {method}{option}, dither=NONE)",
+        f"picture.quantize(k, {method}{option}, dither=NONE)",
         partial(by_pillow, method=method, kmeans=kmeans),
         "best" if kmeans else "default",
         install="pip install Pillow",
         share="some" if kmeans else "all",
+        prepare=Image.fromarray,
     )
 
 
@@ -365,6 +365,7 @@ RIVALS = (
         "default and best: the binding has no speed",
         space="its own, near sRGB",
         install="pip install imagequant",
+        prepare=lambda image: (with_alpha(image), image.shape[1], image.shape[0]),
     ),
     libimagequant_wasm(None, "default"),
     libimagequant_wasm(1, "best"),

@@ -50,6 +50,13 @@ nb::ndarray<nb::numpy, T> own(std::unique_ptr<T[]> values, std::initializer_list
     return {data, shape, owner};
 }
 
+template <class T>
+nb::ndarray<nb::numpy, T> own(Array<T> values, std::initializer_list<size_t> shape) {
+    auto* kept = new Array<T>(std::move(values));
+    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<Array<T>*>(p); });
+    return {kept->get(), shape, owner};
+}
+
 nb::tuple count(const Pixels& pixels, unsigned threads) {
     const int channels = channels_of(pixels);
     Counts found;
@@ -57,18 +64,8 @@ nb::tuple count(const Pixels& pixels, unsigned threads) {
         nb::gil_scoped_release release;
         found = count_colors(pixels.data(), pixels.shape(0), channels, threads);
     }
-    const size_t n = found.colors.size(), c = static_cast<size_t>(channels);
-    std::unique_ptr<uint8_t[]> colors(new uint8_t[n * c]);
-    std::unique_ptr<int64_t[]> counts(new int64_t[n]);
-    for (size_t i = 0; i < n; ++i) {
-        const uint32_t color = found.colors[i];
-        const uint8_t bytes[4] = {static_cast<uint8_t>(color), static_cast<uint8_t>(color >> 8),
-                                  static_cast<uint8_t>(color >> 16),
-                                  static_cast<uint8_t>(color >> 24)};
-        std::memcpy(&colors[i * c], bytes, c);
-    }
-    std::memcpy(counts.get(), found.counts.data(), n * sizeof(int64_t));
-    return nb::make_tuple(own(std::move(colors), {n, c}), own(std::move(counts), {n}));
+    const size_t n = found.size, c = static_cast<size_t>(channels);
+    return nb::make_tuple(own(std::move(found.colors), {n, c}), own(std::move(found.counts), {n}));
 }
 
 auto order_of(const Colors& colors) {
@@ -96,15 +93,15 @@ Space space_of(int space) {
     return static_cast<Space>(space);
 }
 
-Tree make_tree(const Colors& colors, const In<int16_t, nb::ndim<2>>& points,
-               const In<int64_t, nb::ndim<1>>& counts, int alpha_gap) {
+Tree make_tree(const Colors& colors, int space, const Linear& linear,
+               const In<int64_t, nb::ndim<1>>& counts, int alpha_gap, unsigned threads) {
     const size_t n = colors.shape(0);
     const int dims = channels_of(colors);
     require(n > 0, "colors must not be empty");
-    require(points.shape(0) == n && points.shape(1) == colors.shape(1), "points must match colors");
     require(counts.shape(0) == n, "counts must have one entry per color");
     require(alpha_gap >= 0 && alpha_gap <= 16384, "alpha_gap must be 0 to 16384");
-    return Tree(colors.data(), points.data(), counts.data(), n, dims, alpha_gap);
+    return Tree(colors.data(), counts.data(), n, dims, space_of(space), linear.data(), alpha_gap,
+                threads);
 }
 
 // The coordinates of chosen points, alpha gap included.
@@ -198,17 +195,13 @@ void map_grid(const Grid& grid, const Tree& tree, const Pixels& pixels,
 }
 
 // How many pixels each of k labels has, given those of each color.
-auto weigh(const In<uint16_t, nb::ndim<1>>& labels, const In<int64_t, nb::ndim<1>>& counts, size_t k) {
+auto weights_by_label(const In<uint16_t, nb::ndim<1>>& labels, const In<int64_t, nb::ndim<1>>& counts,
+                      size_t k, unsigned threads) {
     require(labels.shape(0) == counts.shape(0), "labels must have one entry per color");
     require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
-    const uint16_t* label = labels.data();
-    const size_t n = labels.shape(0);
-    require(n == 0 || *std::max_element(label, label + n) < k, "labels must be below k");
-    // Neighbors tend to share a label, and each must wait for the sum of the one before: four sums.
-    std::vector<std::array<int64_t, 4>> parts(k);
-    for (size_t i = 0; i < n; ++i) parts[label[i]][i % 4] += counts.data()[i];
-    std::unique_ptr<int64_t[]> weights(new int64_t[k]);
-    for (size_t j = 0; j < k; ++j) weights[j] = parts[j][0] + parts[j][1] + parts[j][2] + parts[j][3];
+    std::unique_ptr<int64_t[]> weights(new int64_t[k]());
+    require(weigh(labels.data(), counts.data(), labels.shape(0), k, weights.get(), threads),
+            "labels must be below k");
     return own(std::move(weights), {k});
 }
 
@@ -278,6 +271,7 @@ NB_MODULE(_core, m) {
                 : std::string("smalti needs an x86-64-v2 CPU (SSE4.2, 2009 or newer)");
         throw nb::import_error(message.c_str());
     }
+    let_malloc_keep_small_arrays();
     const auto nogil = nb::call_guard<nb::gil_scoped_release>();
 
     nb::class_<Tree>(m, "Tree")
@@ -286,10 +280,8 @@ NB_MODULE(_core, m) {
         .def_prop_ro("second_moment", &Tree::second_moment)
         .def("weights", &weights_of)
         .def("box", &box_of)
-        .def("coarseness", &Tree::coarseness, "least"_a)
+        .def("coarseness", &Tree::coarseness, "least"_a, "threads"_a = 1)
         .def("coordinates", &coordinates, "rows"_a.noconvert());
-    m.def("make_tree", &make_tree, "colors"_a.noconvert(), "points"_a.noconvert(),
-          "counts"_a.noconvert(), "alpha_gap"_a, nogil);
     nb::class_<Grid>(m, "Grid")
         .def_prop_ro("size", &Grid::size)
         .def("colors", [](const Grid& grid) { return copy_of(grid.colors(), grid.size(), size_t{3}); })
@@ -297,6 +289,9 @@ NB_MODULE(_core, m) {
         .def("map", &map_grid, "tree"_a, "pixels"_a.noconvert(), "entries"_a.noconvert(),
              "space"_a, "linear"_a.noconvert(), "out"_a.noconvert(), "threads"_a, nogil);
     m.def("make_grid", &make_grid, "pixels"_a.noconvert(), "threads"_a, nogil);
+    // The tree reads the counts as long as it lives.
+    m.def("make_tree", &make_tree, "colors"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
+          "counts"_a.noconvert(), "alpha_gap"_a, "threads"_a, nogil, nb::keep_alive<0, 4>());
     m.def("level", [] { return kernels().level; });
     m.def("choose_level", &choose_level, "name"_a);
     m.def("count_colors", &count, "pixels"_a.noconvert(), "threads"_a);
@@ -317,13 +312,14 @@ NB_MODULE(_core, m) {
           "labels"_a.noconvert().none(), "threads"_a, nogil);
     m.def("nearest", &nearest, "tree"_a, "entries"_a.noconvert(), "labels"_a.noconvert(),
           "d2"_a.noconvert().none(), "threads"_a, nogil);
-    m.def("coarsen", [](const Tree& tree, int dropped) {
+    m.def("coarsen", [](const Tree& tree, int dropped, unsigned threads) {
         require(dropped >= 1 && dropped <= 16, "dropped must be 1 to 16");
-        return Tree(tree, dropped);
-    }, "tree"_a, "dropped"_a, nogil);
+        return Tree(tree, dropped, threads);
+    }, "tree"_a, "dropped"_a, "threads"_a = 1, nogil);
     m.def("breathe", &breathe_in_place, "tree"_a, "centroids"_a.noconvert(), "first"_a, "cycles"_a,
           "iterations"_a, "threads"_a);
-    m.def("weigh", &weigh, "labels"_a.noconvert(), "counts"_a.noconvert(), "k"_a);
+    m.def("weigh", &weights_by_label, "labels"_a.noconvert(), "counts"_a.noconvert(), "k"_a,
+          "threads"_a = 1);
     m.def("split_seeds", &split, "tree"_a, "k"_a, "cells_per_seed"_a);
     m.def("plus_plus", &plus_plus, "tree"_a, "k"_a, "trials"_a, "seed"_a);
     m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),

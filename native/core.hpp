@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "memory.hpp"
+
 namespace smalti {
 
 using std::int16_t;
@@ -30,10 +32,11 @@ using std::uint8_t;
 // ---------------------------------------------------------------- colors and counts
 
 // Distinct colors in storage order: the opaque ones along the Z-order (Morton) curve, then those
-// with alpha < 255 along the four-dimensional curve. `color` is r | g << 8 | b << 16 | a << 24.
+// with alpha < 255 along the four-dimensional curve.
 struct Counts {
-    std::vector<uint32_t> colors;
-    std::vector<int64_t> counts;
+    Array<uint8_t> colors;  // size x channels
+    Array<int64_t> counts;
+    size_t size = 0;
 };
 
 // Counts the colors of n pixels of 3 or 4 bytes. All pixels with alpha 0 count as (0, 0, 0, 0).
@@ -47,6 +50,11 @@ void storage_order(const uint8_t* colors, size_t n, int channels, uint32_t* orde
 template <class Label>
 void gather(const uint8_t* pixels, size_t n, int channels, const uint8_t* colors,
             const uint16_t* labels, size_t n_colors, Label* out, unsigned threads);
+
+// Adds to weights[j] how many pixels have label j, given the label and count of each color. False if
+// a label is not below k.
+bool weigh(const uint16_t* labels, const int64_t* counts, size_t n, size_t k, int64_t* weights,
+           unsigned threads);
 
 // ---------------------------------------------------------------- working space
 
@@ -119,33 +127,34 @@ struct Node {
 // alpha) that carries bounding boxes and moments. Immutable once built.
 class Tree {
 public:
-    // Throws std::invalid_argument unless colors are distinct and in storage order.
-    // `alpha_gap` is added to the fourth coordinate of opaque colors, to keep clusters pure.
-    Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, size_t n, int dims,
-         int alpha_gap);
+    // Keeps a pointer to `counts`, which must outlive it. Throws std::invalid_argument unless colors
+    // are distinct and in storage order. `alpha_gap` is added to the fourth coordinate of opaque
+    // colors, to keep clusters pure.
+    Tree(const uint8_t* colors, const int64_t* counts, size_t n, int dims, Space space,
+         const double* linear, int alpha_gap, unsigned threads);
 
     // The most low bits of the Z-order codes, up to 4 per channel, that can be dropped while `least`
     // cells remain.
-    int coarseness(size_t least) const noexcept;
+    int coarseness(size_t least, unsigned threads) const;
 
     // The points of `fine` merged into cells that agree in all but the lowest `dropped` bits of
     // their Z-order codes, at their means, rounded to whole `coarse_grain`s.
-    Tree(const Tree& fine, int dropped);
+    Tree(const Tree& fine, int dropped, unsigned threads);
 
     size_t size() const noexcept { return n_; }
     int dims() const noexcept { return dims_; }
     // Coordinate d of all points, padded so that a whole vector may be loaded at any of them.
-    const float* axis(int d) const noexcept { return axes_.data() + static_cast<size_t>(d) * stride_; }
+    const float* axis(int d) const noexcept { return &axes_[at(d, 0)]; }
     // Weight times coordinate, exact.
     int64_t moment(size_t i, int d) const noexcept {
         return weights_[i] * static_cast<int64_t>(axis(d)[i]);
     }
-    const int64_t* weights() const noexcept { return weights_.data(); }
-    const float* float_weights() const noexcept { return float_weights_.data(); }
+    const int64_t* weights() const noexcept { return weights_; }
+    const float* float_weights() const noexcept { return float_weights_.get(); }
     const std::vector<Node>& nodes() const noexcept { return nodes_; }
     // Z-order codes in their highest bits: the cells that agree in all but the lowest `dropped` bits
     // of a code have equal keys >> key_shift(dropped).
-    const std::vector<uint32_t>& keys() const noexcept { return keys_; }
+    const uint32_t* keys() const noexcept { return keys_.get(); }
     int key_shift(int dropped) const noexcept { return (dims_ == 3 ? 8 : 0) + dropped; }
     size_t opaque() const noexcept { return opaque_; }
     int depth() const noexcept { return depth_; }
@@ -154,22 +163,29 @@ public:
     double second_moment() const noexcept { return second_moment_; }
 
 private:
-    void merge(const Tree& fine, size_t begin, size_t end, size_t c) noexcept;
-    void finish();
-    uint32_t build(uint32_t begin, uint32_t end, int shift, int depth);
+    size_t at(int d, size_t i) const noexcept { return static_cast<size_t>(d) * stride_ + i; }
+    void reserve();
+    bool set_keys(const uint8_t* colors, size_t begin, size_t end) noexcept;
+    int32_t set_points(const int16_t* points, size_t begin, size_t end, int alpha_gap) noexcept;
+    std::vector<uint32_t> list_cells(int low, unsigned threads) const;
+    int32_t set_cell(size_t c, const Tree& fine, size_t begin, size_t end) noexcept;
+    void finish(int32_t bits, unsigned threads);
+    void build(uint32_t begin, uint32_t end, int shift, int depth);
     void add_children(uint32_t begin, uint32_t end, int shift, int depth);
-    void measure(Node& node, uint32_t index) const noexcept;
+    double measure_leaf(Node& node) const noexcept;
+    void measure_parent(size_t index) noexcept;
     bool is_light(const Node& node) const noexcept;
     void list_tasks(size_t largest);
 
-    size_t n_, stride_, opaque_;
+    size_t n_ = 0, stride_ = 0, opaque_ = 0;
     int dims_, depth_ = 0;
     double second_moment_ = 0;  // sum of weight times squared length
-    std::vector<float> axes_;
-    std::vector<int64_t> weights_;
-    std::vector<float> float_weights_;  // padded like the axes
-    int grain_ = 0;                     // all coordinates are multiples of it
-    std::vector<uint32_t> keys_;
+    Array<float> axes_;
+    const int64_t* weights_ = nullptr;        // of colors, the histogram's counts; of cells:
+    Array<int64_t> own_weights_;
+    Array<float> float_weights_;  // padded like the axes
+    int grain_ = 0;                           // all coordinates are multiples of it
+    Array<uint32_t> keys_;
     std::vector<Node> nodes_;
     std::vector<uint32_t> tasks_;
 };

@@ -45,4 +45,16 @@ inline std::uint32_t unmorton_rgb(std::uint32_t code) noexcept {
     return compact(code >> 1) | compact(code >> 2) << 8 | compact(code) << 16;
 }
 
+// The inverse of morton_rgba: r | g << 8 | b << 16 | a << 24.
+inline std::uint32_t unmorton_rgba(std::uint32_t code) noexcept {
+    const auto compact = [](std::uint32_t v) {  // every fourth bit of 32
+        v &= 0x11111111;
+        v = (v | v >> 3) & 0x03030303;
+        v = (v | v >> 6) & 0x000F000F;
+        return (v | v >> 12) & 0x000000FF;
+    };
+    return compact(code >> 1) | compact(code >> 2) << 8 | compact(code) << 16 |
+           compact(code >> 3) << 24;
+}
+
 }  // namespace smalti

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <system_error>
+#include <exception>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -28,11 +29,39 @@ void parallel_for(std::size_t n, unsigned threads, const Run& run) {
     pool.reserve(workers - 1);
     try {
         for (unsigned worker = 1; worker < workers; ++worker) pool.emplace_back(work, worker);
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
         // The system has no thread left to give: those that started share the work.
     }
     work(0);
     for (auto& thread : pool) thread.join();
+}
+
+// How many threads n things are worth, when starting a thread costs as much as `each` of them.
+inline unsigned useful_threads(std::size_t n, std::size_t each, unsigned threads) noexcept {
+    return static_cast<unsigned>(std::clamp<std::size_t>(n / each, 1, std::max(threads, 1u)));
+}
+
+// Calls run(begin, end, chunk) for runs of `size` out of 0..n-1: always the same runs, so that what
+// is found in each and put together in order is always the same, too.
+template <class Run>
+void parallel_chunks(std::size_t n, std::size_t size, unsigned threads, const Run& run) {
+    parallel_for((n + size - 1) / size, threads, [&](std::size_t chunk, unsigned) {
+        run(chunk * size, std::min(n, (chunk + 1) * size), chunk);
+    });
+}
+
+// Runs tasks that may run out of memory, and says so here if one did.
+template <class Run>
+void parallel_allocating(std::size_t n, unsigned threads, const Run& run) {
+    std::atomic<bool> out_of_memory{false};
+    parallel_for(n, threads, [&](std::size_t i, unsigned worker) {
+        try {
+            run(i, worker);
+        } catch (const std::bad_alloc&) {
+            out_of_memory = true;
+        }
+    });
+    if (out_of_memory) throw std::bad_alloc();
 }
 
 }  // namespace smalti

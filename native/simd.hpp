@@ -41,6 +41,38 @@ inline void store(T* to, Vector v) noexcept {
 inline Floats all(float value) noexcept { return Floats{} + value; }
 inline Ints all(std::int32_t value) noexcept { return Ints{} + value; }
 
+// Pixels that load_rgb reads bytes of: those of its lanes, and some behind them.
+constexpr std::size_t rgb_reach = (vector_bytes + 2) / 3;
+
+#if defined(__SSSE3__)
+// From twelve bytes to four lanes.
+inline __m128i rgb_bytes() noexcept {
+    return _mm_setr_epi8(0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
+}
+#endif
+
+// As many pixels of three bytes as there are lanes, each in the low bytes of its lane, the highest
+// byte undefined.
+inline Ints load_rgb(const std::uint8_t* pixels) noexcept {
+#if defined(__AVX512F__)
+    const __m512i thirds = _mm512_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
+    const __m512i bytes = _mm512_maskz_broadcast_i32x4(0xFFFF, rgb_bytes());
+    const __m512i v = _mm512_loadu_si512(pixels);
+    return (Ints)_mm512_shuffle_epi8(_mm512_maskz_permutexvar_epi32(0xFFFF, thirds, v), bytes);
+#elif defined(__AVX2__)
+    const __m256i thirds = _mm256_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6);
+    const __m256i v = load<__m256i>(pixels);
+    return (Ints)_mm256_shuffle_epi8(_mm256_permutevar8x32_epi32(v, thirds),
+                                     _mm256_broadcastsi128_si256(rgb_bytes()));
+#elif defined(__SSSE3__)
+    return (Ints)_mm_shuffle_epi8(load<__m128i>(pixels), rgb_bytes());
+#else
+    Ints v;
+    for (int lane = 0; lane < lanes; ++lane) v[lane] = load<std::int32_t>(pixels + lane * 3);
+    return v;
+#endif
+}
+
 // One bit per lane of a comparison's result.
 inline unsigned bits(Ints mask) noexcept {
 #if defined(__AVX512F__)
@@ -53,33 +85,6 @@ inline unsigned bits(Ints mask) noexcept {
     unsigned result = 0;
     for (int lane = 0; lane < lanes; ++lane) result |= (mask[lane] ? 1u : 0u) << lane;
     return result;
-#endif
-}
-
-// A pixel of three bytes in each lane, above it a byte that means nothing. Reads `triples_read` bytes.
-constexpr std::size_t triples_read = static_cast<std::size_t>(lanes) * 3 + 4;
-inline Ints load_triples(const std::uint8_t* from) noexcept {
-#if defined(__SSSE3__)
-    const __m128i apart = _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
-#endif
-#if defined(__AVX512BW__)
-    const __m512i fours = _mm512_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
-    const __m512i v = _mm512_permutexvar_epi32(fours, _mm512_maskz_loadu_epi32(0x1FFF, from));
-    return (Ints)_mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(apart));
-#elif defined(__AVX2__)
-    const __m256i v = _mm256_loadu2_m128i(reinterpret_cast<const __m128i*>(from + 12),
-                                          reinterpret_cast<const __m128i*>(from));
-    return (Ints)_mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(apart));
-#elif defined(__SSSE3__)
-    return (Ints)_mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)), apart);
-#else
-    Ints v;
-    for (int lane = 0; lane < lanes; ++lane) {
-        std::int32_t pixel;
-        std::memcpy(&pixel, from + lane * 3, 4);
-        v[lane] = pixel;
-    }
-    return v;
 #endif
 }
 

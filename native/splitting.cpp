@@ -32,7 +32,7 @@ struct Box {
 
 // The points of `tree` merged into cells that agree in all but the lowest `dropped` bits of their codes.
 std::vector<Cell> merge_cells(const Tree& tree, int dropped) {
-    const auto& keys = tree.keys();
+    const uint32_t* keys = tree.keys();
     const int low_bit = tree.key_shift(dropped);
     const int dims = tree.dims();
     std::vector<Cell> cells;
@@ -176,7 +176,7 @@ private:
 
 template <int D>
 size_t split_in(const Tree& tree, size_t k, size_t cells_per_seed, float* centroids) {
-    auto boxes = Splitter<D>(merge_cells(tree, tree.coarseness(k * cells_per_seed))).run(k);
+    auto boxes = Splitter<D>(merge_cells(tree, tree.coarseness(k * cells_per_seed, 1))).run(k);
     if (boxes.size() < k) boxes = Splitter<D>(merge_cells(tree, 0)).run(k);
     for (const Box& box : boxes)
         for (int d = 0; d < D; ++d) *centroids++ = static_cast<float>(box.mean[d]);

@@ -1,132 +1,211 @@
 // An octree over the colors of a histogram: bounding boxes and moments for every node, so that a
 // whole box can be given to the one centroid that is nearest to all of it.
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 #include "core.hpp"
+#include "memory.hpp"
 #include "morton.hpp"
+#include "parallel.hpp"
 
 namespace smalti {
+namespace {
 
-Tree::Tree(const uint8_t* colors, const int16_t* points, const int64_t* counts, size_t n, int dims,
-           int alpha_gap)
-    : n_(n), stride_(n + lane_padding), opaque_(n), dims_(dims) {
-    const auto d_count = static_cast<size_t>(dims);
-    weights_.assign(counts, counts + n);
-    keys_.resize(n);
-    axes_.assign(stride_ * d_count, 0.0f);
-    for (size_t i = n; i-- > 0;) {
-        const uint8_t* color = colors + i * d_count;
-        const bool solid = dims == 3 || color[3] == 255;
-        if (!solid) opaque_ = i;
-        keys_[i] = solid ? morton_rgb(color) << 8 : morton_rgba(color);
-    }
-    for (size_t i = 1; i < n; ++i) {
-        const bool late = i > opaque_ && colors[i * d_count + 3] == 255;
-        if (late || (keys_[i] <= keys_[i - 1] && i != opaque_))
-            throw std::invalid_argument("colors must be distinct and in storage order");
-    }
-    for (size_t d = 0; d < d_count; ++d)
-        for (size_t i = 0; i < n; ++i)
-            axes_[d * stride_ + i] = static_cast<float>(points[i * d_count + d] +
-                                                        (d == 3 && i < opaque_ ? alpha_gap : 0));
-    finish();
+constexpr size_t chunk_points = 4096;    // coordinates of a chunk stay in the first-level caches
+constexpr size_t merge_size = 96;  // measured best of 0..128: fewer nodes, and leaves fill vectors
+constexpr size_t chunk_nodes = 64;
+constexpr size_t thread_points = 16384;  // starting a thread costs as much as placing some of them
+
+bool is_opaque(const uint8_t* colors, size_t i, int dims) noexcept {
+    return dims == 3 || colors[i * 4 + 3] == 255;
 }
 
-int Tree::coarseness(size_t least) const noexcept {
-    const int most = 4 * dims_;
-    size_t parting[33] = {};  // neighbors by the highest bit in which their keys differ
-    for (size_t i = 1; i < n_; ++i) {
-        const uint32_t differ = i == opaque_ ? ~0u : keys_[i] ^ keys_[i - 1];
-        ++parting[31 - __builtin_clz(differ | 1)];
+// How many colors are opaque, if those come first.
+size_t count_opaque(const uint8_t* colors, size_t n, int dims) noexcept {
+    size_t low = 0, high = n;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        (is_opaque(colors, middle, dims) ? low : high) = middle + is_opaque(colors, middle, dims);
     }
+    return low;
+}
+
+}  // namespace
+
+Tree::Tree(const uint8_t* colors, const int64_t* counts, size_t n, int dims, Space space,
+           const double* linear, int alpha_gap, unsigned threads)
+    : n_(n), opaque_(count_opaque(colors, n, dims)), dims_(dims), weights_(counts) {
+    threads = useful_threads(n, thread_points, threads);
+    reserve();
+    std::atomic<int32_t> bits{0};
+    std::atomic<bool> ordered{true};
+    parallel_chunks(n, chunk_points, threads, [&](size_t begin, size_t end, size_t) {
+        if (!set_keys(colors, begin, end)) ordered = false;
+        int16_t points[chunk_points * max_dims];
+        to_points(colors + begin * static_cast<size_t>(dims), end - begin, dims, space, linear, points);
+        bits |= set_points(points, begin, end, alpha_gap);
+    });
+    for (size_t i = chunk_points; i < n; i += chunk_points)  // within chunks, set_keys has looked
+        if (keys_[i] <= keys_[i - 1] && i != opaque_) ordered = false;
+    if (!ordered) throw std::invalid_argument("colors must be distinct and in storage order");
+    finish(bits, threads);
+}
+
+void Tree::reserve() {
+    stride_ = n_ + lane_padding;
+    axes_ = allocate<float>(stride_ * static_cast<size_t>(dims_));
+    float_weights_ = allocate<float>(stride_);
+    keys_ = allocate<uint32_t>(n_);
+    for (int d = 0; d < dims_; ++d) std::fill_n(&axes_[at(d, n_)], lane_padding, 0.0f);
+    std::fill_n(&float_weights_[n_], lane_padding, 0.0f);
+}
+
+// Keys of some of the colors; false if those are not distinct and in storage order.
+bool Tree::set_keys(const uint8_t* colors, size_t begin, size_t end) noexcept {
+    const auto dims = static_cast<size_t>(dims_);
+    const size_t middle = std::clamp(opaque_, begin, end);
+    bool ordered = true;
+    for (size_t i = begin; i < end; ++i)
+        ordered = ordered && is_opaque(colors, i, dims_) == (i < opaque_);
+    kernels().morton(colors + begin * dims, middle - begin, dims_, &keys_[begin]);
+    for (size_t i = begin; i < middle; ++i) keys_[i] <<= 8;
+    for (size_t i = middle; i < end; ++i) keys_[i] = morton_rgba(colors + i * dims);
+    for (size_t i = begin + 1; i < end; ++i)
+        ordered = ordered && (keys_[i] > keys_[i - 1] || i == opaque_);
+    return ordered;
+}
+
+// Coordinates, and weights as floats; returns the bits that occur in coordinates.
+int32_t Tree::set_points(const int16_t* points, size_t begin, size_t end, int alpha_gap) noexcept {
+    const auto dims = static_cast<size_t>(dims_);
+    int32_t bits = 0;
+    for (size_t d = 0; d < dims; ++d) {
+        const size_t raised = d == 3 ? opaque_ : 0;  // those before it
+        for (size_t i = begin; i < end; ++i) {
+            const int32_t x = points[(i - begin) * dims + d] + (i < raised ? alpha_gap : 0);
+            axes_[at(static_cast<int>(d), i)] = static_cast<float>(x);
+            bits |= x;
+        }
+    }
+    for (size_t i = begin; i < end; ++i) float_weights_[i] = static_cast<float>(weights_[i]);
+    return bits;
+}
+
+int Tree::coarseness(size_t least, unsigned threads) const {
+    std::array<std::atomic<size_t>, 32> parting{};  // neighbors by the highest bit their keys differ in
+    threads = useful_threads(n_, 8 * thread_points, threads);
+    parallel_chunks(n_, chunk_points, threads, [&](size_t begin, size_t end, size_t) {
+        uint32_t some[2][32] = {};  // two counters in turn need not wait for each other
+        for (size_t i = std::max<size_t>(begin, 1); i < end; ++i) {
+            const uint32_t differ = i == opaque_ ? ~uint32_t{0} : keys_[i] ^ keys_[i - 1];
+            ++some[i % 2][31 - __builtin_clz(differ | 1)];
+        }
+        for (size_t bit = 0; bit < 32; ++bit) parting[bit] += some[0][bit] + some[1][bit];
+    });
+    const auto most = key_shift(4 * dims_), least_bit = key_shift(0);
     size_t cells = 1;
     int bit = 32;
-    while (bit > key_shift(most) || (bit > key_shift(0) && cells < least)) cells += parting[--bit];
-    return bit - key_shift(0);
+    while (bit > most || (bit > least_bit && cells < least)) cells += parting[static_cast<size_t>(--bit)];
+    return bit - least_bit;
 }
 
-Tree::Tree(const Tree& fine, int dropped) : n_(0), opaque_(0), dims_(fine.dims_) {
+// Where the cells begin that keys agree in from bit `low` up, and, at the end, the last one ends.
+std::vector<uint32_t> Tree::list_cells(int low, unsigned threads) const {
+    const auto begins = [&](size_t i) {
+        return i == 0 || i == opaque_ || keys_[i] >> low != keys_[i - 1] >> low;
+    };
+    std::vector<size_t> first((n_ + chunk_points - 1) / chunk_points);  // cell of each chunk
+    parallel_chunks(n_, chunk_points, threads, [&](size_t begin, size_t end, size_t chunk) {
+        for (size_t i = begin; i < end; ++i) first[chunk] += begins(i);
+    });
+    size_t total = 0;
+    for (size_t& cell : first) cell = std::exchange(total, total + cell);
+    std::vector<uint32_t> cells(total + 1, static_cast<uint32_t>(n_));
+    parallel_chunks(n_, chunk_points, threads, [&](size_t begin, size_t end, size_t chunk) {
+        for (size_t i = begin, cell = first[chunk]; i < end; ++i)
+            if (begins(i)) cells[cell++] = static_cast<uint32_t>(i);
+    });
+    return cells;
+}
+
+Tree::Tree(const Tree& fine, int dropped, unsigned threads) : dims_(fine.dims_) {
     const int low = key_shift(dropped);
-    std::vector<uint32_t> starts;
-    starts.reserve(fine.n_ + 1);
-    for (size_t i = 0; i < fine.n_; ++i) {
-        const bool first = i == 0 || i == fine.opaque_;
-        if (!first && (fine.keys_[i] ^ fine.keys_[i - 1]) >> low == 0) continue;
-        if (i < fine.opaque_) ++opaque_;
-        starts.push_back(static_cast<uint32_t>(i));
-    }
-    n_ = starts.size();
-    starts.push_back(static_cast<uint32_t>(fine.n_));
-    stride_ = n_ + lane_padding;
-    axes_.assign(stride_ * static_cast<size_t>(dims_), 0.0f);
-    weights_.resize(n_);
-    keys_.resize(n_);
-    for (size_t c = 0; c < n_; ++c) {
-        keys_[c] = fine.keys_[starts[c]] >> low << low;
-        merge(fine, starts[c], starts[c + 1], c);
-    }
-    finish();
+    threads = useful_threads(fine.n_, thread_points, threads);
+    const std::vector<uint32_t> cells = fine.list_cells(low, threads);
+    n_ = cells.size() - 1;
+    opaque_ = static_cast<size_t>(std::lower_bound(cells.begin(), cells.end(), fine.opaque_) - cells.begin());
+    reserve();
+    own_weights_ = allocate<int64_t>(n_);
+    weights_ = own_weights_.get();
+    std::atomic<int32_t> bits{0};
+    parallel_chunks(n_, chunk_points / 8, threads, [&](size_t begin, size_t end, size_t) {
+        int32_t some = 0;
+        for (size_t c = begin; c < end; ++c) {
+            keys_[c] = fine.keys_[cells[c]] >> low << low;
+            some |= set_cell(c, fine, cells[c], cells[c + 1]);
+        }
+        bits |= some;
+    });
+    finish(bits, threads);
 }
 
-// Point c becomes the mean of points begin..end of `fine`.
-void Tree::merge(const Tree& fine, size_t begin, size_t end, size_t c) noexcept {
+// Puts the mean of some points of `fine` in place c; returns the bits that occur in coordinates.
+int32_t Tree::set_cell(size_t c, const Tree& fine, size_t begin, size_t end) noexcept {
     int64_t sum[max_dims] = {}, weight = 0;
     for (size_t i = begin; i < end; ++i) {
         weight += fine.weights_[i];
         for (int d = 0; d < dims_; ++d) sum[d] += fine.moment(i, d);
     }
-    weights_[c] = weight;
-    const double scale = 1.0 / (static_cast<double>(weight) * coarse_grain);
+    own_weights_[c] = weight;
+    float_weights_[c] = static_cast<float>(weight);
+    int32_t bits = 0;
     for (int d = 0; d < dims_; ++d) {
-        const auto grains = static_cast<double>(sum[d]) * scale;
-        axes_[static_cast<size_t>(d) * stride_ + c] =
-            static_cast<float>(std::floor(grains + 0.5) * coarse_grain);
+        const double mean = static_cast<double>(sum[d]) / static_cast<double>(weight);
+        const double x = std::floor(mean / coarse_grain + 0.5) * coarse_grain;
+        axes_[at(d, c)] = static_cast<float>(x);
+        bits |= static_cast<int32_t>(x);
     }
+    return bits;
 }
 
 // Everything that follows from coordinates, weights and keys.
-void Tree::finish() {
-    float_weights_.assign(stride_, 0.0f);
-    for (size_t i = 0; i < n_; ++i) float_weights_[i] = static_cast<float>(weights_[i]);
-    int32_t bits = 0;
-    for (int d = 0; d < dims_; ++d) {
-        const float* x = axis(d);
-        for (size_t i = 0; i < n_; ++i) {
-            const auto whole = static_cast<int32_t>(x[i]);
-            bits |= whole;
-            second_moment_ += static_cast<double>(weights_[i]) * static_cast<double>(whole * whole);
-        }
-    }
+void Tree::finish(int32_t bits, unsigned threads) {
     grain_ = bits ? bits & -bits : 1;
     nodes_.reserve(n_ / 32 + 16);
     build(0, static_cast<uint32_t>(n_), 32, 1);
+    std::vector<double> second_moments(nodes_.size());
+    parallel_chunks(nodes_.size(), chunk_nodes, threads, [&](size_t begin, size_t end, size_t) {
+        for (size_t i = begin; i < end; ++i)
+            if (nodes_[i].leaf()) second_moments[i] = measure_leaf(nodes_[i]);
+    });
+    for (size_t i = nodes_.size(); i-- > 0;) {  // children come after their parents
+        if (!nodes_[i].leaf()) measure_parent(i);
+        nodes_[i].light = is_light(nodes_[i]);
+        second_moment_ += second_moments[i];
+    }
     list_tasks(std::max<size_t>(n_ / 64, 1024));
 }
 
 // Appends the node of points begin..end, which agree in all key bits from `shift` up. The root has
 // the opaque and the other colors as its subtrees; below, a level takes 3 key bits (4 with alpha).
-uint32_t Tree::build(uint32_t begin, uint32_t end, int shift, int depth) {
-    const auto index = static_cast<uint32_t>(nodes_.size());
+void Tree::build(uint32_t begin, uint32_t end, int shift, int depth) {
+    const size_t index = nodes_.size();
     nodes_.push_back(Node{});
     nodes_[index].begin = begin;
     nodes_[index].end = end;
     depth_ = std::max(depth_, depth);
-    if (end - begin > leaf_size) {
-        if (begin < opaque_ && opaque_ < end) {
-            build(begin, static_cast<uint32_t>(opaque_), 32, depth + 1);
-            build(static_cast<uint32_t>(opaque_), end, 32, depth + 1);
-        } else {
-            add_children(begin, end, shift, depth);
-        }
-        nodes_[index].next = static_cast<uint32_t>(nodes_.size());
+    if (end - begin <= leaf_size) return;
+    if (begin < opaque_ && opaque_ < end) {
+        build(begin, static_cast<uint32_t>(opaque_), 32, depth + 1);
+        build(static_cast<uint32_t>(opaque_), end, 32, depth + 1);
+    } else {
+        add_children(begin, end, shift, depth);
     }
-    Node node = nodes_[index];
-    measure(node, index);
-    node.light = is_light(node);
-    nodes_[index] = node;
-    return index;
+    nodes_[index].next = static_cast<uint32_t>(nodes_.size());
 }
 
 void Tree::add_children(uint32_t begin, uint32_t end, int shift, int depth) {
@@ -134,44 +213,56 @@ void Tree::add_children(uint32_t begin, uint32_t end, int shift, int depth) {
     int low = shift - bits;
     // Levels on which all points agree would only be nodes with one child.
     while (keys_[begin] >> low == keys_[end - 1] >> low) low -= bits;
-    for (uint32_t child = begin; child < end;) {
+    const auto end_of_child = [&](uint32_t child) {
         const uint32_t prefix = keys_[child] >> low;
-        const auto last = std::upper_bound(
-            keys_.begin() + child, keys_.begin() + end, prefix,
-            [low](uint32_t value, uint32_t key) { return value < key >> low; });
-        const auto stop = static_cast<uint32_t>(last - keys_.begin());
+        return static_cast<uint32_t>(
+            std::upper_bound(keys() + child, keys() + end, prefix,
+                             [low](uint32_t value, uint32_t key) { return value < key >> low; }) -
+            keys());
+    };
+    for (uint32_t child = begin; child < end;) {
+        uint32_t stop = end_of_child(child);
+        // Small neighbors share a leaf: more would only be more nodes.
+        while (stop < end && stop - child < merge_size) {
+            const uint32_t next = end_of_child(stop);
+            if (next - child > merge_size) break;
+            stop = next;
+        }
         build(child, stop, low, depth + 1);
         child = stop;
     }
 }
 
-void Tree::measure(Node& node, uint32_t index) const noexcept {
-    for (int d = 0; d < max_dims; ++d) {
-        node.lo[d] = far_away;
-        node.hi[d] = -far_away;
-    }
-    const auto widen = [&](int d, float lo, float hi) {
-        node.lo[d] = std::min(node.lo[d], lo);
-        node.hi[d] = std::max(node.hi[d], hi);
-    };
-    if (node.leaf()) {
-        for (int d = 0; d < dims_; ++d) {
-            const float* x = axis(d);
-            float lo = x[node.begin], hi = lo;
-            for (size_t i = node.begin; i < node.end; ++i) {
-                lo = x[i] < lo ? x[i] : lo;
-                hi = x[i] > hi ? x[i] : hi;
-                node.sum[d] += weights_[i] * static_cast<int64_t>(x[i]);
-            }
-            widen(d, lo, hi);
+// Sets the box and sums of a leaf; returns the sum of weight times squared length.
+double Tree::measure_leaf(Node& node) const noexcept {
+    double second = 0;
+    for (int d = 0; d < dims_; ++d) {
+        const float* x = axis(d);
+        float lo = x[node.begin], hi = lo;
+        for (size_t i = node.begin; i < node.end; ++i) {
+            const auto whole = static_cast<int32_t>(x[i]);
+            lo = x[i] < lo ? x[i] : lo;
+            hi = x[i] > hi ? x[i] : hi;
+            node.sum[d] += weights_[i] * whole;
+            second += static_cast<double>(weights_[i]) * static_cast<double>(whole * whole);
         }
-        for (size_t i = node.begin; i < node.end; ++i) node.weight += weights_[i];
-        return;
+        node.lo[d] = lo;
+        node.hi[d] = hi;
     }
-    for (uint32_t child = index + 1; child < node.next;) {
+    for (size_t i = node.begin; i < node.end; ++i) node.weight += weights_[i];
+    return second;
+}
+
+// The same from its children's.
+void Tree::measure_parent(size_t index) noexcept {
+    Node& node = nodes_[index];
+    std::fill_n(node.lo, dims_, far_away);
+    std::fill_n(node.hi, dims_, -far_away);
+    for (size_t child = index + 1; child < node.next;) {
         const Node& part = nodes_[child];
         for (int d = 0; d < dims_; ++d) {
-            widen(d, part.lo[d], part.hi[d]);
+            node.lo[d] = std::min(node.lo[d], part.lo[d]);
+            node.hi[d] = std::max(node.hi[d], part.hi[d]);
             node.sum[d] += part.sum[d];
         }
         node.weight += part.weight;

@@ -69,7 +69,7 @@ def tree_of(
     colors = np.ascontiguousarray(colors[order])
     weights = np.ones(len(colors), np.int64) if counts is None else counts[order]
     points = color.to_points(colors, space)
-    tree = _core.make_tree(colors, points, weights, alpha_gap)
+    tree = color.make_tree(colors, weights, space, alpha_gap=alpha_gap)
     return points.astype(np.int64), weights, tree
 
 

@@ -101,8 +101,7 @@ def test_threads_do_not_change_a_turbo_result():
 def test_a_map_of_the_wrong_tree_is_refused():
     image = photo(1, side=50)
     native = _core.make_grid(image.reshape(-1, 3), 1)
-    colors = native.colors()[:-1].copy()
-    tree = _core.make_tree(colors, color.to_points(colors, "srgb"), native.counts()[:-1].copy(), 0)
+    tree = color.make_tree(native.colors()[:-1].copy(), native.counts()[:-1].copy(), "srgb")
 
     with pytest.raises(ValueError, match="tree must hold the cells of the grid"):
         native.map(

@@ -327,6 +327,7 @@ def test_diffusion_equals_the_reference_bit_for_bit(any_level, channels, space, 
 # ---------------------------------------------------------------- bindings
 
 COLORS = random_colors(200, 3, seed=20)
+STORED = COLORS[_core.storage_order(COLORS)]
 N = len(COLORS)
 ENTRIES = np.zeros((4, 3), np.int16)
 CENTROIDS = np.zeros((4, 3), np.float32)
@@ -346,8 +347,8 @@ def _step(centroids=CENTROIDS, sums=None, labels=None, threads=1):
     _core.step(tree_of(COLORS)[2], centroids, sums, labels, threads)
 
 
-def _make_tree(colors=COLORS, points=POINTS, counts=ONES, gap=0):
-    _core.make_tree(colors, points, counts, gap)
+def _make_tree(colors=STORED, space=0, linear=color.LINEAR, counts=ONES, gap=0, threads=1):
+    _core.make_tree(colors, space, linear, counts, gap, threads)
 
 
 def _gather(pixels=COLORS, colors=COLORS, labels=LABELS, out=LABELS):
@@ -391,7 +392,8 @@ WRONG_TYPES = {
     "step: sums read-only": (_step, {"sums": read_only(np.zeros((4, 4), np.int64))}),
     "step: labels int64": (_step, {"labels": ONES}),
     "tree: colors int": (_make_tree, {"colors": COLORS.astype(np.int64)}),
-    "tree: points float": (_make_tree, {"points": POINTS.astype(np.float32)}),
+    "tree: linear float32": (_make_tree, {"linear": color.LINEAR.astype(np.float32)}),
+    "tree: threads negative": (_make_tree, {"threads": -1}),
     "tree: counts int32": (_make_tree, {"counts": ONES.astype(np.int32)}),
     "gather: out int64": (_gather, {"out": ONES}),
     "gather: pixels strided": (_gather, {"pixels": COLORS[:, ::-1]}),
@@ -415,8 +417,8 @@ WRONG_SIZES = {
     "step: sums short": (_step, {"sums": np.zeros((3, 4), np.int64)}),
     "step: sums narrow": (_step, {"sums": np.zeros((4, 3), np.int64)}),
     "step: labels short": (_step, {"labels": LABELS[:-1]}),
-    "tree: empty": (_make_tree, {"colors": COLORS[:0], "points": POINTS[:0], "counts": ONES[:0]}),
-    "tree: points short": (_make_tree, {"points": POINTS[:-1]}),
+    "tree: empty": (_make_tree, {"colors": STORED[:0], "counts": ONES[:0]}),
+    "tree: unknown space": (_make_tree, {"space": 2}),
     "tree: counts short": (_make_tree, {"counts": ONES[:-1]}),
     "tree: gap negative": (_make_tree, {"gap": -1}),
     "tree: gap too large": (_make_tree, {"gap": 16_385}),
@@ -466,9 +468,9 @@ def test_wrong_sizes_are_refused_rather_than_overrun(case):
 
 
 @pytest.mark.parametrize("call", [
-    "_core.make_tree(np.zeros((200, 3), u8), np.zeros((200, 3), 'i2'), np.ones(200, 'i8'), 0)",
-    "_core.make_tree(colors, np.zeros((3000, 3), 'i2'), np.ones(3000, 'i8'), 0)",
-    "_core.make_tree(rgba, np.zeros((3000, 4), 'i2'), np.ones(3000, 'i8'), 0)",
+    "_core.make_tree(np.zeros((200, 3), u8), 0, linear, np.ones(200, 'i8'), 0, 1)",
+    "_core.make_tree(colors, 0, linear, np.ones(3000, 'i8'), 0, 1)",
+    "_core.make_tree(rgba, 0, linear, np.ones(3000, 'i8'), 0, 1)",
     "_core.gather(colors, colors[:1], np.zeros(1, 'u2'), np.zeros(3000, u8), 1)",
     "_core.gather(rgba, rgba[:1], np.zeros(1, 'u2'), np.zeros(3000, u8), 1)",
 ], ids=["tree of twins", "tree out of order", "alpha tree out of order", "unknown colors",
@@ -482,6 +484,7 @@ u8 = np.uint8
 rgba = np.random.default_rng(0).integers(0, 256, (3000, 4)).astype(u8)
 rgba[::2, 3] = 255
 colors = np.ascontiguousarray(rgba[:, :3])
+linear = np.zeros(256)
 try:
     {call}
 except ValueError as error:
@@ -495,9 +498,8 @@ except ValueError as error:
 
 
 def test_the_arguments_that_those_refusals_start_from_are_fine():
-    for call in (_nearest, _step, _gather, _diffuse, _to_points):
+    for call in (_nearest, _step, _gather, _diffuse, _to_points, _make_tree):
         call()
-    tree_of(COLORS)
 
 
 def test_nothing_is_written_behind_the_end_of_the_outputs():

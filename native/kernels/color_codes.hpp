@@ -18,13 +18,18 @@ inline Ints spread(Ints v) noexcept {
     return (v | v << 2) & 0x249249;
 }
 
+// The Z-order codes of colors r | g << 8 | b << 16; the highest byte does not matter.
+inline Ints interleave(Ints v) noexcept {
+    return spread(v & 255) << 1 | spread(v >> 8 & 255) << 2 | spread(v >> 16 & 255);
+}
+
 void morton(const uint8_t* pixels, size_t n, int channels, uint32_t* codes) noexcept {
     const auto c = static_cast<size_t>(channels);
+    const size_t reach = channels == 3 ? rgb_reach : lanes;
     size_t i = 0;
-    for (; i + lanes <= n && (c == 4 || (n - i) * 3 >= triples_read); i += lanes) {
-        const auto v = c == 4 ? load<Ints>(pixels + i * 4) : load_triples(pixels + i * 3);
-        store(codes + i,
-              spread(v & 255) << 1 | spread(v >> 8 & 255) << 2 | spread(v >> 16 & 255));
+    for (; i + reach <= n; i += lanes) {
+        const uint8_t* from = pixels + i * c;
+        store(codes + i, interleave(channels == 3 ? load_rgb(from) : load<Ints>(from)));
     }
     for (; i < n; ++i) codes[i] = morton_rgb(pixels + i * c);
 }

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import _core
 
-__all__ = ["UNITS", "bounds", "from_points", "to_points"]
+__all__ = ["UNITS", "bounds", "from_points", "make_tree", "to_points"]
 
 UNITS: dict[str, float] = {"srgb": 64.0, "oklab": 16384.0}
 """Fixed-point steps that make one 8-bit step (srgb) or 1.0 (oklab)."""
@@ -88,6 +88,26 @@ def to_points(colors: NDArray[np.uint8], space: str) -> NDArray[np.int16]:
     points = np.empty(colors.shape, np.int16)
     _core.to_points(colors, CODES[space], LINEAR, points)
     return points
+
+
+def make_tree(
+    colors: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    space: str,
+    *,
+    alpha_gap: int = 0,
+    threads: int = 1,
+) -> _core.Tree:
+    """Return the native tree of weighted colors as points of a working space.
+
+    Parameters
+    ----------
+    colors : (n, 3) or (n, 4) uint8, C-contiguous, distinct, in the storage order of a histogram
+    counts : (n,) int64, each >= 1
+        Not copied: they must stay as they are as long as the tree is used.
+    alpha_gap : int, added to the alpha coordinate of opaque colors
+    """
+    return _core.make_tree(colors, CODES[space], LINEAR, counts, alpha_gap, threads)
 
 
 def from_points(points: NDArray[Any], space: str) -> NDArray[np.uint8]:

@@ -128,18 +128,19 @@ class Problem:
 
     def __init__(self, histogram: Histogram, settings: Settings) -> None:
         colors, counts = histogram.stored_colors, histogram.stored_counts
-        clear = colors[:, 3] == 0 if colors.shape[1] == 4 else np.zeros(len(colors), bool)
-        self.transparent = bool(clear.any()) and settings.k > 1
+        visible = colors[:, 3] > 0 if colors.shape[1] == 4 else None
+        self.transparent = visible is not None and settings.k > 1 and not visible.all()
         if self.transparent:
-            colors, counts = np.ascontiguousarray(colors[~clear]), counts[~clear]
+            colors, counts = colors[visible], counts[visible]
         if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
             counts = counts // np.gcd.reduce(counts)
         self.colors, self.counts, self.settings = colors, counts, settings
         self.k = settings.k - self.transparent
         self.by_share = isinstance(settings.init, str)  # the user's own centroids keep their order
         self.unit = color.UNITS[settings.space]
-        points = color.to_points(colors, settings.space)
-        self.tree = _core.make_tree(colors, points, counts, ALPHA_GAP)
+        self.tree = color.make_tree(
+            colors, counts, settings.space, alpha_gap=ALPHA_GAP, threads=settings.threads
+        )
 
     def seeds(self, run: int) -> NDArray[np.float32]:
         """Starting centroids of the given run, in fixed point."""
@@ -271,7 +272,7 @@ class Problem:
 
     def settle(
         self, palette: NDArray[np.uint8], histogram: Histogram
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.int64]]:
         """Make every entry distinct and used, as many as asked for if colors allow, in their order.
 
         Entries that serve no color (twins of an earlier one do not) are dropped, and the colors
@@ -279,35 +280,33 @@ class Problem:
         ties to other rows, and then shares: always towards the larger share, so that ends too.
         """
         colors, counts = histogram.stored_colors, histogram.stored_counts
-        in_order = (
-            self.by_share and self.settings.effort != "turbo"
-        )  # there, the order is good enough
-        remapper = Remapper(colors, self.settings.space, None if self.transparent else self.tree)
+        k, threads = self.settings.k, self.settings.threads
+        # Previews keep the order that the last iteration left: it is nearly that of the shares.
+        in_order = self.by_share and self.settings.effort != "turbo"
+        tree = self.tree if histogram.channels == 3 else None
+        del self.tree  # with alpha, remapping grows its own: two would be the peak of memory
+        remapper = Remapper(colors, self.settings.space, tree, counts)
         if self.transparent:
             palette = np.concatenate([palette, np.zeros((1, 4), np.uint8)])
         while True:
-            labels, d2 = remapper.nearest(palette, threads=self.settings.threads)
-            rows = _used_rows(palette, labels, counts, by_share=in_order)
+            missing = k - len(palette)
+            d2 = np.empty(len(colors), np.int32) if missing > 0 else None
+            labels = remapper.rows(palette, threads=threads, d2=d2)
+            weights = _core.weigh(labels, counts, len(palette), threads)
+            rows = _used_rows(palette, weights, by_share=in_order)
             if not np.array_equal(rows, np.arange(len(palette))):
                 palette = palette[rows]
                 continue
-            missing = self.settings.k - len(palette)
-            error = d2 * counts
-            if missing <= 0 or not error.any():
-                return palette, labels
-            worst = np.argsort(-error, kind="stable")[: -(-missing // 4)]
-            palette = np.concatenate([palette, colors[worst[error[worst] > 0]]])
+            if d2 is None or not d2.any():
+                return palette, labels, weights
+            worst = kmeans.worst_served(d2, counts, -(-missing // 4))
+            palette = np.concatenate([palette, colors[worst]])
 
 
 def _used_rows(
-    palette: NDArray[np.uint8],
-    labels: NDArray[np.uint16],
-    counts: NDArray[np.int64],
-    *,
-    by_share: bool,
+    palette: NDArray[np.uint8], weights: NDArray[np.int64], *, by_share: bool
 ) -> NDArray[np.intp]:
     """Rows that serve a color: by share, ties by packed color, or in the order they have."""
-    weights = _core.weigh(labels, counts, len(palette))
     rows = _by_share(palette, weights) if by_share else np.arange(len(palette))
     return rows[weights[rows] > 0]
 
@@ -348,7 +347,7 @@ def fit_palette(
     problem = Problem(histogram, settings)
     best = _best_run(problem, progress)
     palette = problem.recover(best)
-    palette, labels = problem.settle(palette, histogram)
+    palette, labels, weights = problem.settle(palette, histogram)
     fit = Fit(
         len(histogram),
         settings.effort,
@@ -358,8 +357,7 @@ def fit_palette(
         best.centroids,
         settings.space,
     )
-    shares = _core.weigh(labels, histogram.stored_counts, len(palette)) / histogram.total
-    return Palette(palette, shares), labels, fit
+    return Palette(palette, weights / weights.sum()), labels, fit
 
 
 def _without_alpha(
@@ -377,7 +375,7 @@ def _exact(histogram: Histogram, settings: Settings) -> tuple[Palette, NDArray[n
     """Every color kept: there is nothing to search for."""
     colors, counts = histogram.stored_colors, histogram.stored_counts
     own = np.arange(len(colors), dtype=np.uint16)
-    rows = _used_rows(colors, own, counts, by_share=True)
+    rows = _used_rows(colors, counts, by_share=True)
     labels = np.empty(len(colors), np.uint16)
     labels[rows] = own
     nothing = np.empty((0, colors.shape[1]), np.float32)

@@ -61,7 +61,7 @@ class Grid:
         indices = np.empty(image.shape[:2], np.uint8)
         colors, counts = self.histogram.stored_colors, self.histogram.stored_counts
         self._native.map(
-            _core.make_tree(colors, color.to_points(colors, space), counts, 0),
+            color.make_tree(colors, counts, space, threads=self._threads),
             image.reshape(-1, 3),
             color.to_points(palette, space),
             color.CODES[space],

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from . import _core
 
-__all__ = ["Step", "lloyd"]
+__all__ = ["Step", "lloyd", "worst_served"]
+
+CHUNK = 1 << 16  # points compared at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +173,23 @@ def _revive(
     entries = np.ascontiguousarray(np.rint(centroids[alive]).astype(np.int16))
     labels, d2 = np.empty(tree.size, np.uint16), np.empty(tree.size, np.int32)
     _core.nearest(tree, entries, labels, d2, threads)
-    error = d2 * tree.weights()
-    worst = np.argsort(-error, kind="stable")[: len(empty)]
-    worst = worst[error[worst] > 0]
+    worst = worst_served(d2, tree.weights(), len(empty))
     centroids[empty[: len(worst)]] = tree.coordinates(worst.astype(np.uint32))
+
+
+def worst_served(
+    d2: NDArray[np.int32], weights: NDArray[np.int64], count: int
+) -> NDArray[np.intp]:
+    """Return up to `count` points that add most to the distortion, worst first, ties in order.
+
+    Points that add nothing are left out. A part at a time: sorting all would take long.
+    """
+    worst, errors = np.empty(0, np.intp), np.empty(0, np.int64)
+    for start in range(0, len(d2), CHUNK):
+        part = slice(start, start + CHUNK)
+        error = d2[part] * weights[part]
+        rivals = np.flatnonzero(error > (errors[-1] if len(errors) == count else 0))
+        worst, errors = np.append(worst, rivals + start), np.append(errors, error[rivals])
+        order = np.argsort(-errors, kind="stable")[:count]
+        worst, errors = worst[order], errors[order]
+    return worst

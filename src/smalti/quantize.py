@@ -139,7 +139,8 @@ def apply_palette(
         return IndexedImage(palette.colors, _dither(image, palette.colors, space))
     count = Settings.of(palette.k, threads=threads).threads
     histogram = Histogram.of(image, threads=count)
-    labels, _ = Remapper(histogram.stored_colors, space).nearest(palette.colors, threads=count)
+    remapper = Remapper(histogram.stored_colors, space, counts=histogram.stored_counts)
+    labels = remapper.rows(palette.colors, threads=count)
     indices = histograms.map_labels(image, histogram, labels, k=palette.k, threads=count)
     return IndexedImage(palette.colors, indices)
 

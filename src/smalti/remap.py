@@ -18,6 +18,8 @@ from . import _core, color
 
 __all__ = ["Remapper", "allowed_rows"]
 
+CHUNK = 1 << 16  # rows looked up at a time
+
 
 def allowed_rows(palette: NDArray[np.uint8], alpha: int) -> NDArray[np.bool_]:
     """Return which palette rows a color of this alpha may take: (k,) bool, never all False.
@@ -42,10 +44,18 @@ class Remapper:
     colors : (n, 3) or (n, 4) uint8 sRGB, distinct, in the storage order of a histogram
     space : "srgb" or "oklab"
     tree : a native tree of these colors, if there is one already (RGB only)
+    counts : (n,) int64, if there are any: trees have weights, though nothing here depends on them
     """
 
-    def __init__(self, colors: NDArray[np.uint8], space: str, tree: Any = None) -> None:
+    def __init__(
+        self,
+        colors: NDArray[np.uint8],
+        space: str,
+        tree: Any = None,
+        counts: NDArray[np.int64] | None = None,
+    ) -> None:
         self._colors = colors
+        self._counts = np.ones(len(colors), np.int64) if counts is None else counts
         self._space = space
         self._trees: dict[tuple[int, int, int], Any] = {}
         if tree is not None and colors.shape[1] == 3:
@@ -66,8 +76,18 @@ class Remapper:
         d2 : (n,) int32
             Squared distance in fixed point, `color.UNITS[space]` steps to a unit.
         """
-        labels = np.empty(len(self._colors), np.uint16)
         d2 = np.empty(len(self._colors), np.int32)
+        return self.rows(palette, threads=threads, d2=d2), d2
+
+    def rows(
+        self,
+        palette: NDArray[np.uint8],
+        *,
+        threads: int = 1,
+        d2: NDArray[np.int32] | None = None,
+    ) -> NDArray[np.uint16]:
+        """Return the nearest rows only; distances are written to `d2` if there is one."""
+        labels = np.empty(len(self._colors), np.uint16)
         for begin, end, alpha in self._classes():
             rows = np.flatnonzero(allowed_rows(palette, alpha)).astype(np.uint16)
             entries = palette[rows]
@@ -76,11 +96,13 @@ class Remapper:
             elif palette.shape[1] == 3:
                 entries = np.column_stack([entries, np.full(len(entries), 255, np.uint8)])
             points = color.to_points(np.ascontiguousarray(entries), self._space)
-            tree = self._tree(begin, end, entries.shape[1])
-            local = np.empty(end - begin, np.uint16)
-            _core.nearest(tree, points, local, d2[begin:end], threads)
-            labels[begin:end] = local if len(rows) == len(palette) else rows[local]
-        return labels, d2
+            tree = self._tree(begin, end, entries.shape[1], threads)
+            part = labels[begin:end]
+            _core.nearest(tree, points, part, None if d2 is None else d2[begin:end], threads)
+            if len(rows) < len(palette):
+                for at in range(0, len(part), CHUNK):  # NumPy widens each index to 8 bytes
+                    part[at : at + CHUNK] = rows[part[at : at + CHUNK]]
+        return labels
 
     def _classes(self) -> list[tuple[int, int, int]]:
         """Runs of the colors under one rule: (begin, end, alpha), 128 for partial alpha."""
@@ -93,13 +115,13 @@ class Remapper:
         runs = [(0, opaque, 255), (opaque, clear, 0), (clear, n, 128)]
         return [run for run in runs if run[0] < run[1]]
 
-    def _tree(self, begin: int, end: int, dims: int) -> Any:
+    def _tree(self, begin: int, end: int, dims: int, threads: int) -> Any:
         key = (begin, end, dims)
         if key not in self._trees:
             colors = self._colors[begin:end]
             if colors.shape[1] < dims:
                 colors = np.column_stack([colors, np.full(len(colors), 255, np.uint8)])
             colors = np.ascontiguousarray(colors[:, :dims])
-            points = color.to_points(colors, self._space)
-            self._trees[key] = _core.make_tree(colors, points, np.ones(len(colors), np.int64), 0)
+            counts = self._counts[begin:end]
+            self._trees[key] = color.make_tree(colors, counts, self._space, threads=threads)
         return self._trees[key]

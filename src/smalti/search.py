@@ -79,8 +79,8 @@ def find(
     centroids : (k', d) float32, k' <= k, fixed point as in the tree
     iterations : int, of Lloyd's algorithm, on cells or on all colors
     """
-    dropped = tree.coarseness(effort.cells * k)
-    cells = _core.coarsen(tree, dropped) if dropped else tree
+    dropped = tree.coarseness(effort.cells * k, threads)
+    cells = _core.coarsen(tree, dropped, threads) if dropped else tree
     cycles = effort.cycles if k <= effort.largest else 0
     each = effort.iterations + (k <= FEW)
     first = start() if start else _core.split_seeds(cells, k, effort.seeding)

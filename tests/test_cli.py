@@ -875,7 +875,7 @@ def test_color_is_for_terminals_and_no_color_forbids_it(folder):
 
 def test_a_quick_run_draws_no_progress_bar_and_a_slow_one_does(folder):
     rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 256, (900, 900, 3), np.uint8)).save(folder / "noise.bmp")
+    Image.fromarray(rng.integers(0, 256, (1600, 1600, 3), np.uint8)).save(folder / "noise.bmp")
 
     _, quick = on_a_terminal(folder, "a.png")
     _, slow = on_a_terminal(

@@ -24,14 +24,14 @@ __all__ = ["EFFORTS", "Effort", "find"]
 FEW = 48
 """Up to here local minima are few and far apart, so starting again is worth its time."""
 
+CELLS_PER_SEED = 4
+"""Fewer than plain k-means wants: what the seeds get wrong, breathing puts right."""
+
 
 @dataclass(frozen=True)
 class Effort:
     """What an effort may spend."""
 
-    seeding: int
-    """Cells per color of the palette among which splitting places its cuts: few, since what the
-    seeds get wrong, breathing puts right."""
     cells: int
     """Search on the coarsest cells of which there are so many per color of the palette."""
     starts: int
@@ -47,10 +47,10 @@ class Effort:
 
 
 EFFORTS = {
-    "turbo": Effort(4, 128, starts=0, cycles=2, largest=64, iterations=2, closing=1),
-    "fast": Effort(8, 64, starts=1, cycles=6, largest=1024, iterations=2, closing=1),
-    "default": Effort(8, 128, starts=3, cycles=12, largest=1024, iterations=3, closing=2),
-    "best": Effort(8, 512, starts=8, cycles=60, largest=1024, iterations=5, closing=6),
+    "turbo": Effort(cells=128, starts=0, cycles=2, largest=64, iterations=2, closing=1),
+    "fast": Effort(cells=64, starts=1, cycles=6, largest=1024, iterations=2, closing=1),
+    "default": Effort(cells=128, starts=3, cycles=12, largest=1024, iterations=3, closing=2),
+    "best": Effort(cells=512, starts=8, cycles=60, largest=1024, iterations=5, closing=6),
 }
 
 
@@ -83,7 +83,7 @@ def find(
     cells = _core.coarsen(tree, dropped, threads) if dropped else tree
     cycles = effort.cycles if k <= effort.largest else 0
     each = effort.iterations + (k <= FEW)
-    first = start() if start else _core.split_seeds(cells, k, effort.seeding)
+    first = start() if start else _core.split_seeds(cells, k, CELLS_PER_SEED)
     cost, iterations = _core.breathe(cells, first, 2, cycles, each, threads)
     best = first
     for i in range(effort.starts if k <= FEW else 0):

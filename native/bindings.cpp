@@ -158,6 +158,16 @@ int64_t step(const Tree& tree, const In<float, nb::ndim<2>>& centroids,
                           threads);
 }
 
+nb::tuple update(const Tree& tree, const In<float, nb::ndim<2>>& centroids,
+                 const In<int64_t, nb::ndim<2>>& sums) {
+    const size_t k = centroids.shape(0), d = centroids.shape(1);
+    require_entries(tree, k, d);
+    require(sums.shape(0) == k && sums.shape(1) == d + 1, "sums must be k x (dims + 1)");
+    std::unique_ptr<float[]> updated(new float[k * d]);
+    const Update found = update_centroids(tree, centroids.data(), sums.data(), k, updated.get());
+    return nb::make_tuple(own(std::move(updated), {k, d}), found.before, found.after, found.shift2);
+}
+
 void nearest(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries,
              Out<uint16_t, nb::ndim<1>>& labels, std::optional<Out<int32_t, nb::ndim<1>>>& d2,
              unsigned threads) {
@@ -310,6 +320,7 @@ NB_MODULE(_core, m) {
     }, "colors"_a.noconvert(), "space"_a, "linear"_a.noconvert(), "points"_a.noconvert(), nogil);
     m.def("step", &step, "tree"_a, "centroids"_a.noconvert(), "sums"_a.noconvert(),
           "labels"_a.noconvert().none(), "threads"_a, nogil);
+    m.def("update", &update, "tree"_a, "centroids"_a.noconvert(), "sums"_a.noconvert());
     m.def("nearest", &nearest, "tree"_a, "entries"_a.noconvert(), "labels"_a.noconvert(),
           "d2"_a.noconvert().none(), "threads"_a, nogil);
     m.def("coarsen", [](const Tree& tree, int dropped, unsigned threads) {

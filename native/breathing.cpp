@@ -49,6 +49,22 @@ struct State {
     double cost = 0;  // sum of weighted squared distances to the clusters' means
 };
 
+// Neumaier's compensated sum (1974), doi:10.1002/zamm.19740540106: terms of a cost are much larger
+// than the cost.
+class Total {
+public:
+    explicit Total(double start) : sum_(start) {}
+    void add(double term) noexcept {
+        const double sum = sum_ + term;
+        rest_ += std::fabs(sum_) >= std::fabs(term) ? (sum_ - sum) + term : (term - sum) + sum_;
+        sum_ = sum;
+    }
+    double value() const noexcept { return std::max(sum_ + rest_, 0.0); }
+
+private:
+    double sum_, rest_ = 0;
+};
+
 class Breather {
 public:
     Breather(const Tree& tree, const float* centroids, size_t k, unsigned threads)
@@ -232,6 +248,31 @@ private:
 };
 
 }  // namespace
+
+// Huygens: sum w |x - mean|^2 = sum w |x|^2 - sum W |mean|^2.
+Update update_centroids(const Tree& tree, const float* centroids, const int64_t* sums, size_t k,
+                        float* updated) noexcept {
+    const auto dims = static_cast<size_t>(tree.dims());
+    Total before(tree.second_moment()), after(tree.second_moment());
+    double shift2 = 0;
+    for (size_t j = 0; j < k; ++j) {
+        const int64_t* sum = sums + j * (dims + 1);
+        const auto weight = static_cast<double>(sum[dims]);
+        double moved = 0;
+        for (size_t d = 0; d < dims; ++d) {
+            const double c = centroids[j * dims + d], moment = static_cast<double>(sum[d]);
+            const double mean = weight > 0 ? moment / weight : c;  // 0/0 has no mean
+            const auto place = static_cast<float>(mean);
+            before.add(-2 * c * moment);
+            before.add(c * c * weight);
+            after.add(-mean * moment);
+            moved += (place - c) * (place - c);
+            updated[j * dims + d] = place;
+        }
+        shift2 = std::max(shift2, moved);
+    }
+    return {before.value(), after.value(), shift2};
+}
 
 Breath breathe(const Tree& tree, float* centroids, size_t k, int first, int cycles, int iterations,
                unsigned threads) {

@@ -198,6 +198,17 @@ private:
 // colors allow: few are fast, many place the cuts well.
 size_t split_seeds(const Tree& tree, size_t k, size_t cells_per_seed, float* centroids);
 
+struct Update {
+    double before;  // sum of weighted squared distances to the old centroids
+    double after;   // the same to the new ones
+    double shift2;  // the largest squared distance that a centroid moved
+};
+
+// Writes to `updated` the mean of each cluster, from the sums of Kernels::step; a cluster without
+// points keeps its place.
+Update update_centroids(const Tree& tree, const float* centroids, const int64_t* sums, size_t k,
+                        float* updated) noexcept;
+
 struct Breath {
     double cost;     // sum of weighted squared distances to the means
     int iterations;  // of Lloyd's algorithm, spent

@@ -544,3 +544,45 @@ def test_other_threads_run_during_native_loops(prepare):
     # With the lock held throughout, this thread would have slept through all of it.
     longest = np.diff([start, *awake]).max()
     assert longest < 0.7 * (ended[0] - start), "held the interpreter lock"
+
+
+# ---------------------------------------------------------------- update
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("k", [1, 7, 256])
+def test_update_gives_the_means_and_what_the_points_cost_before_and_after(k, channels):
+    colors = random_colors(900, channels, seed=k)
+    counts = np.random.default_rng(k).integers(1, 1000, len(colors))
+    points, weights, tree = tree_of(colors, counts=counts)
+    centroids = points[:: len(points) // k][:k].astype(np.float32) + np.float32(0.25)
+    labels = np.empty(len(points), np.uint16)
+    sums, _ = native_step(tree, centroids, labels=labels)
+
+    updated, before, after, shift2 = _core.update(tree, centroids, sums)
+
+    means = reference.update(points, weights, labels, centroids.astype(np.float64))
+    np.testing.assert_array_equal(updated, means.astype(np.float32))
+    costs = [(weights * ((points - c[labels]) ** 2).sum(1)).sum() for c in (centroids, means)]
+    np.testing.assert_allclose([before, after], costs, rtol=1e-9)
+    moved = ((updated - centroids.astype(np.float64)) ** 2).sum(1).max()
+    np.testing.assert_allclose(shift2, moved, rtol=1e-12)
+
+
+def test_update_leaves_a_centroid_without_points_where_it_is():
+    _, _, tree = tree_of(np.array([[0, 0, 0], [9, 9, 9]], np.uint8))
+    centroids = np.float32([[0, 0, 0], [9000, 9000, 9000]])
+    sums, _ = native_step(tree, centroids)
+
+    updated, _, after, _ = _core.update(tree, centroids, sums)
+
+    assert updated[1].tolist() == [9000, 9000, 9000]
+    assert after > 0
+
+
+def test_the_cost_of_points_on_their_centroids_is_zero():
+    points, _, tree = tree_of(random_colors(40, 3, seed=1))
+    centroids = points.astype(np.float32)
+    sums, _ = native_step(tree, centroids)
+
+    assert _core.update(tree, centroids, sums)[1:] == (0.0, 0.0, 0.0)

@@ -65,6 +65,9 @@ def step(
     labels: NDArray[np.uint16] | None,
     threads: int,
 ) -> int: ...
+def update(
+    tree: Tree, centroids: NDArray[np.float32], sums: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], float, float, float]: ...
 def nearest(
     tree: Tree,
     entries: NDArray[np.int16],

@@ -106,8 +106,8 @@ def lloyd(
         moved = _core.step(tree, centroids, sums, labels, threads)
         if iteration == 1 and count_moved:
             moved = int(sums[:, dims].sum())
-        updated, cost = _update(tree, centroids, sums, threads)
-        shift = float(np.sqrt(((updated - centroids).astype(np.float64) ** 2).sum(1).max())) / unit
+        updated, _, cost, shift2 = _update(tree, centroids, sums, threads)
+        shift = math.sqrt(shift2) / unit
         reason = "converged" if shift == 0 else "tol" if shift <= tol else None
         if reason is None and iteration == max_iter:
             reason = "max_iter"
@@ -141,28 +141,23 @@ def assign_and_update(tree: _core.Tree, centroids: NDArray[np.float32], threads:
     """Assign points to centroids once; return the means, and the cost before and after."""
     sums = np.empty((len(centroids), centroids.shape[1] + 1), np.int64)
     _core.step(tree, centroids, sums, None, threads)
-    c, counts = centroids.astype(np.float64), sums[:, -1].copy()
-    parts = np.concatenate([-2 * (c * sums[:, :-1]).ravel(), (c * c * counts[:, None]).ravel()])
-    before = max(tree.second_moment + math.fsum(parts.tolist()), 0.0)
-    updated, after = _update(tree, centroids, sums, threads)
-    return Update(before, after, updated, counts)
+    updated, before, after, _ = _update(tree, centroids, sums, threads)
+    return Update(before, after, updated, sums[:, -1])
 
 
 def _update(
     tree: _core.Tree, centroids: NDArray[np.float32], sums: NDArray[np.int64], threads: int
-) -> tuple[NDArray[np.float32], float]:
-    """Return each cluster's mean, and the sum of weighted squared distances to them."""
-    counts = sums[:, -1]
-    alive = counts > 0  # 0/0 has no mean
-    means = sums[alive, :-1] / counts[alive, None]
-    # Huygens: sum w |x - mean|^2 = sum w |x|^2 - sum W |mean|^2. Summed exactly, because
-    # numpy's own reductions may add in another order on another CPU.
-    within = tree.second_moment - math.fsum((means * sums[alive, :-1]).ravel().tolist())
-    updated = centroids.copy()
-    updated[alive] = means
-    if not alive.all():
-        _revive(tree, updated, np.flatnonzero(~alive), threads)
-    return updated, max(within, 0.0)
+) -> tuple[NDArray[np.float32], float, float, float]:
+    """Return each cluster's mean, the cost before and after, and the largest shift, squared.
+
+    The cost is the sum of weighted squared distances to the cluster's centroid.
+    """
+    updated, before, after, shift2 = _core.update(tree, centroids, sums)
+    empty = np.flatnonzero(sums[:, -1] == 0)
+    if len(empty):
+        _revive(tree, updated, empty, threads)
+        shift2 = float(((updated - centroids).astype(np.float64) ** 2).sum(1).max())
+    return updated, before, after, shift2
 
 
 def _revive(

@@ -104,6 +104,7 @@ class Fit:
     """What k-means did to find a palette."""
 
     distinct_colors: int
+    """Of the image; for effort turbo, its cells."""
     effort: str
     iterations: int
     """Of Lloyd's algorithm, in the run that was kept; those of the search included."""

@@ -81,14 +81,14 @@ def _table() -> Iterator[Option]:
     yield Option(
         "effort",
         "default",
-        "What to spend: lloyd is plain textbook k-means; fast, default and best search for a "
-        "lower distortion, each longer than the one before.",
+        "What to spend: lloyd is plain textbook k-means; turbo (for previews), fast, default and "
+        "best search for a lower distortion, each longer than the one before.",
         choices=("lloyd", "turbo", "fast", "default", "best"),
     )
     yield Option(
         "max_iter",
         None,
-        "Iterations of Lloyd's algorithm at most (default: 100 for effort lloyd; 2 for the others, "
+        "Iterations of Lloyd's algorithm at most (default: 100 for effort lloyd; 1 or 2 for the others, "
         "after their search).",
         0,
         1_000_000,

@@ -184,8 +184,10 @@ def quantize(
     effort : "lloyd", "turbo", "fast", "default" or "best"
         "lloyd" is the k-means of the textbooks: seeds, then Lloyd's algorithm, where `n_init`,
         `max_iter` and `tol` mean what they mean there. The others search for a lower distortion
-        first (docs/figures.md has their times and errors); of them, `n_init` is the number of
-        searches, and `max_iter` and `tol` are those of the Lloyd iterations that close each.
+        first, each longer than the one before (docs/benchmarks.md has their times and errors); of
+        them, `n_init` is the number of searches, and `max_iter` and `tol` are those of the Lloyd
+        iterations that close each. "turbo" is for previews: up to k = 256 it counts boxes of
+        8 x 8 x 8 colors instead of colors, and a few indices are not those of the nearest entry.
     init : "splitting", "k-means++", "random", "box", or an array of centroids
         Centroids are (k, 3) or (k, 4): integers are sRGB colors, floats are points of the
         working space (0..255 in srgb, Oklab units in oklab; with alpha, premultiplied). The
@@ -193,7 +195,7 @@ def quantize(
     n_init : int >= 1
         Runs from different seeds; the one with the lowest distortion is kept. Default: 1; 10 for
         "lloyd" from random or box.
-    max_iter : int >= 0, default 100 for "lloyd", else 2
+    max_iter : int >= 0, default 100 for "lloyd", 1 for "turbo", else 2
     tol : float >= 0
         Stop when no centroid moves further than this, in 8-bit steps in srgb (default 0.05) and
         in Oklab units in oklab (default 0.0002). It is the largest shift, as in OpenCV;
@@ -211,7 +213,7 @@ def quantize(
     -------
     IndexedImage
         `palette` (k', 3|4) uint8 sRGB by share, k' = min(k, distinct colors), every entry distinct
-        and, without dithering, used; `indices` (H, W) uint8, or uint16 when k' > 256; and `fit`.
+        and, without dithering or "turbo", used; `indices` (H, W) uint8, or uint16 when k' > 256; and `fit`.
         With at most k distinct colors the result equals the image on all visible pixels.
 
     Raises

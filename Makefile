@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test lint bench figures clean help
+.PHONY: demo test lint bench figures profile clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -40,6 +40,9 @@ bench: .venv/installed-bench ## measure against all rivals, into docs/benchmarks
 
 figures: .venv/installed-bench ## measure what smalti is held to, into docs/figures.md (DATA=folder)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/figures.py --data "$(DATA)" --output docs/figures.md
+
+profile: .venv/installed-bench ## measure where the time goes, into docs/profile.md (DATA=folder)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/stages.py --data "$(DATA)" --output docs/profile.md
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \

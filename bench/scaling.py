@@ -1,6 +1,6 @@
 """Writes docs/scaling.md: how time and memory grow with pixels, with colors and with k.
 
-    python bench/scaling.py --output PAGE [--images FOLDER] [--photo FILE]
+    python bench/scaling.py --output PAGE [--data FOLDER]
 
 Every line of a table is a process of its own, so that its peak of memory is its own. Pictures are
 drawn (drawn.py), but for the photo. Runs with one and with two threads take turns; the lowest time
@@ -16,14 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 import drawn
+import numpy as np
 from measure import cpu_seconds, machine
+from PIL import Image
 
 EFFORTS = ("fast", "default", "best")
 SIZES = (0.4, 1, 4, 10, 24, 50, 100)  # megapixels
@@ -80,7 +78,6 @@ def measure(file: str, k: int, space: str, effort: str) -> Row:
         "cpu": min(cpu for cpu, _ in one) * 1e3,
         "wall": min(wall for _, wall in one) * 1e3,
         "wall2": min(wall for _, wall in two) * 1e3,
-        "gain": median(a[1] / b[1] for a, b in times),
     }
 
 
@@ -102,15 +99,14 @@ def child(**spec: Any) -> Row:
 def command_peak(*arguments: str) -> float:
     """Return the peak of memory of a whole `smalti compress`, in MiB."""
     code = (
-        "import sys; from pathlib import Path; from smalti.cli import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
+        "import sys; from pathlib import Path; from smalti.cli.app import smalti\n"
+        "smalti.main(sys.argv[1:], standalone_mode=False)\n"
         "status = Path('/proc/self/status').read_text().split()\n"
-        "print(int(status[status.index('VmHWM:') + 1]) / 1024, file=sys.stderr)"
+        "print(int(status[status.index('VmHWM:') + 1]) / 1024)"
     )
     command = [sys.executable, "-c", code, "compress", "-q", "-f", "--allow-larger", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stderr.splitlines()[-1])
+    return float(done.stdout.splitlines()[-1])
 
 
 # ---------------------------------------------------------------- the tables
@@ -155,9 +151,7 @@ def by_colors(pictures: Pictures) -> list[Row]:
 
 def by_k(pictures: Pictures) -> list[Row]:
     file = pictures.drawn(24, MANY)
-    return [
-        child(file=file, k=k, space="oklab", effort=effort) for effort in EFFORTS for k in KS
-    ]
+    return [child(file=file, k=k, space="oklab", effort=effort) for effort in EFFORTS for k in KS]
 
 
 def by_kind(pictures: Pictures, photo: Path | None) -> Iterator[tuple[str, Row]]:
@@ -183,7 +177,7 @@ def of_command(pictures: Pictures, folder: str) -> Iterator[tuple[float, int, fl
         yield size, channels, command_peak(str(file), "-o", out) - start
 
 
-# ---------------------------------------------------------------- the page
+# ---------------------------------------------------------------- rows of text
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -195,55 +189,56 @@ def amount(n: float) -> str:
     return f"{n:,.0f}" if n >= 100 else f"{n:.3g}"
 
 
+def walls(row: Row) -> list[str]:
+    return [amount(row["wall"]), amount(row["wall2"]), f"{row['wall'] / row['wall2']:.2f}"]
+
+
+def costs(row: Row) -> list[str]:
+    return [amount(row["cpu"]), *walls(row), amount(row["peak"])]
+
+
+WALLS = ["wall, 1 thread", "2 threads", "times faster"]
+COSTS = ["CPU ms", *WALLS, "peak MiB"]
+KINDS = {3: "RGB", 4: "RGBA"}
+
+
 def size_table(rows: list[Row]) -> str:
-    head = ["megapixels", "colors", *(f"{effort}, ms" for effort in EFFORTS)]
-    head += [f"{effort}, ns per pixel" for effort in EFFORTS]
-    head += ["default, wall, 1 thread", "2 threads", "times faster", "peak MiB", "limit"]
+    head = ["megapixels", *(f"{effort}, ms" for effort in EFFORTS), *WALLS, "peak MiB", "limit"]
     lines = []
     for row in (row for row in rows if row["effort"] == "default"):
         same = [r for r in rows if r["megapixels"] == row["megapixels"]]
-        cpu = [r["cpu"] for r in same]
-        line = [f"{row['megapixels']:g}", f"{row['colors']:,}", *map(amount, cpu)]
-        line += [f"{ms / row['megapixels']:.1f}" for ms in cpu]
-        line += [amount(row["wall"]), amount(row["wall2"]), f"{row['gain']:.2f}"]
+        line = [f"{row['megapixels']:g}", *(amount(r["cpu"]) for r in same), *walls(row)]
         most = max(r["peak"] for r in same)
         lines.append([*line, amount(most), amount(limit(row["megapixels"]))])
     return table(head, lines)
 
 
 def color_table(rows: list[Row]) -> str:
-    head = ["colors", "channels", "CPU ms", "wall, 1 thread", "2 threads", "times faster"]
-    lines = [
-        [f"{row['colors']:,}", "RGB" if row["channels"] == 3 else "RGBA", amount(row["cpu"])]
-        + [amount(row["wall"]), amount(row["wall2"]), f"{row['gain']:.2f}", amount(row["peak"])]
-        for row in rows
-    ]
-    return table([*head, "peak MiB"], lines)
+    head = ["colors", "channels", *COSTS]
+    lines = [[f"{row['colors']:,}", KINDS[row["channels"]], *costs(row)] for row in rows]
+    return table(head, lines)
 
 
-def per_million(rows: list[Row], field: str, channels: int) -> float:
-    """Return what a further million colors costs, from the last two million-color lines."""
-    some = [row for row in rows if row["channels"] == channels and row["colors"] > 1.5e6]
-    return float((some[-1][field] - some[0][field]) / (some[-1]["colors"] - some[0]["colors"]) * 1e6)
+def slope(rows: list[Row], field: str, by: str, start: float, **like: Any) -> float:
+    """Return what one more of `by` adds to a field, from the first line above `start` on."""
+    some = [row for row in rows if row[by] > start and all(row[n] == v for n, v in like.items())]
+    return float((some[-1][field] - some[0][field]) / (some[-1][by] - some[0][by]))
 
 
 def k_table(rows: list[Row]) -> str:
-    head = ["k", *(f"{effort}, ms" for effort in EFFORTS), "default, wall, 1 thread", "2 threads"]
+    head = ["k", *(f"{effort}, ms" for effort in EFFORTS), *WALLS]
     lines = []
     for k in KS:
         same = {row["effort"]: row for row in rows if row["k"] == k}
-        plain = same["default"]
-        line = [str(k), *(amount(same[effort]["cpu"]) for effort in EFFORTS)]
-        line += [amount(plain["wall"]), amount(plain["wall2"]), f"{plain['gain']:.2f}"]
-        lines.append(line)
-    return table([*head, "times faster"], lines)
+        cpu = (amount(same[effort]["cpu"]) for effort in EFFORTS)
+        lines.append([str(k), *cpu, *walls(same["default"])])
+    return table(head, lines)
 
 
 def kind_table(rows: list[tuple[str, Row]]) -> str:
-    head = ["picture", "space", "megapixels", "colors", "CPU ms", "ns per pixel", "2 threads: times faster", "peak MiB"]
+    head = ["picture", "space", "megapixels", "colors", *COSTS]
     lines = [
-        [name, row["space"], amount(row["megapixels"]), f"{row['colors']:,}", amount(row["cpu"])]
-        + [f"{row['cpu'] / row['megapixels']:.1f}", f"{row['gain']:.2f}", amount(row["peak"])]
+        [name, row["space"], amount(row["megapixels"]), f"{row['colors']:,}", *costs(row)]
         for name, row in rows
     ]
     return table(head, lines)
@@ -251,7 +246,7 @@ def kind_table(rows: list[tuple[str, Row]]) -> str:
 
 def command_table(rows: list[tuple[float, int, float]]) -> str:
     lines = [
-        [f"{size:g}", "RGB" if channels == 3 else "RGBA", amount(peak), amount(limit(size))]
+        [f"{size:g}", KINDS[channels], amount(peak), amount(limit(size))]
         for size, channels, peak in rows
     ]
     return table(["megapixels", "channels", "peak MiB", "limit"], lines)
@@ -261,6 +256,10 @@ def command_table(rows: list[tuple[float, int, float]]) -> str:
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#666666"  # Okabe and Ito (2008)
 SHADES = dict(zip(EFFORTS, (GREEN, BLUE, ORANGE), strict=True))
+# Where the name of a line stands: above its first point, behind its last one or before it.
+START = {"xytext": (0, 6), "va": "bottom", "ha": "left"}
+END = {"xytext": (6, 0), "va": "center", "ha": "left"}
+BEFORE = {"xytext": (-7, 2), "va": "bottom", "ha": "right"}
 
 
 def panel(axes: Any, title: str, x: str) -> None:
@@ -270,18 +269,44 @@ def panel(axes: Any, title: str, x: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def line(axes: Any, points: list[tuple[float, float]], label: str, color: str, **style: Any) -> None:
-    """Draw a line with its name at its end."""
-    axes.plot(*zip(*points, strict=True), color=color, **{"marker": "o", "markersize": 3.5, **style})
+def line(axes: Any, points: list[tuple[float, float]], name: str, color: str,
+         place: dict[str, Any] = END, **style: Any) -> None:  # fmt: skip
+    style = {"color": color, "marker": "o", "markersize": 3.5, **style}
+    axes.plot(*zip(*points, strict=True), **style)
     axes.annotate(
-        label, points[-1], xytext=(6, 0), textcoords="offset points", color=color, va="center",
-        fontsize=9, annotation_clip=False,
-    )  # fmt: skip
+        name,
+        points[0 if place is START else -1],
+        textcoords="offset points",
+        color=color,
+        fontsize=9,
+        annotation_clip=False,
+        **place,
+    )
 
 
-def plain_ticks(axis: Any, ticks: list[float], names: list[str]) -> None:
-    axis.set_ticks(ticks, names)
-    axis.set_ticks([], minor=True)
+def label_x(axes: Any, ticks: list[float], names: list[str] | None = None) -> None:
+    axes.xaxis.set_ticks(ticks, names or [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_ticks([], minor=True)
+
+
+def label_y(axes: Any, name: Callable[[float], str]) -> None:
+    """Ticks at 1, 2, 5, 10 ..., as few as enclose the lines."""
+    ladder = [step * 10**power for power in range(-1, 6) for step in (1, 2, 5)]
+    values = np.concatenate([drawn_line.get_ydata() for drawn_line in axes.lines])
+    first = max(i for i, step in enumerate(ladder) if step <= values.min())
+    last = min(i for i, step in enumerate(ladder) if step >= values.max())
+    ticks = ladder[first : last + 1]
+    axes.yaxis.set_ticks(ticks, [name(tick) for tick in ticks])
+    axes.yaxis.set_ticks([], minor=True)
+    axes.set_ylim(ticks[0] * 0.95, ticks[-1] * 1.05)
+
+
+def duration(ms: float) -> str:
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1e3:g} s"
+
+
+def memory(mib: float) -> str:
+    return f"{mib:g} MiB" if mib < 1000 else f"{mib / 1e3:g},000 MiB"
 
 
 def draw_plots(sizes: list[Row], colors: list[Row], ks: list[Row], folder: Path) -> None:
@@ -291,7 +316,9 @@ def draw_plots(sizes: list[Row], colors: list[Row], ks: list[Row], folder: Path)
     from matplotlib import pyplot
 
     def figure(name: str, *panels: Callable[[Any], None]) -> None:
-        made, axes = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.4), squeeze=False)
+        made, axes = pyplot.subplots(
+            1, len(panels), figsize=(4.6 * len(panels), 3.4), squeeze=False
+        )
         for draw, one in zip(panels, axes[0], strict=True):
             draw(one)
         made.tight_layout(w_pad=3)
@@ -305,59 +332,69 @@ def draw_plots(sizes: list[Row], colors: list[Row], ks: list[Row], folder: Path)
 
 
 def plot_size(axes: Any, rows: list[Row]) -> None:
-    panel(axes, "CPU seconds, one thread", "megapixels")
+    panel(axes, "CPU time, one thread", "megapixels")
     for effort, color in SHADES.items():
-        some = [row for row in rows if row["effort"] == effort]
-        line(axes, [(r["megapixels"], r["cpu"] / 1e3) for r in some], effort, color)
-    plain_ticks(axes.xaxis, list(SIZES), [f"{size:g}" for size in SIZES])
+        some = [(row["megapixels"], row["cpu"]) for row in rows if row["effort"] == effort]
+        line(axes, some, effort, color, START)
+    label_x(axes, list(SIZES))
+    label_y(axes, duration)
 
 
 def plot_memory(axes: Any, rows: list[Row]) -> None:
-    panel(axes, "Peak memory, MiB", "megapixels")
+    panel(axes, "Peak memory", "megapixels")
     some = [row for row in rows if row["effort"] == "default"]
     at = [row["megapixels"] for row in some]
-    line(axes, [(x, limit(x)) for x in at], "limit", GRAY, linestyle="--", marker="")
+    line(axes, [(x, limit(x)) for x in at], "limit", GRAY, marker="", linestyle="--")
     line(axes, [(row["megapixels"], row["peak"]) for row in some], "taken", BLUE)
-    line(axes, [(x, 3e6 * x / MIB) for x in at], "the input", GRAY, marker="", linewidth=1)
-    plain_ticks(axes.xaxis, list(SIZES), [f"{size:g}" for size in SIZES])
+    line(axes, [(x, 3e6 * x / MIB) for x in at], "input", GRAY, marker="")
+    label_x(axes, list(SIZES))
+    label_y(axes, memory)
 
 
 def plot_colors(axes: Any, rows: list[Row], field: str) -> None:
-    title = {"cpu": "CPU seconds, one thread", "peak": "Peak memory, MiB"}[field]
-    panel(axes, title, "distinct colors")
-    unit = 1e3 if field == "cpu" else 1
-    for channels, name, color in ((4, "RGBA", ORANGE), (3, "RGB", BLUE)):
+    panel(axes, "CPU time, one thread" if field == "cpu" else "Peak memory", "distinct colors")
+    for channels, name, color, place in ((4, "RGBA", ORANGE, BEFORE), (3, "RGB", BLUE, END)):
         some = [row for row in rows if row["channels"] == channels and row["colors"] > 1]
-        line(axes, [(row["colors"], row[field] / unit) for row in some], name, color)
-    plain_ticks(axes.xaxis, [1e4, 1e5, 1e6, 2**24], ["10,000", "100,000", "1 million", "all"])
+        line(axes, [(row["colors"], row[field]) for row in some], name, color, place)
+    label_x(axes, [1e4, 1e5, 1e6, 2**24], ["10,000", "100,000", "1 million", "all"])
+    label_y(axes, duration if field == "cpu" else memory)
 
 
 def plot_k(axes: Any, rows: list[Row]) -> None:
-    panel(axes, "CPU seconds, one thread", "k")
+    panel(axes, "CPU time, one thread", "k")
     for effort, color in SHADES.items():
         some = [row for row in rows if row["effort"] == effort]
-        line(axes, [(row["k"], row["cpu"] / 1e3) for row in some], effort, color)
-    plain_ticks(axes.xaxis, list(KS), [str(k) for k in KS])
+        line(axes, [(row["k"], row["cpu"]) for row in some], effort, color)
+    label_x(axes, list(KS))
+    label_y(axes, duration)
 
+
+# ---------------------------------------------------------------- the page
 
 PAGE = """\
 # Scaling
 
 How time and memory grow. Written by `make scaling`; not edited by hand.
 
-{machine}. Load when it began: {load:.1f} (runnable processes; above 0, wall times are those of a shared machine).
+{machine}. Load average when it began: {load:.1f}; the more the machine has to do
+besides, the less its wall times mean.
 
-**Pictures** are drawn by `bench/drawn.py` with as many pixels and colors as wanted: colors near the gray axis, dark to
-light down the picture, neighbors well mixed. **Times** are the lowest of 3 to 25 runs of `quantize(image, k)` in Oklab without
-dithering: CPU time of one thread, unless a column says wall. *Times faster* is the median over pairs of runs of the
-wall time with one thread divided by that with two. **Peak memory** is that of the resident set during the first run, with
-two threads, beyond what the interpreter takes once `numpy` and `smalti` are loaded and have worked on an 8 × 8 picture.
-The input array (3 bytes per pixel, 4 with alpha) and the indices (1 byte) are counted. Each line is a process of its own.
+**Pictures** are drawn by `bench/drawn.py`, with as many pixels and colors as wanted: colors near
+the gray axis, dark to light down the picture, neighbors well mixed.
+
+**Times** are of `quantize(image, k)` in Oklab without dithering, in milliseconds, the lowest of 3
+to 25 runs: CPU time of one thread unless a column says wall. Wall times are those of the default
+effort, with one thread and with two by turns.
+
+**Peak memory** is that of the resident set during a run with two threads, beyond what the
+interpreter takes once numpy and smalti are loaded and have been used on an 8 × 8 picture. The
+input (3 bytes per pixel, 4 with alpha) and the indices (1 byte) count. Each line is a process of
+its own.
 
 ## Pixels
 
-{many:,} distinct colors at most, k = 256. The limit is what the project promises for up to two million
-colors: 60 MiB and 12 bytes per pixel.
+{many:,} distinct colors, k = 256. A further megapixel costs {pixel_ms:.1f} ms and
+{pixel_mib:.1f} MiB. The limit is 60 MiB and 12 bytes per pixel.
 
 ![Time and memory against image size](images/scaling-size.png)
 
@@ -365,8 +402,9 @@ colors: 60 MiB and 12 bytes per pixel.
 
 ## Distinct colors
 
-{every:.1f} megapixels, k = 256, default effort. Above two million colors, a further million costs about {rgb_mib:.0f} MiB and
-{rgb_ms:.0f} ms; with partial transparency {rgba_mib:.0f} MiB and {rgba_ms:.0f} ms.
+{every:.1f} megapixels, k = 256, default effort. Above two million colors, a further million costs
+about {rgb_ms:.0f} ms and {rgb_mib:.0f} MiB; if they are partly transparent, {rgba_ms:.0f} ms and
+{rgba_mib:.0f} MiB.
 
 ![Time and memory against the number of distinct colors](images/scaling-colors.png)
 
@@ -380,16 +418,16 @@ colors: 60 MiB and 12 bytes per pixel.
 
 {ks}
 
-## Pictures that are hard
+## Pictures that algorithms stumble over
 
-{every:.1f} megapixels, k = 256, default effort.
+k = 256, default effort.
 
 {kinds}
 
 ## The command
 
-`smalti compress -k 256` from PNG to PNG, {many:,} distinct colors at most: peak beyond that for an 8 × 8 picture. Decoding and encoding are
-included, and the pictures are noise, which neither likes.
+`smalti compress -k 256` from PNG to PNG: the whole process, decoding and encoding included, beyond
+what it takes for an 8 × 8 picture.
 
 {commands}
 """
@@ -412,10 +450,12 @@ def write_page(output: Path, photo: Path | None) -> None:
         ks=k_table(ks),
         kinds=kind_table(kinds),
         commands=command_table(commands),
-        rgb_mib=per_million(colors, "peak", 3),
-        rgb_ms=per_million(colors, "cpu", 3),
-        rgba_mib=per_million(colors, "peak", 4),
-        rgba_ms=per_million(colors, "cpu", 4),
+        pixel_ms=slope(sizes, "cpu", "megapixels", 5, effort="default"),
+        pixel_mib=slope(sizes, "peak", "megapixels", 5, effort="default"),
+        rgb_ms=1e6 * slope(colors, "cpu", "colors", 1.5e6, channels=3),
+        rgb_mib=1e6 * slope(colors, "peak", "colors", 1.5e6, channels=3),
+        rgba_ms=1e6 * slope(colors, "cpu", "colors", 1.5e6, channels=4),
+        rgba_mib=1e6 * slope(colors, "peak", "colors", 1.5e6, channels=4),
     )
     output.write_text(page, encoding="utf-8")
 

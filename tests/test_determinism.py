@@ -111,6 +111,17 @@ def test_large_image_is_the_same_on_every_level_and_thread_count(space):
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("k", [16, 300])
+def test_large_image_with_every_kind_of_alpha_is_the_same_on_every_thread_count(k):
+    # Thousands of colors each opaque and not, in many chunks of pixels and of colors.
+    image = draw("noise", 4, seed=3, height=800, width=900)
+    image[:400, :, 3] = np.random.default_rng(4).integers(0, 256, (400, 900))
+
+    found = {digest(smalti.quantize(image, k, threads=threads)) for threads in (1, 2, 3, 8)}
+
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("environment", [
     {"PYTHONHASHSEED": "1", "SMALTI_ISA": LEVELS[0]},
     {"PYTHONHASHSEED": "2", "SMALTI_ISA": ""},

@@ -290,3 +290,22 @@ def test_a_billion_pixels_of_each_color_do_not_overflow():
     for many, one in zip(run(tree, start), run(small, start), strict=True):
         assert math.isclose(many.distortion, one.distortion, rel_tol=1e-9)
         np.testing.assert_array_equal(many.counts, one.counts * 10**9)
+
+
+@pytest.mark.parametrize("count", [1, 5, 70_000])
+def test_the_worst_served_points_are_those_that_sorting_all_finds(count):
+    rng = np.random.default_rng(count)
+    d2 = rng.integers(0, 20, 200_000).astype(np.int32)  # many ties, in several parts
+    weights = rng.integers(1, 5, len(d2))
+    error = d2 * weights
+
+    worst = kmeans.worst_served(d2, weights, count)
+
+    np.testing.assert_array_equal(worst, np.argsort(-error, kind="stable")[:count])
+
+
+def test_points_that_are_served_perfectly_are_never_the_worst():
+    d2, weights = np.int32([0, 3, 0, 1]), np.int64([9, 1, 9, 2])
+
+    assert kmeans.worst_served(d2, weights, 10).tolist() == [1, 3]
+    assert kmeans.worst_served(d2 * 0, weights, 10).tolist() == []

@@ -324,6 +324,54 @@ def test_diffusion_equals_the_reference_bit_for_bit(any_level, channels, space, 
     np.testing.assert_array_equal(indices, reference.floyd_steinberg(image, palette, space))
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_trees_of_many_chunks_are_the_same_on_every_thread_count(channels, threads):
+    colors = random_colors(90_000, channels, seed=5)
+    colors = np.ascontiguousarray(colors[_core.storage_order(colors)])
+    counts = np.random.default_rng(6).integers(1, 1000, len(colors))
+    entries = color.to_points(random_colors(50, channels, seed=7), "oklab").astype(np.float32)
+
+    def describe(threads):
+        fine = color.make_tree(colors, counts, "oklab", alpha_gap=99, threads=threads)
+        assert fine.coarseness(5000, threads) == fine.coarseness(5000)
+        for tree in (fine, _core.coarsen(fine, 2, threads)):
+            sums = np.empty((len(entries), channels + 1), np.int64)
+            _core.step(tree, entries, sums, None, threads)
+            points = tree.coordinates(np.arange(tree.size, dtype=np.uint32))
+            yield [tree.second_moment, *tree.box(), points, tree.weights(), sums]
+
+    for tree, expected in zip(describe(threads), describe(1), strict=True):
+        for found, value in zip(tree, expected, strict=True):
+            np.testing.assert_array_equal(found, value)
+
+
+def test_a_tree_keeps_the_counts_that_it_was_given():
+    colors, entries = np.uint8([[0, 0, 0], [9, 9, 9]]), np.zeros((1, 3), np.float32)
+    tree = color.make_tree(colors, np.arange(1, 3) * 10**12, "srgb")
+    for _ in range(100):
+        np.full(2, 7)  # would lie where the counts were
+    sums = np.empty((1, 4), np.int64)
+
+    _core.step(tree, entries, sums, None, 1)
+
+    assert sums.tolist() == [[64 * 9 * 2 * 10**12] * 3 + [3 * 10**12]]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("k", [1, 3, 1000, 65_536])
+def test_weights_of_labels_are_sums_of_counts(threads, k):
+    rng = np.random.default_rng(k)
+    labels = rng.integers(0, k, 700_000).astype(np.uint16)
+    counts = rng.integers(1, 2**40, len(labels))
+
+    weights = _core.weigh(labels, counts, k, threads)
+
+    expected = np.zeros(k, np.int64)
+    np.add.at(expected, labels, counts)
+    np.testing.assert_array_equal(weights, expected)
+
+
 # ---------------------------------------------------------------- bindings
 
 COLORS = random_colors(200, 3, seed=20)
@@ -438,6 +486,9 @@ WRONG_SIZES = {
     "points: out wide": (_to_points, {"points": np.zeros((N, 4), np.int16)}),
     "points: unknown space": (_to_points, {"space": -1}),
     "count: 5 channels": (lambda: _core.count_colors(np.zeros((9, 5), np.uint8), 1), {}),
+    "weigh: labels of k": (lambda: _core.weigh(LABELS + np.uint16(4), ONES, 4), {}),
+    "weigh: counts short": (lambda: _core.weigh(LABELS, ONES[1:], 4), {}),
+    "weigh: k = 0": (lambda: _core.weigh(LABELS, ONES, 0), {}),
     "order: 1 channel": (lambda: _core.storage_order(np.zeros((9, 1), np.uint8)), {}),
     "split: k = 0": (lambda: _core.split_seeds(tree_of(COLORS)[2], 0, 8), {}),
     "split: k = 65,537": (lambda: _core.split_seeds(tree_of(COLORS)[2], 65_537, 8), {}),

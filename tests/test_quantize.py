@@ -2,6 +2,9 @@
 
 import io
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -289,3 +292,35 @@ def test_fit_has_the_time_of_each_stage():
 
     assert set(milliseconds) == {"histogram", "palette", "map"}
     assert all(value >= 0 for value in milliseconds.values())
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks are read from /proc")
+@pytest.mark.parametrize("channels", [3, 4])
+def test_peak_memory_is_60_mib_and_12_bytes_per_pixel_at_most(channels):
+    # Four megapixels of two million colors; with alpha, one of them is invisible and none opaque.
+    code = f"""
+from pathlib import Path
+import numpy as np
+import smalti
+
+def memory(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+smalti.quantize(np.arange(192, dtype=np.uint8).reshape(8, 8, 3), 2)
+before = memory("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")
+image = np.empty((2000, 2000, {channels}), np.uint8)
+for row in range(2000):
+    color = (np.arange(2000) + row * 998) * 8 % 2**24  # the next row has half of them, too
+    for channel in range({channels}):
+        image[row, :, channel] = (color >> 8 * (channel % 3)) % 255
+smalti.quantize(image, 256, effort="fast", threads=2)
+print(memory("VmHWM") - before, len(smalti.Histogram.of(image)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={"PYTHONPATH": str(Path(smalti.__file__).parent.parent)})  # fmt: skip
+
+    peak, colors = map(int, done.stdout.split())
+    assert colors > 1.9e6
+    assert peak < 60 * 2**20 + 12 * 4e6

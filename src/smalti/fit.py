@@ -129,10 +129,10 @@ class Problem:
 
     def __init__(self, histogram: Histogram, settings: Settings) -> None:
         colors, counts = histogram.stored_colors, histogram.stored_counts
-        visible = colors[:, 3] > 0 if colors.shape[1] == 4 else None
-        self.transparent = visible is not None and settings.k > 1 and not visible.all()
+        clear = np.flatnonzero((colors[:, 3:] == 0).ravel())  # at most one
+        self.transparent = len(clear) > 0 and settings.k > 1
         if self.transparent:
-            colors, counts = colors[visible], counts[visible]
+            colors, counts = (_without(array, clear[0]) for array in (colors, counts))
         if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
             counts = counts // np.gcd.reduce(counts)
         self.colors, self.counts, self.settings = colors, counts, settings
@@ -302,6 +302,11 @@ class Problem:
                 return palette, labels, weights
             worst = kmeans.worst_served(d2, counts, -(-missing // 4))
             palette = np.concatenate([palette, colors[worst]])
+
+
+def _without(array: NDArray[Any], row: int) -> NDArray[Any]:
+    """All rows but one: where it is the first, without a copy of millions."""
+    return array[1:] if row == 0 else np.delete(array, row, axis=0)
 
 
 def _used_rows(

@@ -172,9 +172,7 @@ def _revive(
     centroids[empty[: len(worst)]] = tree.coordinates(worst.astype(np.uint32))
 
 
-def worst_served(
-    d2: NDArray[np.int32], weights: NDArray[np.int64], count: int
-) -> NDArray[np.intp]:
+def worst_served(d2: NDArray[np.int32], weights: NDArray[np.int64], count: int) -> NDArray[np.intp]:
     """Return up to `count` points that add most to the distortion, worst first, ties in order.
 
     Points that add nothing are left out. A part at a time: sorting all would take long.

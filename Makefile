@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test lint bench figures profile scaling clean help
+.PHONY: demo test sanitize fuzz lint bench figures profile scaling clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -22,6 +22,33 @@ endif
 
 test: .venv/installed-test ## run all tests
 	@$(BIN)/python -m pytest --doctest-modules --pyargs tests smalti
+
+# Only the core is instrumented, so the runtimes have to be there before Python is; libstdc++ as well,
+# where the exceptions come from that ASan watches. Address randomization goes, where that is allowed:
+# newer kernels have more of it than the runtimes of GCC 12 can bear. Reports go past pytest's capture.
+# Leaks are not looked for: Python leaves much to the system when it ends. Its small objects come from
+# malloc, or there would be nothing around them to notice an overrun.
+UNDER = $(shell setarch -R true 2>/dev/null && echo setarch -R) env PYTHONPATH=$(CURDIR)/build/$(1) \
+	LD_PRELOAD="$(foreach so,lib$(2).so libstdc++.so,$(shell g++ -print-file-name=$(so)))" \
+	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1 \
+	TSAN_OPTIONS=ignore_noninstrumented_modules=1 PYTHONMALLOC=malloc SMALTI_SANITIZE=1 \
+	$(BIN)/python -m pytest --doctest-modules --capture=sys --pyargs
+
+# Those of the tests that run kernels on several threads; race detection makes all slow.
+THREADED := tests/test_native.py tests/test_histogram.py tests/test_kmeans.py tests/test_search.py \
+	tests/test_determinism.py::test_large_image_is_the_same_on_every_level_and_thread_count
+
+sanitize: build/address/installed build/thread/installed ## run all tests under ASan and UBSan, then the threaded under TSan
+	@$(call UNDER,address,asan) tests smalti
+	@$(call UNDER,thread,tsan) $(THREADED)
+
+# Rounds of new random cases; what fails is tried again by every later `make test`. Hypothesis has a
+# profile without randomness for continuous integration, which would make all rounds the same.
+SECONDS ?= 60
+fuzz: .venv/installed-test ## try random images with random options for SECONDS=60
+	@end=$$(($$(date +%s) + $(SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
+	    $(BIN)/python -m pytest -q -k promise --hypothesis-profile=default tests/test_properties.py \
+	    || exit; done
 
 lint: .venv/installed-lint ## check style and types
 	$(BIN)/ruff check .
@@ -49,7 +76,7 @@ scaling: .venv/installed-bench ## measure how time and memory grow, into docs/sc
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \
-	    while read -r make goal words; do printf '%s %-8s%s\n' "$$make" "$$goal" "$$words"; done
+	    while read -r make goal words; do printf '%s %-9s%s\n' "$$make" "$$goal" "$$words"; done
 
 clean: ## remove what was built and the demo
 	rm -rf .venv build demo
@@ -63,4 +90,17 @@ clean: ## remove what was built and the demo
 
 .venv/installed-%: .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check ".[$*]"
+	@touch $@
+
+# A copy of the package with a core that ends the process at the first finding; found before that of
+# .venv by PYTHONPATH, so that there are no dependencies to install twice.
+SANITIZERS_address := address,undefined,float-cast-overflow
+SANITIZERS_thread := thread
+build/%/installed: $(SOURCES) .venv/installed-test
+	@echo "Building smalti with -fsanitize=$(SANITIZERS_$*)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade . \
+	    --target $(@D) --config-settings build-dir=$(@D)/objects \
+	    --config-settings cmake.build-type=RelWithDebInfo \
+	    --config-settings cmake.define.CMAKE_CXX_COMPILER=g++ \
+	    --config-settings cmake.define.SMALTI_SANITIZE=$(SANITIZERS_$*)
 	@touch $@

@@ -251,6 +251,19 @@ auto plus_plus(const Tree& tree, size_t k, int trials, uint64_t seed) {
     return own(std::move(rows), {found});
 }
 
+// Breathing asks its kernel without Python; this is how the tests can ask it too.
+nb::tuple merges(const In<float, nb::ndim<2>>& means, const In<float, nb::ndim<1>>& weights) {
+    const size_t dims = means.shape(0), k = means.shape(1);
+    require(dims == 3 || dims == 4, "means must have 3 or 4 rows, one for each dimension");
+    require(k >= 2 && k <= 65536, "there must be 2 to 65,536 means");
+    require(weights.shape(0) == k, "weights must have one entry per mean");
+    std::unique_ptr<float[]> costs(new float[k]);
+    std::unique_ptr<uint32_t[]> neighbors(new uint32_t[k]);
+    kernels().cheapest_merges(means.data(), weights.data(), k, static_cast<int>(dims), costs.get(),
+                              neighbors.get());
+    return nb::make_tuple(own(std::move(costs), {k}), own(std::move(neighbors), {k}));
+}
+
 void diffuse(const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& linear,
              const In<int16_t, nb::ndim<2>>& entries, const In<uint8_t, nb::ndim<1>>& opaque,
              int transparent, const In<int32_t, nb::ndim<1>>& bounds,
@@ -333,6 +346,7 @@ NB_MODULE(_core, m) {
           "threads"_a = 1);
     m.def("split_seeds", &split, "tree"_a, "k"_a, "cells_per_seed"_a);
     m.def("plus_plus", &plus_plus, "tree"_a, "k"_a, "trials"_a, "seed"_a);
+    m.def("cheapest_merges", &merges, "means"_a.noconvert(), "weights"_a.noconvert());
     m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a.noconvert(), "transparent"_a, "bounds"_a.noconvert(),
           "indices"_a.noconvert(), nogil);

@@ -1,5 +1,6 @@
-"""Shared fixtures: where the real images are, when they are there, and the CPU levels."""
+"""What the tests share: the real images, the CPU levels, and what sanitizers cannot bear."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,3 +25,12 @@ def any_level(request: pytest.FixtureRequest) -> Iterator[str]:
         if not available:
             pytest.skip(f"this CPU has no {request.param}")
         yield request.param
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what watches the clock where `make sanitize` has the core run ten times as long."""
+    if os.environ.get("SMALTI_SANITIZE"):
+        slow = pytest.mark.skip(reason="watches the clock, which is not fair under sanitizers")
+        for item in items:
+            if item.get_closest_marker("timed"):
+                item.add_marker(slow)

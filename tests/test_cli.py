@@ -809,6 +809,7 @@ def gone(group):
     return False
 
 
+@pytest.mark.timed
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("files", [1, 2])
@@ -873,6 +874,7 @@ def test_color_is_for_terminals_and_no_color_forbids_it(folder):
     assert "\x1b" not in plain
 
 
+@pytest.mark.timed
 def test_a_quick_run_draws_no_progress_bar_and_a_slow_one_does(folder):
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (1600, 1600, 3), np.uint8)).save(folder / "noise.bmp")

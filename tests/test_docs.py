@@ -5,6 +5,7 @@ Python blocks of one document run one after the other in one namespace, in a fol
 """
 
 import doctest
+import os
 import re
 import shutil
 import subprocess
@@ -110,7 +111,7 @@ def test_help_shows_every_option_with_its_help_choices_and_default(name):
 def test_help_is_printed_by_the_command_itself():
     done = subprocess.run(
         [sys.executable, "-c", "from smalti.cli import main; main()", "compress", "--help"],
-        env={"PYTHONPATH": str(Path(smalti.__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(smalti.__file__).parent.parent)},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import SPACES, draw, images
+from pictures import FAMILIES, LEVELS, SPACES, draw, images, level
 
 import smalti
 from smalti import Histogram, build_palette, color, quantize, reference
@@ -230,6 +230,61 @@ def test_number_of_threads_does_not_show(image, k, space, threads):
     one, many = (quantize(image, k, space=space, threads=t) for t in (1, threads))
 
     same(many, one)
+
+
+SIDES = st.one_of(st.integers(1, 30), st.integers(1, 300))  # large ones have work for threads
+OPTIONS = st.fixed_dictionaries(
+    {"space": SPACE, "effort": st.sampled_from(["lloyd", "fast", "default", "best"])},
+    optional={
+        "init": st.sampled_from(["splitting", "k-means++", "random", "box"]),
+        "n_init": st.integers(1, 3),
+        "max_iter": st.integers(0, 20),
+        "tol": st.floats(0, 10),
+        "seed": st.integers(0, 2**64 - 1),
+    },
+)
+
+
+@st.composite
+def larger_images(draw_from):
+    """Images of every family, with every kind of alpha: as drawn, opaque, faint, or all clear."""
+    image = draw(
+        draw_from(st.sampled_from(FAMILIES)),
+        draw_from(st.sampled_from([3, 4])),
+        draw_from(st.integers(0, 2**32 - 1)),
+        draw_from(SIDES),
+        draw_from(SIDES),
+    )
+    alpha = draw_from(st.sampled_from([None, None, 255, 254, 1, 0]))
+    if alpha is not None:
+        image[..., 3:] = alpha
+    return image
+
+
+@given(larger_images(), st.one_of(KS, st.integers(1, 1200)), OPTIONS, st.booleans())
+@settings(deadline=None)  # and as many cases as the profile says: `make fuzz` runs this one alone
+def test_every_promise_holds_for_any_image_with_any_options(image, k, options, dithered):
+    if dithered and k <= 256:
+        image = image[:20, :30]  # the reference takes its time
+        options = {**options, "dither": "floyd-steinberg"}
+
+    result = quantize(image, k, threads=1, **options)
+
+    palette = np.asarray(result.palette)
+    assert len(np.unique(palette, axis=0)) == len(palette) <= min(k, len(Histogram.of(image)))
+    if result.fit.stop_reason == "exact":  # faint colors may be one point, but keep their entries
+        np.testing.assert_array_equal(result.to_array(), visible(image))
+    elif "dither" in options:
+        expected = reference.floyd_steinberg(image, palette, options["space"])
+        np.testing.assert_array_equal(result.indices, expected)
+    else:
+        expected = reference.remap(image, palette, options["space"])
+        np.testing.assert_array_equal(result.indices, expected)
+        assert len(np.unique(expected)) == len(palette)
+    for name in LEVELS:
+        with level(name):
+            for threads in (1, 2, 3):
+                same(quantize(image, k, threads=threads, **options), result)
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -1,6 +1,7 @@
 """The public names: these, no others, each documented."""
 
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -119,8 +120,10 @@ def test_version_is_that_of_the_project():
 def test_import_loads_no_face_no_extra_no_pillow_and_not_the_reference():
     code = "import sys, smalti; print(*sys.modules, sep='\\n')"
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          env={"PYTHONPATH": str(Path(smalti.__file__).parent.parent)})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(smalti.__file__).parent.parent)},
+    )  # fmt: skip
 
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert "smalti" in loaded

@@ -16,7 +16,8 @@ void cheapest_merges(const float* means, const float* weights, size_t k, int dim
     Ints lane;
     for (int i = 0; i < lanes; ++i) lane[i] = i;
     const size_t padded = (k + lanes - 1) / lanes * lanes;
-    std::vector<float> x(padded * static_cast<size_t>(dims), far_away), w(padded, 1.0f);
+    // Padding is far and, so that no weight can make up for that, heavy.
+    std::vector<float> x(padded * static_cast<size_t>(dims), far_away), w(padded, 1e30f);
     for (int d = 0; d < dims; ++d)
         std::copy_n(means + static_cast<size_t>(d) * k, k, &x[static_cast<size_t>(d) * padded]);
     std::copy_n(weights, k, w.data());

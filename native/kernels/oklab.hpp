@@ -17,7 +17,7 @@ constexpr double oklab_units = 16384;
 typedef int32_t Whole __attribute__((vector_size(double_lanes * 4)));
 
 // Cube root of 0 <= x <= 1 to the last bit or two: a guess from the exponent, then three of
-// Halley's cubic steps. Own code, because libm's differs between systems. Zero stays (almost) zero.
+// Halley's cubic steps. Own code, because libm's differs between systems.
 inline Doubles cube_root(Doubles x) noexcept {
     Longs guess_bits;
     std::memcpy(&guess_bits, &x, sizeof x);
@@ -31,7 +31,7 @@ inline Doubles cube_root(Doubles x) noexcept {
         const Doubles y3 = y * y * y;
         y = y * (y3 + 2.0 * x) / (2.0 * y3 + x);
     }
-    return y;
+    return x > Doubles{} ? y : Doubles{};  // for black, the steps underflow and end as 0/0
 }
 
 // Rounded to whole units, halves away from zero.

@@ -89,6 +89,9 @@ def breathe(
     threads: int,
 ) -> tuple[float, int]: ...
 def plus_plus(tree: Tree, k: int, trials: int, seed: int) -> NDArray[np.uint32]: ...
+def cheapest_merges(
+    means: NDArray[np.float32], weights: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.uint32]]: ...
 def diffuse(
     pixels: NDArray[np.uint8],
     space: int,

@@ -31,8 +31,9 @@ k = {ks}; the run took {minutes:.0f} minutes.{quick}
 
 Everything here was measured in one run on the same pixels: an array (H, W, 3) of 8-bit sRGB in, a
 palette and an index per pixel out. **Time** is CPU time of everything in between, with one thread
-unless a table says otherwise: the median of {runs} runs in which all took turns. Pillow starts from a
-picture of its own and imagequant from RGBA bytes: making those is not counted. Errors are computed from the 8-bit output pixels. Nothing is dithered.
+unless a table says otherwise: the median of {runs} runs in which all took turns. Pillow starts from
+a picture of its own and imagequant from RGBA bytes: making those is not counted. Errors are those
+of the 8-bit output pixels. Nothing is dithered.
 
 | measure | meaning |
 | --- | --- |

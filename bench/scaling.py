@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import drawn
 import numpy as np
-from measure import cpu_seconds, machine
 from PIL import Image
 
-EFFORTS = ("fast", "default", "best")
+import drawn
+from measure import cpu_seconds, machine
+
+EFFORTS = ("turbo", "fast", "default", "best")
 SIZES = (0.4, 1, 4, 10, 24, 50, 100)  # megapixels
 COLORS = (1, 10_000, 100_000, 500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000, 2**24)
 KS = (2, 16, 64, 256, 1024)

@@ -213,8 +213,8 @@ def quantize(
     -------
     IndexedImage
         `palette` (k', 3|4) uint8 sRGB by share, k' = min(k, distinct colors), every entry distinct
-        and, without dithering or "turbo", used; `indices` (H, W) uint8, or uint16 when k' > 256; and `fit`.
-        With at most k distinct colors the result equals the image on all visible pixels.
+        and, without dithering or "turbo", used; `indices` (H, W) uint8, or uint16 when k' > 256;
+        and `fit`. With at most k distinct colors the result equals the image on all visible pixels.
 
     Raises
     ------

@@ -138,11 +138,10 @@ void require_entries(const Tree& tree, size_t k, size_t dims) {
 
 void require_entries(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries) {
     require_entries(tree, entries.shape(0), entries.shape(1));
-    const Node& all = tree.nodes()[0];
-    for (size_t i = 0; i < entries.size(); ++i) {
-        const auto x = static_cast<float>(entries.data()[i]);
-        const size_t d = i % entries.shape(1);
-        require(x - all.lo[d] <= 32767 && all.hi[d] - x <= 32767, "entries must be near the points");
+    for (size_t j = 0; j < entries.shape(0); ++j) {
+        float place[max_dims] = {};
+        std::copy_n(entries.data() + j * entries.shape(1), entries.shape(1), place);
+        require(tree.within_reach(place), "entries must be near the points");
     }
 }
 

@@ -161,6 +161,8 @@ public:
     // Roots of disjoint subtrees that cover all points: the units of parallel work.
     const std::vector<uint32_t>& tasks() const noexcept { return tasks_; }
     double second_moment() const noexcept { return second_moment_; }
+    // Whether the squared distances from `place` to all points fit 32 bits, and their parts 16.
+    bool within_reach(const float* place) const noexcept;
 
 private:
     size_t at(int d, size_t i) const noexcept { return static_cast<size_t>(d) * stride_ + i; }
@@ -234,7 +236,7 @@ struct Kernels {
 
     // The exactly nearest palette entry of each point, ties to the lower row, equal to brute force
     // over all entries. Also writes the squared distances unless `d2` is null.
-    //   entries  k x dims, the palette in working-space coordinates, none more than 32,767 from a point
+    //   entries  k x dims, the palette in working-space coordinates, all within reach of the tree
     void (*nearest)(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels,
                     int32_t* d2, unsigned threads);
 

@@ -289,4 +289,15 @@ void Tree::list_tasks(size_t largest) {
     }
 }
 
+bool Tree::within_reach(const float* place) const noexcept {
+    double farthest = 0;
+    for (int d = 0; d < dims_; ++d) {
+        const double x = place[d];
+        const double part = std::max(x - nodes_[0].lo[d], nodes_[0].hi[d] - x);
+        if (!(part <= 32767)) return false;
+        farthest += part * part;
+    }
+    return farthest <= 2147483647.0;
+}
+
 }  // namespace smalti

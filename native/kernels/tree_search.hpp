@@ -110,16 +110,14 @@ private:
     const Candidates<D>* candidates_ = nullptr;
 };
 
-// Whether a WholeChooser may compare: coordinates are whole, and all differences fit 16 bits.
+// Whether a WholeChooser may compare: coordinates are whole, and squared distances fit 32 bits.
 template <int D>
 bool can_pair(const Tree& tree, const float* centroids, size_t k) noexcept {
-    const Node& all_points = tree.nodes()[0];
-    for (size_t j = 0; j < k; ++j)
-        for (int d = 0; d < D; ++d) {
-            const float c = centroids[j * D + static_cast<size_t>(d)];
-            if (c - all_points.lo[d] > 32767 || all_points.hi[d] - c > 32767) return false;
-            if (c != static_cast<float>(static_cast<int32_t>(c))) return false;
-        }
+    const auto is_whole = [](float c) { return c == static_cast<float>(static_cast<int32_t>(c)); };
+    for (size_t j = 0; j < k; ++j) {
+        const float* c = centroids + j * D;
+        if (!tree.within_reach(c) || !std::all_of(c, c + D, is_whole)) return false;
+    }
     return true;
 }
 

@@ -293,7 +293,6 @@ NB_MODULE(_core, m) {
                 : std::string("smalti needs an x86-64-v2 CPU (SSE4.2, 2009 or newer)");
         throw nb::import_error(message.c_str());
     }
-    let_malloc_keep_small_arrays();
     const auto nogil = nb::call_guard<nb::gil_scoped_release>();
 
     nb::class_<Tree>(m, "Tree")

@@ -51,12 +51,4 @@ Array<T> allocate(std::size_t n, bool sparse = false) {
     return Array<T>(new T[n]);
 }
 
-// glibc maps and clears fresh pages for arrays above 128 KiB, again and again, until a larger one
-// has been freed once. Without this, a photograph of 0.4 megapixels spends a tenth of its time so.
-inline void let_malloc_keep_small_arrays() {
-    static char* volatile once;  // volatile: or the compiler sees that nothing is done
-    once = new char[large_array];
-    delete[] once;
-}
-
 }  // namespace smalti

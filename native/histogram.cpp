@@ -25,7 +25,7 @@ constexpr size_t bucket_codes = 65536;
 constexpr size_t streams = 4;
 constexpr size_t chunk_pixels = 65536;      // codes of a chunk stay in the second-level cache
 constexpr size_t block_pixels = 4096;       // codes of a block stay in the first
-constexpr size_t thread_pixels = 131072;    // fewer are not worth a thread (estimated)
+constexpr size_t thread_pixels = 1 << 20;  // fewer are counted before another thread is under way
 
 // A color, by its Z-order code of three or four channels, and how many pixels have it.
 struct Entry {

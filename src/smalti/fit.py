@@ -30,6 +30,9 @@ RECOVERY = {"lloyd": 1, "turbo": 0, "fast": 2, "default": 3, "best": 21}
 CLOSING_ITERATIONS = {"lloyd": 100, "turbo": 1, "fast": 2, "default": 2, "best": 2}
 """Default of max_iter, by effort."""
 
+COLORS_PER_THREAD = 100_000
+"""Fewer are clustered in the time that another thread may take to get a processor."""
+
 ALPHA_GAP = 16383
 """Added to the alpha coordinate of opaque colors, so that no cluster mixes them with others."""
 
@@ -135,7 +138,9 @@ class Problem:
             colors, counts = (_without(array, clear[0]) for array in (colors, counts))
         if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
             counts = counts // np.gcd.reduce(counts)
-        self.colors, self.counts, self.settings = colors, counts, settings
+        threads = min(settings.threads, 1 + len(colors) // COLORS_PER_THREAD)
+        self.settings = settings = replace(settings, threads=threads)
+        self.colors, self.counts = colors, counts
         self.k = settings.k - self.transparent
         self.by_share = isinstance(settings.init, str)  # the user's own centroids keep their order
         self.unit = color.UNITS[settings.space]

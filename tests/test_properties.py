@@ -93,8 +93,7 @@ def test_distortion_never_rises_until_nothing_changes(image, k, space, init):
         assert after.distortion <= before.distortion * (1 + 1e-12)
     if steps:
         assert steps[-1].stop_reason == "converged"
-        assert steps[-1].moved == 0 or len(steps) == 1
-        assert steps[-1].shift == 0
+        assert steps[-1].shift == 0  # points may still have come to where a cluster was revived
 
 
 @given(images(), st.sampled_from([1, 2, 3, 16, 64]), SPACE)

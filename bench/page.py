@@ -213,8 +213,8 @@ def presets(results: Results) -> str:
     return (
         "## What each preset spends and gives\n\n"
         "In srgb: CPU time relative to imagequant, one thread each; the distortion before rounding "
-        "to 8 bits, relative to the lowest known for the photo and k, mean over photos; and the "
-        "MSE relative to imagequant's.\n\n"
+        "to 8 bits, relative to the lowest known for the photo and k, mean over photos (`turbo` "
+        "counts no single colors and does not know it); and the MSE relative to imagequant's.\n\n"
         + table(
             [
                 "effort",

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -122,8 +123,10 @@ def library_rounds(plan: Plan, missing: dict[str, str]) -> Iterator[Record]:
             for quantizer, timings in zip(row, turns, strict=True):
                 record = record_of(quantizer.name, photo, k, plan.threads, timings)
                 errors(plan, images[photo], record, timings[0])
-                if timings[0].fit and quantizer.space == "sRGB" and (photo, k) in best:
-                    record["over_best"] = timings[0].fit.distortion / best[photo, k]
+                fit = timings[0].fit
+                known = fit and isfinite(fit.distortion) and (photo, k) in best
+                if known and quantizer.space == "sRGB":
+                    record["over_best"] = fit.distortion / best[photo, k]
                 yield record
         say(f"{plan.threads} thread(s): {photo}")
 

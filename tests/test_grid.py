@@ -88,6 +88,10 @@ def test_alpha_and_large_palettes_get_the_exact_histogram():
     assert len(quantize(image, 300, effort="turbo").palette) == 300
 
 
+def test_turbo_does_not_pass_off_the_distortion_of_cells_as_that_of_pixels():
+    assert np.isnan(quantize(photo(2, side=100), 16, effort="turbo").fit.distortion)
+
+
 def test_threads_do_not_change_a_turbo_result():
     image = np.tile(photo(4, side=512), (3, 3, 1))  # beyond what one thread takes by itself
 

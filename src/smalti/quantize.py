@@ -5,8 +5,10 @@
 The central verbs of the library, each one step of that walk or all of it.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -249,6 +251,8 @@ def quantize(
     counted = time.perf_counter()
     palette, labels, fit = fit_palette(histogram, settings, progress)
     fitted = time.perf_counter()
+    if grid:
+        fit = replace(fit, distortion=math.nan)
     if grid and dither == "none":
         indices: NDArray[Any] = grid.map(pixels, palette.colors, space)
     elif dither == "none" or fit.stop_reason == "exact":

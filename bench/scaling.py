@@ -255,8 +255,9 @@ def command_table(rows: list[tuple[float, int, float]]) -> str:
 
 # ---------------------------------------------------------------- the plots
 
-BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#666666"  # Okabe and Ito (2008)
-SHADES = dict(zip(EFFORTS, (GREEN, BLUE, ORANGE), strict=True))
+# Okabe and Ito (2008)
+BLUE, ORANGE, GREEN, PURPLE, GRAY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
+SHADES = dict(zip(EFFORTS, (PURPLE, GREEN, BLUE, ORANGE), strict=True))
 # Where the name of a line stands: above its first point, behind its last one or before it.
 START = {"xytext": (0, 6), "va": "bottom", "ha": "left"}
 END = {"xytext": (6, 0), "va": "center", "ha": "left"}

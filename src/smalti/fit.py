@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from . import _core, color, kmeans, search, seeds
 from .errors import BadOption
-from .histogram import Histogram
+from .histogram import Histogram, pack
 from .kmeans import Step
 from .options import check
 from .palette import Palette
@@ -24,11 +24,11 @@ from .remap import Remapper
 
 __all__ = ["Fit", "Settings", "fit_palette", "steps"]
 
-RECOVERY = {"lloyd": 1, "turbo": 0, "fast": 2, "default": 3, "best": 21}
+RECOVERY = {"lloyd": 1, "turbo": 0, "fast": 1, "default": 3, "best": 21}
 """Rounds after rounding to 8 bits; the first only learns how many pixels each color has."""
 
-CLOSING_ITERATIONS = {"lloyd": 100, "turbo": 1, "fast": 2, "default": 2, "best": 2}
-"""Default of max_iter, by effort."""
+MAX_ITER = {"lloyd": 100, "turbo": 1, "fast": 1, "default": 1, "best": 1}
+"""Default of max_iter, by effort: a search needs no more than the step to the means."""
 
 COLORS_PER_THREAD = 100_000
 """Fewer are clustered in the time that another thread may take to get a processor."""
@@ -49,7 +49,7 @@ class Settings:
     effort: str = "default"
     init: Any = "splitting"
     n_init: int = 1
-    max_iter: int = CLOSING_ITERATIONS["default"]
+    max_iter: int = MAX_ITER["default"]
     tol: float = 0.0
     seed: int = 0
     threads: int = 1
@@ -80,7 +80,7 @@ class Settings:
         if n_init is None:
             n_init = seeds.RESTARTS[init] if lloyd and not own else 1
         if max_iter is None:
-            max_iter = CLOSING_ITERATIONS[effort]
+            max_iter = MAX_ITER[effort]
         return cls(
             k=check("k", k),
             space=space,
@@ -263,8 +263,10 @@ class Problem:
         channel is rounded by itself: in Oklab a tinted neighbor can be nearer, but a gray picture
         must keep a gray palette.
         """
-        palette = best = self.round(found.centroids)
-        lowest, weights = np.inf, found.counts
+        palette = self.round(found.centroids)
+        if self.by_share:
+            palette = palette[_by_share(palette, found.counts)]
+        best, lowest = palette, np.inf
         for _ in range(RECOVERY[self.settings.effort]):
             points = color.to_points(palette, self.settings.space).astype(np.float32)
             if points.shape[1] == 4:
@@ -272,10 +274,12 @@ class Problem:
             step = kmeans.assign_and_update(self.tree, points, self.settings.threads)
             if step.before >= lowest:
                 break
-            best, lowest, weights = palette, step.before, step.counts
+            best, lowest = palette, step.before
             palette = color.from_points(self.plain(step.centroids), self.settings.space)
-        # In this order, settling rarely has to move anything.
-        return best[_by_share(best, weights)] if self.by_share else best
+            if self.by_share:  # now, as ties go by the order: then settling has little to move
+                order = _by_share(best, step.counts)
+                best, palette = best[order], palette[order]
+        return best
 
     def settle(
         self, palette: NDArray[np.uint8], histogram: Histogram
@@ -324,7 +328,8 @@ def _used_rows(
 
 
 def _by_share(palette: NDArray[np.uint8], weights: NDArray[np.int64]) -> NDArray[np.intp]:
-    return np.lexsort(np.column_stack([palette[:, ::-1].astype(np.int64), -weights]).T)
+    by_color = np.argsort(pack(palette))
+    return by_color[np.argsort(-weights[by_color], kind="stable")]
 
 
 def steps(histogram: Histogram, settings: Settings) -> Iterator[Step]:

@@ -98,7 +98,7 @@ class Histogram:
 
     @cached_property
     def _ascending(self) -> NDArray[np.intp]:
-        return np.argsort(_pack(self.stored_colors))
+        return np.argsort(pack(self.stored_colors))
 
     @cached_property
     def colors(self) -> NDArray[np.uint8]:
@@ -183,13 +183,13 @@ def _merge(
     """Add up the counts of equal colors; nothing tells apart colors that cannot be seen."""
     if colors.shape[1] == 4:
         colors = np.where(colors[:, 3:] == 0, np.uint8(0), colors)
-    packed = _pack(colors)
+    packed = pack(colors)
     order = np.argsort(packed, kind="stable")
     starts = np.flatnonzero(np.diff(packed[order], prepend=packed[order[0]] ^ np.uint32(1)))
     return np.ascontiguousarray(colors[order[starts]]), np.add.reduceat(counts[order], starts)
 
 
-def _pack(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def pack(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """One number per color, red highest: its order is the order of rows."""
     packed = np.zeros(len(colors), np.uint32)
     for channel in range(colors.shape[1]):

@@ -197,7 +197,7 @@ def quantize(
     n_init : int >= 1
         Runs from different seeds; the one with the lowest distortion is kept. Default: 1; 10 for
         "lloyd" from random or box.
-    max_iter : int >= 0, default 100 for "lloyd", 1 for "turbo", else 2
+    max_iter : int >= 0, default 100 for "lloyd", else 1
     tol : float >= 0
         Stop when no centroid moves further than this, in 8-bit steps in srgb (default 0.05) and
         in Oklab units in oklab (default 0.0002). It is the largest shift, as in OpenCV;

@@ -48,9 +48,9 @@ class Effort:
 
 EFFORTS = {
     "turbo": Effort(cells=128, starts=0, cycles=2, largest=64, iterations=2, closing=1),
-    "fast": Effort(cells=64, starts=1, cycles=6, largest=1024, iterations=2, closing=1),
-    "default": Effort(cells=128, starts=3, cycles=12, largest=1024, iterations=3, closing=2),
-    "best": Effort(cells=512, starts=8, cycles=60, largest=1024, iterations=5, closing=6),
+    "fast": Effort(cells=40, starts=0, cycles=6, largest=1024, iterations=2, closing=3),
+    "default": Effort(cells=128, starts=2, cycles=12, largest=1024, iterations=3, closing=3),
+    "best": Effort(cells=512, starts=8, cycles=60, largest=1024, iterations=5, closing=7),
 }
 
 

@@ -94,14 +94,15 @@ Space space_of(int space) {
 }
 
 Tree make_tree(const Colors& colors, int space, const Linear& linear,
-               const In<int64_t, nb::ndim<1>>& counts, int alpha_gap, unsigned threads) {
+               const In<int64_t, nb::ndim<1>>& counts, int alpha_gap, unsigned threads,
+               bool keep_keys) {
     const size_t n = colors.shape(0);
     const int dims = channels_of(colors);
     require(n > 0, "colors must not be empty");
     require(counts.shape(0) == n, "counts must have one entry per color");
     require(alpha_gap >= 0 && alpha_gap <= 16384, "alpha_gap must be 0 to 16384");
     return Tree(colors.data(), counts.data(), n, dims, space_of(space), linear.data(), alpha_gap,
-                threads);
+                threads, keep_keys);
 }
 
 // The coordinates of chosen points, alpha gap included.
@@ -302,6 +303,7 @@ NB_MODULE(_core, m) {
         .def("weights", &weights_of)
         .def("box", &box_of)
         .def("coarseness", &Tree::coarseness, "least"_a, "threads"_a = 1)
+        .def("forget_keys", &Tree::forget_keys)
         .def("coordinates", &coordinates, "rows"_a.noconvert());
     nb::class_<Grid>(m, "Grid")
         .def_prop_ro("size", &Grid::size)
@@ -312,7 +314,8 @@ NB_MODULE(_core, m) {
     m.def("make_grid", &make_grid, "pixels"_a.noconvert(), "threads"_a, nogil);
     // The tree reads the counts as long as it lives.
     m.def("make_tree", &make_tree, "colors"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
-          "counts"_a.noconvert(), "alpha_gap"_a, "threads"_a, nogil, nb::keep_alive<0, 4>());
+          "counts"_a.noconvert(), "alpha_gap"_a, "threads"_a, "keep_keys"_a = true, nogil,
+          nb::keep_alive<0, 4>());
     m.def("level", [] { return kernels().level; });
     m.def("choose_level", &choose_level, "name"_a);
     m.def("count_colors", &count, "pixels"_a.noconvert(), "threads"_a);

@@ -31,8 +31,8 @@ using std::uint8_t;
 
 // ---------------------------------------------------------------- colors and counts
 
-// Distinct colors in storage order: the opaque ones along the Z-order (Morton) curve, then those
-// with alpha < 255 along the four-dimensional curve.
+// Distinct colors in storage order: the opaque ones along the Z-order (Morton) curve, then those with
+// alpha below 255 along the four-dimensional curve, the fully transparent one last.
 struct Counts {
     Array<uint8_t> colors;  // size x channels
     Array<int64_t> counts;
@@ -124,18 +124,22 @@ struct Node {
 };
 
 // Colors of a histogram as weighted points, with an octree over their storage order (16-ary with
-// alpha) that carries bounding boxes and moments. Immutable once built.
+// alpha) that carries bounding boxes and moments. Immutable once built, but for forget_keys.
 class Tree {
 public:
     // Keeps a pointer to `counts`, which must outlive it. Throws std::invalid_argument unless colors
     // are distinct and in storage order. `alpha_gap` is added to the fourth coordinate of opaque
-    // colors, to keep clusters pure.
+    // colors, to keep clusters pure. Without its keys, a tree cannot be coarsened or split.
     Tree(const uint8_t* colors, const int64_t* counts, size_t n, int dims, Space space,
-         const double* linear, int alpha_gap, unsigned threads);
+         const double* linear, int alpha_gap, unsigned threads, bool keep_keys = true);
 
     // The most low bits of the Z-order codes, up to 4 per channel, that can be dropped while `least`
     // cells remain.
+    // Throws std::invalid_argument if the tree has no keys, as coarsening and splitting do.
     int coarseness(size_t least, unsigned threads) const;
+
+    // Frees the Z-order keys, where all cells that are needed have been made.
+    void forget_keys() noexcept { keys_.reset(); }
 
     // The points of `fine` merged into cells that agree in all but the lowest `dropped` bits of
     // their Z-order codes, at their means, rounded to whole `coarse_grain`s.
@@ -154,7 +158,7 @@ public:
     const std::vector<Node>& nodes() const noexcept { return nodes_; }
     // Z-order codes in their highest bits: the cells that agree in all but the lowest `dropped` bits
     // of a code have equal keys >> key_shift(dropped).
-    const uint32_t* keys() const noexcept { return keys_.get(); }
+    const uint32_t* keys() const;
     int key_shift(int dropped) const noexcept { return (dims_ == 3 ? 8 : 0) + dropped; }
     size_t opaque() const noexcept { return opaque_; }
     int depth() const noexcept { return depth_; }
@@ -171,10 +175,10 @@ private:
     int32_t set_points(const int16_t* points, size_t begin, size_t end, int alpha_gap) noexcept;
     std::vector<uint32_t> list_cells(int low, unsigned threads) const;
     int32_t set_cell(size_t c, const Tree& fine, size_t begin, size_t end) noexcept;
-    void finish(int32_t bits, unsigned threads);
+    void finish(int32_t bits, unsigned threads, bool keep_keys = true);
     void build(uint32_t begin, uint32_t end, int shift, int depth);
     void add_children(uint32_t begin, uint32_t end, int shift, int depth);
-    double measure_leaf(Node& node) const noexcept;
+    double measure_leaf(Node& node) noexcept;
     void measure_parent(size_t index) noexcept;
     bool is_light(const Node& node) const noexcept;
     void list_tasks(size_t largest);

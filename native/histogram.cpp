@@ -123,9 +123,9 @@ private:
             clear += alpha == 0;
             if (alpha != 255 && alpha != 0) keys_[visible++] = morton_rgba(pixels + i * 4);
         }
-        if (clear) out[size++] = {0, clear};  // no other color has this key
         radix_sort<3, 11>(keys_.get(), visible, sorted_.get());
         for (size_t i = 0; i < visible; ++i) size += add(sorted_[i], 1, out, size);
+        if (clear) out[size++] = {clear_code, clear};
         for (size_t i = 0, bucket = 0; bucket <= buckets; ++bucket) {
             while (i < size && out[i].key >> 24 < bucket) ++i;
             starts[bucket] = static_cast<uint32_t>(i);

@@ -23,12 +23,16 @@ inline std::uint32_t morton_rgb(const std::uint8_t* c) noexcept {
     return spread3[c[0]] << 1 | spread3[c[1]] << 2 | spread3[c[2]];
 }
 
-// 32 bits, alpha above green.
+// The code of fully transparent pixels, all of them one color: above those of all that are not opaque.
+constexpr std::uint32_t clear_code = 0xFFFFFFFF;
+
+// 32 bits, alpha above green. Opaque colors come in the same order as by morton_rgb.
 inline std::uint32_t morton_rgba(const std::uint8_t* c) noexcept {
+    if (c[3] == 0) return clear_code;
     return spread4[c[0]] << 1 | spread4[c[1]] << 2 | spread4[c[2]] | spread4[c[3]] << 3;
 }
 
-// Ascending in storage order: opaque colors first.
+// Ascending in storage order: opaque colors first, fully transparent ones last.
 inline std::uint64_t storage_key(const std::uint8_t* c, int channels) noexcept {
     if (channels == 3 || c[3] == 255) return morton_rgb(c);
     return std::uint64_t{1} << 32 | morton_rgba(c);
@@ -47,6 +51,7 @@ inline std::uint32_t unmorton_rgb(std::uint32_t code) noexcept {
 
 // The inverse of morton_rgba: r | g << 8 | b << 16 | a << 24.
 inline std::uint32_t unmorton_rgba(std::uint32_t code) noexcept {
+    if (code == clear_code) return 0;
     const auto compact = [](std::uint32_t v) {  // every fourth bit of 32
         v &= 0x11111111;
         v = (v | v >> 3) & 0x03030303;

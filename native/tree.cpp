@@ -39,7 +39,7 @@ size_t count_opaque(const uint8_t* colors, size_t n, int dims) noexcept {
 }  // namespace
 
 Tree::Tree(const uint8_t* colors, const int64_t* counts, size_t n, int dims, Space space,
-           const double* linear, int alpha_gap, unsigned threads)
+           const double* linear, int alpha_gap, unsigned threads, bool keep_keys)
     : n_(n), opaque_(count_opaque(colors, n, dims)), dims_(dims), weights_(counts) {
     threads = useful_threads(n, thread_points, threads);
     reserve();
@@ -54,34 +54,34 @@ Tree::Tree(const uint8_t* colors, const int64_t* counts, size_t n, int dims, Spa
     for (size_t i = chunk_points; i < n; i += chunk_points)  // within chunks, set_keys has looked
         if (keys_[i] <= keys_[i - 1] && i != opaque_) ordered = false;
     if (!ordered) throw std::invalid_argument("colors must be distinct and in storage order");
-    finish(bits, threads);
+    finish(bits, threads, keep_keys);
 }
 
 void Tree::reserve() {
     stride_ = n_ + lane_padding;
     axes_ = allocate<float>(stride_ * static_cast<size_t>(dims_));
-    float_weights_ = allocate<float>(stride_);
     keys_ = allocate<uint32_t>(n_);
     for (int d = 0; d < dims_; ++d) std::fill_n(&axes_[at(d, n_)], lane_padding, 0.0f);
-    std::fill_n(&float_weights_[n_], lane_padding, 0.0f);
 }
 
 // Keys of some of the colors; false if those are not distinct and in storage order.
 bool Tree::set_keys(const uint8_t* colors, size_t begin, size_t end) noexcept {
     const auto dims = static_cast<size_t>(dims_);
-    const size_t middle = std::clamp(opaque_, begin, end);
     bool ordered = true;
     for (size_t i = begin; i < end; ++i)
         ordered = ordered && is_opaque(colors, i, dims_) == (i < opaque_);
-    kernels().morton(colors + begin * dims, middle - begin, dims_, &keys_[begin]);
-    for (size_t i = begin; i < middle; ++i) keys_[i] <<= 8;
-    for (size_t i = middle; i < end; ++i) keys_[i] = morton_rgba(colors + i * dims);
+    if (dims_ == 3) {
+        kernels().morton(colors + begin * dims, end - begin, dims_, &keys_[begin]);
+        for (size_t i = begin; i < end; ++i) keys_[i] <<= key_shift(0);
+    } else {
+        for (size_t i = begin; i < end; ++i) keys_[i] = morton_rgba(colors + i * dims);
+    }
     for (size_t i = begin + 1; i < end; ++i)
         ordered = ordered && (keys_[i] > keys_[i - 1] || i == opaque_);
     return ordered;
 }
 
-// Coordinates, and weights as floats; returns the bits that occur in coordinates.
+// Coordinates of some of the points; returns the bits that occur in them.
 int32_t Tree::set_points(const int16_t* points, size_t begin, size_t end, int alpha_gap) noexcept {
     const auto dims = static_cast<size_t>(dims_);
     int32_t bits = 0;
@@ -93,17 +93,22 @@ int32_t Tree::set_points(const int16_t* points, size_t begin, size_t end, int al
             bits |= x;
         }
     }
-    for (size_t i = begin; i < end; ++i) float_weights_[i] = static_cast<float>(weights_[i]);
     return bits;
 }
 
+const uint32_t* Tree::keys() const {
+    if (!keys_) throw std::invalid_argument("the tree must have its keys, but gave them up");
+    return keys_.get();
+}
+
 int Tree::coarseness(size_t least, unsigned threads) const {
+    const uint32_t* const keys = this->keys();
     std::array<std::atomic<size_t>, 32> parting{};  // neighbors by the highest bit their keys differ in
     threads = useful_threads(n_, 8 * thread_points, threads);
     parallel_chunks(n_, chunk_points, threads, [&](size_t begin, size_t end, size_t) {
         uint32_t some[2][32] = {};  // two counters in turn need not wait for each other
         for (size_t i = std::max<size_t>(begin, 1); i < end; ++i) {
-            const uint32_t differ = i == opaque_ ? ~uint32_t{0} : keys_[i] ^ keys_[i - 1];
+            const uint32_t differ = i == opaque_ ? ~uint32_t{0} : keys[i] ^ keys[i - 1];
             ++some[i % 2][31 - __builtin_clz(differ | 1)];
         }
         for (size_t bit = 0; bit < 32; ++bit) parting[bit] += some[0][bit] + some[1][bit];
@@ -117,8 +122,9 @@ int Tree::coarseness(size_t least, unsigned threads) const {
 
 // Where the cells begin that keys agree in from bit `low` up, and, at the end, the last one ends.
 std::vector<uint32_t> Tree::list_cells(int low, unsigned threads) const {
+    const uint32_t* const keys = this->keys();
     const auto begins = [&](size_t i) {
-        return i == 0 || i == opaque_ || keys_[i] >> low != keys_[i - 1] >> low;
+        return i == 0 || i == opaque_ || keys[i] >> low != keys[i - 1] >> low;
     };
     std::vector<size_t> first((n_ + chunk_points - 1) / chunk_points);  // cell of each chunk
     parallel_chunks(n_, chunk_points, threads, [&](size_t begin, size_t end, size_t chunk) {
@@ -163,7 +169,6 @@ int32_t Tree::set_cell(size_t c, const Tree& fine, size_t begin, size_t end) noe
         for (int d = 0; d < dims_; ++d) sum[d] += fine.moment(i, d);
     }
     own_weights_[c] = weight;
-    float_weights_[c] = static_cast<float>(weight);
     int32_t bits = 0;
     for (int d = 0; d < dims_; ++d) {
         const double mean = static_cast<double>(sum[d]) / static_cast<double>(weight);
@@ -175,10 +180,13 @@ int32_t Tree::set_cell(size_t c, const Tree& fine, size_t begin, size_t end) noe
 }
 
 // Everything that follows from coordinates, weights and keys.
-void Tree::finish(int32_t bits, unsigned threads) {
+void Tree::finish(int32_t bits, unsigned threads, bool keep_keys) {
     grain_ = bits ? bits & -bits : 1;
     nodes_.reserve(n_ / 32 + 16);
     build(0, static_cast<uint32_t>(n_), 32, 1);
+    if (!keep_keys) forget_keys();
+    float_weights_ = allocate<float>(stride_);
+    std::fill_n(&float_weights_[n_], lane_padding, 0.0f);
     std::vector<double> second_moments(nodes_.size());
     parallel_chunks(nodes_.size(), chunk_nodes, threads, [&](size_t begin, size_t end, size_t) {
         for (size_t i = begin; i < end; ++i)
@@ -193,7 +201,7 @@ void Tree::finish(int32_t bits, unsigned threads) {
 }
 
 // Appends the node of points begin..end, which agree in all key bits from `shift` up. The root has
-// the opaque and the other colors as its subtrees; below, a level takes 3 key bits (4 with alpha).
+// the opaque and the other colors as its subtrees; below, a level takes one key bit per channel.
 void Tree::build(uint32_t begin, uint32_t end, int shift, int depth) {
     const size_t index = nodes_.size();
     nodes_.push_back(Node{});
@@ -211,16 +219,15 @@ void Tree::build(uint32_t begin, uint32_t end, int shift, int depth) {
 }
 
 void Tree::add_children(uint32_t begin, uint32_t end, int shift, int depth) {
-    const int bits = begin < opaque_ ? 3 : 4;
-    int low = shift - bits;
+    int low = shift - dims_;
     // Levels on which all points agree would only be nodes with one child.
-    while (keys_[begin] >> low == keys_[end - 1] >> low) low -= bits;
+    while (keys_[begin] >> low == keys_[end - 1] >> low) low -= dims_;
     const auto end_of_child = [&](uint32_t child) {
         const uint32_t prefix = keys_[child] >> low;
         return static_cast<uint32_t>(
-            std::upper_bound(keys() + child, keys() + end, prefix,
+            std::upper_bound(&keys_[child], &keys_[end], prefix,
                              [low](uint32_t value, uint32_t key) { return value < key >> low; }) -
-            keys());
+            &keys_[0]);
     };
     for (uint32_t child = begin; child < end;) {
         uint32_t stop = end_of_child(child);
@@ -235,8 +242,9 @@ void Tree::add_children(uint32_t begin, uint32_t end, int shift, int depth) {
     }
 }
 
-// Sets the box and sums of a leaf; returns the sum of weight times squared length.
-double Tree::measure_leaf(Node& node) const noexcept {
+// Sets the box and sums of a leaf, and the weights of its points as floats; returns the sum of weight
+// times squared length.
+double Tree::measure_leaf(Node& node) noexcept {
     double second = 0;
     for (int d = 0; d < dims_; ++d) {
         const float* x = axis(d);
@@ -251,7 +259,10 @@ double Tree::measure_leaf(Node& node) const noexcept {
         node.lo[d] = lo;
         node.hi[d] = hi;
     }
-    for (size_t i = node.begin; i < node.end; ++i) node.weight += weights_[i];
+    for (size_t i = node.begin; i < node.end; ++i) {
+        node.weight += weights_[i];
+        float_weights_[i] = static_cast<float>(weights_[i]);
+    }
     return second;
 }
 

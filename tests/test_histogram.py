@@ -22,13 +22,14 @@ def assert_counts(histogram, image):
 
 
 def z_order(colors):
-    """Sort key by the definition: bits of the channels interleaved, the opaque colors first."""
+    """Sort key by the definition: bits of the channels interleaved; opaque first, clear last."""
 
     def key(color):
         opaque = len(color) == 3 or color[3] == 255
         channels = [color[1], color[0], color[2]] if opaque else [color[i] for i in (3, 1, 0, 2)]
         bits = [channel >> bit & 1 for bit in range(7, -1, -1) for channel in channels]
-        return [not opaque, *bits]
+        clear = len(color) == 4 and color[3] == 0
+        return [clear, not opaque, *bits]
 
     return [key(tuple(color)) for color in colors.tolist()]
 

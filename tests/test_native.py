@@ -348,6 +348,7 @@ def hard_problems(draw_from):
         colors[:, :3] = 255 - colors[:, :3]  # at the other end of the coordinates
     if channels == 4:
         colors[:, 3] = rng.choice(draw_from(st.sampled_from([[255], [0], [0, 90, 255]])), n)
+        colors[colors[:, 3] == 0] = 0  # as histograms have it
     colors = np.unique(colors, axis=0)
     counts = rng.integers(1, draw_from(st.sampled_from([1, 60, 10**6])) + 1, len(colors))
     if draw_from(st.booleans()):
@@ -545,16 +546,14 @@ def cells_of(colors, dropped):
 def high_bits(colors, dropped):
     """What is left of each channel, and whether it is opaque, without bits of the Z-order codes.
 
-    Blue loses the first bit, then red, green and alpha. Where there is alpha, the 24 bits of opaque
-    colors stand in the highest of 32, so that the ninth to be dropped is their first.
+    Blue loses the first bit, then red, green and, where there is one, alpha. The color that cannot
+    be seen has all bits.
     """
-    fourth = colors[:, 3:] if colors.shape[1] == 4 else np.full((len(colors), 1), 255, np.uint8)
-    solid = fourth == 255
-    of_opaque = dropped if colors.shape[1] == 3 else max(0, dropped - 8)
-    lost_opaque = [(of_opaque + first) // 3 for first in (1, 0, 2)] + [0]
-    lost = [(dropped + first) // 4 for first in (2, 1, 3, 0)]
-    channels = np.hstack([colors[:, :3], fourth])
-    return np.hstack([channels >> np.where(solid, lost_opaque, lost), solid])
+    if colors.shape[1] == 3:
+        return colors >> [(dropped + first) // 3 for first in (1, 0, 2)]
+    solid = colors[:, 3:] == 255
+    channels = np.where(colors[:, 3:] == 0, 255, colors)
+    return np.hstack([channels >> [(dropped + first) // 4 for first in (2, 1, 3, 0)], solid])
 
 
 @pytest.mark.parametrize("kind", ["no alpha", "partly transparent", "some opaque"])
@@ -602,6 +601,23 @@ def test_opaque_and_almost_opaque_white_are_two_cells():
     assert tree.coarseness(3) == 16
     assert tree.coarseness(4) == 0
     np.testing.assert_array_equal(centroids, plain_splitting(points, np.ones(3), 2))
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_trees_without_keys_assign_as_others_do(channels):
+    colors = random_colors(3000, channels, seed=48)
+    points, weights, tree = tree_of(colors)
+    stored = np.ascontiguousarray(colors[_core.storage_order(colors)])
+    bare = color.make_tree(stored, weights, "srgb", keep_keys=False)
+    entries = points[::300].astype(np.int16)
+    results = []
+
+    for some in (tree, bare):
+        labels, d2 = np.empty(some.size, np.uint16), np.empty(some.size, np.int32)
+        _core.nearest(some, entries, labels, d2, 1)
+        results.append((labels.tobytes(), d2.tobytes(), some.second_moment))
+
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -1091,6 +1107,14 @@ WRONG_TYPES = {
     "count: strided": (lambda: _core.count_colors(np.zeros((9, 6), np.uint8)[:, ::2], 1), {}),
 }
 
+
+def bare_tree():
+    """A tree that has given up its keys."""
+    tree = tree_of(COLORS)[2]
+    tree.forget_keys()
+    return tree
+
+
 WRONG_SIZES = {
     "nearest: no entries": (_nearest, {"entries": ENTRIES[:0]}),
     "nearest: 65,537 entries": (_nearest, {"entries": np.zeros((65_537, 3), np.int16)}),
@@ -1143,6 +1167,9 @@ WRONG_SIZES = {
     "weigh: k = 65,537": (lambda: _core.weigh(LABELS, ONES, 65_537), {}),
     "coarsen: nothing dropped": (lambda: _core.coarsen(tree_of(COLORS)[2], 0), {}),
     "coarsen: 17 bits dropped": (lambda: _core.coarsen(tree_of(COLORS)[2], 17), {}),
+    "coarsen: no keys": (lambda: _core.coarsen(bare_tree(), 3), {}),
+    "coarseness: no keys": (lambda: bare_tree().coarseness(3), {}),
+    "split: no keys": (lambda: _core.split_seeds(bare_tree(), 3, 8), {}),
     "breathe: no first iteration": (_breathe, {"first": 0}),
     "breathe: no iterations": (_breathe, {"iterations": 0}),
     "breathe: no centroids": (_breathe, {"centroids": CENTROIDS[:0]}),

@@ -97,6 +97,7 @@ def make_tree(
     *,
     alpha_gap: int = 0,
     threads: int = 1,
+    keep_keys: bool = True,
 ) -> _core.Tree:
     """Return the native tree of weighted colors as points of a working space.
 
@@ -106,8 +107,10 @@ def make_tree(
     counts : (n,) int64, each >= 1
         Not copied: they must stay as they are as long as the tree is used.
     alpha_gap : int, added to the alpha coordinate of opaque colors
+    keep_keys : bool
+        Without its keys a tree is a sixth smaller, and no cells can be made of it.
     """
-    return _core.make_tree(colors, CODES[space], LINEAR, counts, alpha_gap, threads)
+    return _core.make_tree(colors, CODES[space], LINEAR, counts, alpha_gap, threads, keep_keys)
 
 
 def from_points(points: NDArray[Any], space: str) -> NDArray[np.uint8]:

@@ -133,10 +133,9 @@ class Problem:
 
     def __init__(self, histogram: Histogram, settings: Settings) -> None:
         colors, counts = histogram.stored_colors, histogram.stored_counts
-        clear = np.flatnonzero((colors[:, 3:] == 0).ravel())  # at most one
-        self.transparent = len(clear) > 0 and settings.k > 1
+        self.transparent = bool((colors[-1, 3:] == 0).any()) and settings.k > 1
         if self.transparent:
-            colors, counts = (_without(array, clear[0]) for array in (colors, counts))
+            colors, counts = colors[:-1], counts[:-1]
         if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
             counts = counts // np.gcd.reduce(counts)
         threads = min(settings.threads, 1 + len(colors) // COLORS_PER_THREAD)
@@ -148,6 +147,10 @@ class Problem:
         self.tree = color.make_tree(
             colors, counts, settings.space, alpha_gap=ALPHA_GAP, threads=settings.threads
         )
+        self.cells = self.tree
+        if settings.effort != "lloyd":
+            effort = search.EFFORTS[settings.effort]
+            self.cells = search.make_cells(self.tree, self.k, effort, settings.threads)
 
     def seeds(self, run: int) -> NDArray[np.float32]:
         """Starting centroids of the given run, in fixed point."""
@@ -236,6 +239,7 @@ class Problem:
             return self.seeds(run), 0
         return search.find(
             self.tree,
+            self.cells,
             self.k,
             search.EFFORTS[settings.effort],
             start=None if settings.init == "splitting" and not run else lambda: self.seeds(run),
@@ -295,7 +299,7 @@ class Problem:
         # Previews keep the order that the last iteration left: it is nearly that of the shares.
         in_order = self.by_share and self.settings.effort != "turbo"
         tree = self.tree if histogram.channels == 3 else None
-        del self.tree  # with alpha, remapping grows its own: two would be the peak of memory
+        del self.tree, self.cells  # with alpha, remapping grows its own: two would be the peak
         remapper = Remapper(colors, self.settings.space, tree, counts)
         if self.transparent:
             palette = np.concatenate([palette, np.zeros((1, 4), np.uint8)])
@@ -312,11 +316,6 @@ class Problem:
                 return palette, labels, weights
             worst = kmeans.worst_served(d2, counts, -(-missing // 4))
             palette = np.concatenate([palette, colors[worst]])
-
-
-def _without(array: NDArray[Any], row: int) -> NDArray[Any]:
-    """All rows but one: where it is the first, without a copy of millions."""
-    return array[1:] if row == 0 else np.delete(array, row, axis=0)
 
 
 def _used_rows(

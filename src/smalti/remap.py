@@ -111,8 +111,8 @@ class Remapper:
             return [(0, n, 255)]
         alphas = self._colors[:, 3]
         opaque = int((alphas == 255).sum())
-        clear = opaque + int((alphas == 0).sum())  # at most one: transparent colors are one color
-        runs = [(0, opaque, 255), (opaque, clear, 0), (clear, n, 128)]
+        partial = n - int(alphas[-1] == 0)  # all transparent pixels have the same color, the last
+        runs = [(0, opaque, 255), (opaque, partial, 128), (partial, n, 0)]
         return [run for run in runs if run[0] < run[1]]
 
     def _tree(self, begin: int, end: int, dims: int, threads: int) -> Any:
@@ -123,5 +123,7 @@ class Remapper:
                 colors = np.column_stack([colors, np.full(len(colors), 255, np.uint8)])
             colors = np.ascontiguousarray(colors[:, :dims])
             counts = self._counts[begin:end]
-            self._trees[key] = color.make_tree(colors, counts, self._space, threads=threads)
+            self._trees[key] = color.make_tree(
+                colors, counts, self._space, threads=threads, keep_keys=False
+            )
         return self._trees[key]

@@ -21,7 +21,7 @@ FLOORS = (
     ("color", "image"),
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files"),
-    ("load",),
+    ("load", "plots"),
     ("histogram", "search", "palette"),
     ("fit", "grid"),
     ("indexed", "report"),
@@ -33,6 +33,8 @@ ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli"}
 PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "png", "profiles", "libtiff",
                 "stored"}  # fmt: skip
+
+EXTRAS = {"plots": {"matplotlib"}}  # modules that use an optional package
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -125,9 +127,12 @@ def test_nothing_below_the_faces_imports_a_face():
 def test_only_declared_dependencies_are_imported():
     allowed = {"smalti", "numpy", "PIL", "click", "oxipng"}
     for path in SOURCES:
-        for name, _ in imports(path):
+        for name, top in imports(path):
             root = name.split(".")[0]
-            assert root in allowed or root in sys.stdlib_module_names, f"{path.name}: {name}"
+            if root in EXTRAS.get(path.stem, set()):
+                assert not top, f"{path.name} imports {name} for everybody"
+            else:
+                assert root in allowed or root in sys.stdlib_module_names, f"{path.name}: {name}"
 
 
 @pytest.mark.parametrize("path", sorted(NATIVE.rglob("*.?pp")), ids=lambda path: path.name)

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from skimage.color import deltaE_cie76, deltaE_ciede2000, rgb2lab
+from skimage.metrics import structural_similarity
 
 from smalti import BadImage, metrics
 from smalti.color import UNITS, to_points
@@ -81,3 +83,68 @@ def test_opaque_images_compare_with_images_that_have_alpha(pair):
 def test_images_of_different_sizes_are_refused(pair):
     with pytest.raises(BadImage, match="one size"):
         metrics.distortion(pair[0], pair[1][:-1])
+
+
+@pytest.mark.parametrize("shape", [(40, 60, 3), (7, 7, 3), (8, 300, 3)])
+def test_ssim_is_that_of_scikit_image(shape):
+    rng = np.random.default_rng(6)
+    original = rng.integers(0, 256, shape, np.uint8)
+    result = np.clip(original + rng.normal(0, 20, shape), 0, 255).astype(np.uint8)
+
+    expected = structural_similarity(original, result, channel_axis=2, data_range=255)
+
+    assert metrics.ssim(original, result) == pytest.approx(expected, abs=1e-12)
+    assert metrics.ssim(original, original) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 9, 3), (4, 4, 4), (1, 50, 4)])
+def test_ssim_of_pictures_smaller_than_the_window_has_a_smaller_window(shape):
+    original = np.random.default_rng(7).integers(0, 256, shape, np.uint8)
+
+    assert metrics.ssim(original, original) == 1
+    assert metrics.ssim(original, 255 - original) < 1
+
+
+def test_ssim_sees_alpha_and_not_the_color_of_what_is_transparent():
+    rng = np.random.default_rng(8)
+    opaque = rng.integers(0, 256, (20, 20, 4), np.uint8)
+    opaque[..., 3] = 255
+    clear, other = opaque.copy(), opaque.copy()
+    clear[:10, :, 3] = 0
+    other[:10] = rng.integers(0, 256, (10, 20, 4), np.uint8)
+    other[:10, :, 3] = 0
+
+    assert metrics.ssim(opaque[..., :3], opaque) == 1
+    assert metrics.ssim(clear, other) == 1
+    assert metrics.ssim(opaque, clear) < 0.9
+
+
+def test_color_differences_are_those_of_scikit_image():
+    rng = np.random.default_rng(9)
+    original = rng.integers(0, 256, (90_000, 3), np.uint8)
+    result = np.clip(original + rng.integers(-30, 31, original.shape), 0, 255).astype(np.uint8)
+    result[:500] = result[:500, :1]  # grays, whose hue means nothing
+    original[:250] = original[:250, :1]
+    labs = rgb2lab(original), rgb2lab(result)
+
+    found = {formula: metrics.delta_e(original, result, formula) for formula in ("1976", "2000")}
+
+    # Their white is rounded to four digits, which shows in the third.
+    np.testing.assert_allclose(found["1976"], deltaE_cie76(*labs), atol=0.02)
+    np.testing.assert_allclose(found["2000"], deltaE_ciede2000(*labs), atol=0.02)
+    assert not metrics.delta_e(original, original).any()
+
+
+def test_differences_of_transparent_colors_are_those_on_the_worse_of_two_grounds():
+    clear, black, half = (np.uint8([[0, 0, 0, alpha]]) for alpha in (0, 255, 128))
+
+    assert metrics.delta_e(clear, clear[:, :3] * 0 + 255)[0] > 90  # on black
+    assert metrics.delta_e(clear, black)[0] > 90  # on white
+    assert 0 < metrics.delta_e(half, black)[0] < metrics.delta_e(clear, black)[0]
+    assert metrics.delta_e(clear, np.uint8([[9, 8, 7, 0]]))[0] == 0
+
+
+@pytest.mark.parametrize("measure", [metrics.ssim, metrics.delta_e])
+def test_images_of_different_sizes_are_not_compared(measure):
+    with pytest.raises(BadImage, match="one size"):
+        measure(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9, 3), np.uint8))

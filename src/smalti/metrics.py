@@ -4,22 +4,34 @@ Distortion is the mean squared error per pixel, summed over the channels, in a
 color space: the quantity that k-means lowers, so the one by which palettes are
 compared. PSNR says the same per channel on a logarithmic scale, as image
 papers do. Both take pixels of any shape, and weights, so that a histogram's few
-colors give the same numbers as millions of pixels.
+colors give the same numbers as millions of pixels. SSIM compares neighborhoods,
+so it needs pictures; color differences (ΔE) tell of single pixels what an eye
+would say.
 
 Original and result are converted to the working space chunk by chunk: no more
 than a few MB beyond the two arrays, whatever their size.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .color import UNITS, to_points
+from .color import LINEAR, UNITS, to_points
 from .errors import BadImage
 
-__all__ = ["distortion", "psnr", "psnr_of"]
+__all__ = [
+    "JUST_NOTICEABLE",
+    "Similarity",
+    "delta_e",
+    "distortion",
+    "psnr",
+    "psnr_of",
+    "ssim",
+    "to_lab",
+]
 
 Array = NDArray[Any]
 
@@ -95,6 +107,222 @@ def psnr_of(distortion_srgb: float, channels: int) -> float:
     if distortion_srgb == 0:
         return math.inf
     return 10 * math.log10(255**2 * channels / distortion_srgb)
+
+
+JUST_NOTICEABLE = 2.3
+"""ΔE of 1976 that half the observers see: Mahy, Van Eycken & Oosterlinck (1994), Color Research &
+Application 19(2), doi:10.1111/j.1520-6378.1994.tb00070.x"""
+
+WINDOW = 7  # pixels a side, as in scikit-image
+STABLE = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # C1 and C2 of the paper, for 8 bits
+
+
+class Similarity:
+    """SSIM of many results with one original, of which everything is worked out once.
+
+    Parameters
+    ----------
+    original : (H, W, 3) or (H, W, 4) uint8 sRGB
+
+    >>> image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    >>> Similarity(image).of(image)
+    1.0
+    """
+
+    def __init__(self, original: Array) -> None:
+        self._original = original
+        self._window = max(1, min(WINDOW, *(side - (side + 1) % 2 for side in original.shape[:2])))
+        self._sums = [self._moments(x) for x in _layers(original, original.shape[2])]
+
+    def of(self, result: Array) -> float:
+        """Return `ssim(original, result)`."""
+        if self._original.shape[:2] != result.shape[:2]:
+            raise BadImage(
+                f"images of one size are compared, got {self._original.shape} and {result.shape}"
+            )
+        channels = max(self._original.shape[2], result.shape[2])
+        layers = _layers(self._original, channels)
+        sums = [*self._sums, *(self._moments(x) for x in layers[len(self._sums) :])]
+        return float(
+            np.mean(
+                [
+                    self._channel(x, y, *known)
+                    for x, y, known in zip(layers, _layers(result, channels), sums, strict=True)
+                ]
+            )
+        )
+
+    def _moments(self, x: Array) -> tuple[Array, Array]:
+        return self._sum(x), self._sum(x * x)
+
+    def _channel(self, x: Array, y: Array, sum_x: Array, sum_xx: Array) -> float:
+        """Mean over all windows, from sums in whole numbers: nothing is lost to cancellation."""
+        n = self._window**2
+        sum_y, sum_yy = self._moments(y)
+        mean_x, mean_y = sum_x / n, sum_y / n
+        sample = max(1, n - 1)
+        variances = (sum_xx + sum_yy - sum_x * mean_x - sum_y * mean_y) / sample
+        covariance = (self._sum(x * y) - sum_x * mean_y) / sample
+        light = (2 * mean_x * mean_y + STABLE[0]) / (mean_x**2 + mean_y**2 + STABLE[0])
+        return float((light * (2 * covariance + STABLE[1]) / (variances + STABLE[1])).mean())
+
+    def _sum(self, x: Array) -> Array:
+        """Sums over all windows that lie inside: (H - w + 1, W - w + 1)."""
+        for _ in range(2):  # rows, then what were columns
+            height = len(x) - self._window + 1
+            total = x[:height].copy("K")
+            for i in range(1, self._window):
+                total += x[i : i + height]  # 7 x 7 x 255 x 255 fits 32 bits easily
+            x = total.T
+        return x
+
+
+def ssim(original: Array, result: Array) -> float:
+    """Return the structural similarity of two images: 1 for equal ones, near 0 for unrelated ones.
+
+    Parameters
+    ----------
+    original, result : (H, W, 3) or (H, W, 4) uint8 sRGB, of the same height and width
+        With alpha in either one, color is premultiplied and alpha a channel like the others.
+
+    Returns
+    -------
+    float, at most 1
+        The mean over channels, and over all windows of 7 x 7 pixels that lie inside.
+
+    Raises
+    ------
+    BadImage : the sizes differ.
+
+    Notes
+    -----
+    Wang, Bovik, Sheikh & Simoncelli (2004), IEEE Trans. Image Processing 13(4),
+    doi:10.1109/TIP.2003.819861, with the flat window and sample covariances of scikit-image's
+    `structural_similarity(..., channel_axis=2)`, whose numbers these are.
+
+    >>> black, gray = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 10, np.uint8)
+    >>> round(ssim(black, gray), 4)
+    0.0611
+    """
+    return Similarity(original).of(result)
+
+
+def _layers(image: Array, channels: int) -> list[Array]:
+    """Channels one by one, as whole numbers, color premultiplied by alpha."""
+    whole = image.astype(np.int32)
+    alpha = whole[..., 3:]
+    if alpha.size:
+        whole = np.concatenate([(whole[..., :3] * alpha + 127) // 255, alpha], axis=-1)
+    layers = [np.ascontiguousarray(whole[..., channel]) for channel in range(whole.shape[-1])]
+    opaque = np.full(image.shape[:2], 255, np.int32)
+    return layers + [opaque] * (channels - len(layers))
+
+
+# CIE 15: from linear sRGB (IEC 61966-2-1) to XYZ over the white of D65.
+_RGB_TO_XYZ = np.array(
+    [
+        [0.4123907993, 0.3575843394, 0.1804807884],
+        [0.2126390059, 0.7151686788, 0.0721923154],
+        [0.0193308187, 0.1191947798, 0.9505321522],
+    ]
+)
+_RGB_TO_XYZ /= _RGB_TO_XYZ.sum(1, keepdims=True)
+
+
+def to_lab(colors: Array) -> NDArray[np.float64]:
+    """Return (..., 3) uint8 sRGB as CIE L*a*b* over D65: L* 0..100.
+
+    >>> to_lab(np.uint8([255, 255, 255])).round(2).tolist()
+    [100.0, 0.0, 0.0]
+    """
+    xyz = np.asarray(LINEAR)[colors] @ _RGB_TO_XYZ.T
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    x, y, z = f[..., 0], f[..., 1], f[..., 2]
+    lab: NDArray[np.float64] = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    return lab
+
+
+def delta_e(original: Array, result: Array, formula: str = "2000") -> NDArray[np.float64]:
+    """Return how different two colors look, pixel by pixel.
+
+    Parameters
+    ----------
+    original, result : (..., 3) uint8 sRGB of the same shape, or (..., 4)
+        With alpha, both are shown on black and on white, and the larger difference counts.
+    formula : "2000" (CIEDE2000), where about 1 can just be seen, or "1976" (the distance in
+        L*a*b*), where `JUST_NOTICEABLE` can
+
+    Returns
+    -------
+    (...) float64 >= 0
+
+    Raises
+    ------
+    BadImage : the shapes differ.
+
+    Notes
+    -----
+    Sharma, Wu & Dalal (2005), Color Research & Application 30(1), doi:10.1002/col.20070.
+
+    >>> delta_e(np.uint8([[0, 0, 0], [9, 9, 9]]), np.uint8([[255, 255, 255], [9, 9, 9]])).round(6)
+    array([100.,   0.])
+    """
+    if original.shape[:-1] != result.shape[:-1]:
+        raise BadImage(f"images of one size are compared, got {original.shape} and {result.shape}")
+    difference = {"1976": _delta_e_1976, "2000": _delta_e_2000}[formula]
+    has_alpha = max(original.shape[-1], result.shape[-1]) == 4
+    grounds = (0, 255) if has_alpha else (0,)
+    found = np.empty(original[..., 0].size)
+    first, second = _flat(original), _flat(result)
+    for start in range(0, len(first), CHUNK):
+        part = slice(start, start + CHUNK)
+        shown = [_shown(colors[part], grounds) for colors in (first, second)]
+        pairs = zip(*shown, strict=True)
+        found[part] = np.max([difference(to_lab(a), to_lab(b)) for a, b in pairs], axis=0)
+    return found.reshape(original.shape[:-1])
+
+
+def _shown(colors: Array, grounds: Sequence[int]) -> list[Array]:
+    """Return colors as they look on each of some grays."""
+    if colors.shape[-1] == 3:
+        return [colors] * len(grounds)
+    color, alpha = colors[..., :3].astype(np.int32), colors[..., 3:].astype(np.int32)
+    over = ((color * alpha + ground * (255 - alpha) + 127) // 255 for ground in grounds)
+    return [shown.astype(np.uint8) for shown in over]
+
+
+def _delta_e_1976(a: Array, b: Array) -> Array:
+    distance: Array = np.sqrt(((a - b) ** 2).sum(-1))
+    return distance
+
+
+def _delta_e_2000(first: Array, second: Array) -> Array:
+    """Equations 2 to 22 of Sharma, Wu & Dalal, by their names."""
+    (L1, a1, b1), (L2, a2, b2) = (np.moveaxis(lab, -1, 0) for lab in (first, second))
+    C = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
+    G = (1 - np.sqrt(C**7 / (C**7 + 25.0**7))) / 2
+    a1, a2 = a1 * (1 + G), a2 * (1 + G)
+    C1, C2 = np.hypot(a1, b1), np.hypot(a2, b2)
+    h1, h2 = np.arctan2(b1, a1) % (2 * np.pi), np.arctan2(b2, a2) % (2 * np.pi)
+    gray = C1 * C2 == 0
+    dh = np.where(gray, 0, (h2 - h1 + np.pi) % (2 * np.pi) - np.pi)
+    dL, dC, dH = L2 - L1, C2 - C1, 2 * np.sqrt(C1 * C2) * np.sin(dh / 2)
+    L, C = (L1 + L2) / 2, (C1 + C2) / 2
+    # The mean hue lies on the shorter way round; of gray, hue means nothing.
+    h = np.where(gray, h1 + h2, (h1 + dh / 2) % (2 * np.pi))
+    T = (
+        1
+        - 0.17 * np.cos(h - np.pi / 6)
+        + 0.24 * np.cos(2 * h)
+        + 0.32 * np.cos(3 * h + np.pi / 30)
+        - 0.20 * np.cos(4 * h - 63 * np.pi / 180)
+    )
+    turn = np.pi / 3 * np.exp(-(((np.degrees(h) - 275) / 25) ** 2))
+    R = -2 * np.sqrt(C**7 / (C**7 + 25.0**7)) * np.sin(turn)
+    l = dL / (1 + 0.015 * (L - 50) ** 2 / np.sqrt(20 + (L - 50) ** 2))  # noqa: E741
+    c, hue = dC / (1 + 0.045 * C), dH / (1 + 0.015 * C * T)
+    delta: Array = np.sqrt(l**2 + c**2 + hue**2 + R * c * hue)
+    return delta
 
 
 def _flat(image: Array) -> Array:

@@ -88,7 +88,7 @@ def _table() -> Iterator[Option]:
     yield Option(
         "max_iter",
         None,
-        "Iterations of Lloyd's algorithm at most (default: 100 for effort lloyd; 1 or 2 for the "
+        "Iterations of Lloyd's algorithm at most (default: 100 for effort lloyd; 1 for the "
         "others, after their search).",
         0,
         1_000_000,

@@ -1,14 +1,18 @@
 """The group of subcommands, and the rule that `smalti FILE...` compresses."""
 
+from importlib import import_module
+
 import click
 
 from .. import __version__
-from .compress import compress
 from .terminal import say
 
 __all__ = ["smalti"]
 
 SHELLS = ("bash", "zsh", "fish")
+
+SUBCOMMANDS = ("compress",)
+"""Each is a module of this package that holds a command of its name; loaded when it is used."""
 
 
 class _CompressByDefault(click.Group):
@@ -17,8 +21,18 @@ class _CompressByDefault(click.Group):
     Thus `smalti photo.png`, and pngquant's `smalti 256 --ext .png photo.png`, work.
     """
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*SUBCOMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in SUBCOMMANDS:
+            command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+            assert isinstance(command, click.Command)
+            return command
+        return super().get_command(ctx, cmd_name)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = {*self.commands, "--help", "-h", "--version", "-V"}
+        own = {*self.list_commands(ctx), "--help", "-h", "--version", "-V"}
         if not args:
             args = ["--help"]
         elif args[0] not in own:
@@ -47,9 +61,6 @@ def smalti() -> None:
 
     `smalti FILE...` is short for `smalti compress FILE...`; see `smalti compress --help`.
     """
-
-
-smalti.add_command(compress)
 
 
 @smalti.command(

@@ -1,0 +1,65 @@
+"""Plots: what they need, and that the same figure gives the same bytes."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smalti import BadOption, MissingExtra, OutputExists, plots
+
+
+def drawn():
+    with plots.style():
+        figure = plots.new_figure(3, 2)
+        figure.add_subplot().plot([1, 2, 3], color=plots.BLUE)
+    return figure
+
+
+@pytest.mark.parametrize("suffix", plots.SUFFIXES)
+def test_the_same_figure_gives_the_same_bytes(tmp_path, suffix):
+    for name in ("a", "b"):
+        plots.save(drawn(), tmp_path / f"{name}{suffix}")
+
+    first, second = ((tmp_path / f"{name}{suffix}").read_bytes() for name in ("a", "b"))
+    assert first == second
+    assert len(first) > 1000
+
+
+def test_a_png_shows_what_was_drawn(tmp_path):
+    plots.save(drawn(), tmp_path / "a.png")
+
+    with Image.open(tmp_path / "a.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    assert pixels.shape[:2] == (2 * plots.DPI, 3 * plots.DPI)
+    assert (pixels == [0x00, 0x72, 0xB2]).all(-1).any()
+
+
+def test_other_suffixes_are_refused_before_any_work():
+    with pytest.raises(BadOption, match=r"\.png or \.svg, got plot\.bmp"):
+        plots.check("plot.bmp")
+
+
+def test_an_existing_plot_is_kept_if_asked(tmp_path):
+    (tmp_path / "a.svg").write_text("mine")
+
+    with pytest.raises(OutputExists):
+        plots.save(drawn(), tmp_path / "a.svg", overwrite=False)
+    assert (tmp_path / "a.svg").read_text() == "mine"
+
+
+def test_without_matplotlib_the_way_out_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[plot\]'"):
+        plots.check("plot.png")
+
+
+def test_drawing_changes_no_setting_of_its_host():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+
+    drawn()
+
+    assert dict(matplotlib.rcParams) == before

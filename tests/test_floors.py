@@ -26,14 +26,14 @@ FLOORS = (
     ("histogram", "search", "palette"),
     ("fit", "grid"),
     ("indexed", "report"),
-    ("quantize",),
+    ("quantize", "masks", "compare"),
     ("compress",),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli"}
 PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "png", "profiles", "libtiff",
-                "stored", "swatches"}  # fmt: skip
+                "stored", "swatches", "compare"}  # fmt: skip
 
 EXTRAS = {"plots": {"matplotlib"}}  # modules that use an optional package
 

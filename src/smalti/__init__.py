@@ -15,6 +15,7 @@
 Same input, options and version: same palette and indices, bit for bit, on every CPU.
 """
 
+from .compare import Comparison, compare
 from .compress import Report, compress
 from .errors import (
     BadImage,
@@ -41,6 +42,7 @@ __all__ = [
     "BadImage",
     "BadOption",
     "CannotWrite",
+    "Comparison",
     "Fit",
     "Histogram",
     "IndexedImage",
@@ -55,6 +57,7 @@ __all__ = [
     "Step",
     "apply_palette",
     "build_palette",
+    "compare",
     "compress",
     "from_float",
     "from_uint16",

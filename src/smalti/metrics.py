@@ -13,7 +13,6 @@ than a few MB beyond the two arrays, whatever their size.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +28,14 @@ __all__ = [
     "distortion",
     "psnr",
     "psnr_of",
+    "shown_on",
     "ssim",
     "to_lab",
 ]
 
 Array = NDArray[Any]
 
+BAND = 1 << 17  # pixels of which SSIM is worked out at a time: five times as fast as 24 million
 CHUNK = 1 << 16  # pixels converted at a time; 64 Ki points stay in the second-level cache
 
 
@@ -136,10 +137,7 @@ class Similarity:
 
     def of(self, result: Array) -> float:
         """Return `ssim(original, result)`."""
-        if self._original.shape[:2] != result.shape[:2]:
-            raise BadImage(
-                f"images of one size are compared, got {self._original.shape} and {result.shape}"
-            )
+        _check_sizes(self._original, result)
         channels = max(self._original.shape[2], result.shape[2])
         layers = _layers(self._original, channels)
         sums = [*self._sums, *(self._moments(x) for x in layers[len(self._sums) :])]
@@ -204,7 +202,22 @@ def ssim(original: Array, result: Array) -> float:
     >>> round(ssim(black, gray), 4)
     0.0611
     """
-    return Similarity(original).of(result)
+    _check_sizes(original, result)
+    height, width = original.shape[:2]
+    rows = max(WINDOW, BAND // width)  # of windows; a band has the rows that these reach, too
+    if height <= rows + WINDOW:
+        return Similarity(original).of(result)
+    windows, total = height - min(WINDOW, width - (width + 1) % 2) + 1, 0.0
+    for top in range(0, windows, rows):
+        count = min(rows, windows - top)
+        band = slice(top, top + count + height - windows)
+        total += count * Similarity(original[band]).of(result[band])
+    return float(total / windows)
+
+
+def _check_sizes(original: Array, result: Array) -> None:
+    if original.shape[:2] != result.shape[:2]:
+        raise BadImage(f"images of one size are compared, got {original.shape} and {result.shape}")
 
 
 def _layers(image: Array, channels: int) -> list[Array]:
@@ -276,19 +289,19 @@ def delta_e(original: Array, result: Array, formula: str = "2000") -> NDArray[np
     first, second = _flat(original), _flat(result)
     for start in range(0, len(first), CHUNK):
         part = slice(start, start + CHUNK)
-        shown = [_shown(colors[part], grounds) for colors in (first, second)]
-        pairs = zip(*shown, strict=True)
+        pairs = [
+            [shown_on(colors[part], ground) for colors in (first, second)] for ground in grounds
+        ]
         found[part] = np.max([difference(to_lab(a), to_lab(b)) for a, b in pairs], axis=0)
     return found.reshape(original.shape[:-1])
 
 
-def _shown(colors: Array, grounds: Sequence[int]) -> list[Array]:
-    """Return colors as they look on each of some grays."""
+def shown_on(colors: Array, ground: int) -> NDArray[np.uint8]:
+    """Return (..., 3|4) uint8 colors as they look on a gray of 0 to 255: (..., 3)."""
     if colors.shape[-1] == 3:
-        return [colors] * len(grounds)
+        return colors
     color, alpha = colors[..., :3].astype(np.int32), colors[..., 3:].astype(np.int32)
-    over = ((color * alpha + ground * (255 - alpha) + 127) // 255 for ground in grounds)
-    return [shown.astype(np.uint8) for shown in over]
+    return ((color * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def _delta_e_1976(a: Array, b: Array) -> Array:

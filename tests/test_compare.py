@@ -170,3 +170,13 @@ def test_the_difference_is_written_as_a_png_or_not_at_all(tmp_path):
         with pytest.raises(BadOption, match="gain must be an integer from 1 to 255"):
             found.difference(gain)
     assert GAIN.default == 8
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_difference_drawn_in_bands_is_that_of_the_whole(monkeypatch, channels):
+    found = compare(draw("noise", channels, 1), draw("noise", channels, 2))
+    whole = np.asarray(found.difference(2))
+
+    monkeypatch.setattr(metrics, "CHUNK", 100)
+
+    np.testing.assert_array_equal(np.asarray(found.difference(2)), whole)

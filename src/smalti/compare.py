@@ -12,7 +12,7 @@ Sources: those of `metrics`.
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from .options import Option
 from .pixels import without_idle_alpha
 from .report import INDENT
 from .swatches import share_text
+
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
 
 __all__ = ["GAIN", "Comparison", "check_target", "compare"]
 
@@ -136,7 +139,7 @@ class Comparison:
         sizes = ("unknown" if size is None else f"{size:,}" for size in self.size_bytes)
         return f"{text}; {' ↔ '.join(sizes)} bytes"
 
-    def difference(self, gain: float = 8) -> Any:
+    def difference(self, gain: float = 8) -> "Pillow.Image":
         """Return a Pillow image of what b has more or less of than a, mode RGB.
 
         Per channel, 128 + gain × (b - a), cut off at 0 and 255: middle gray where the pictures
@@ -309,9 +312,19 @@ def _with_alpha(colors: Image) -> Image:
 def _difference(first: Image, second: Image, gain: float) -> Image:
     """Return the picture of the differences: (H, W, 3) uint8."""
     grounds = (0, 255) if max(first.shape[2], second.shape[2]) == 4 else (0,)
-    largest = np.zeros((*first.shape[:2], 3), np.int32)
-    for ground in grounds:
-        shown = [metrics.shown_on(image, ground).astype(np.int32) for image in (first, second)]
-        change = shown[1] - shown[0]
-        largest = np.where(abs(change) > abs(largest), change, largest)
-    return (NEUTRAL + gain * largest).clip(0, 255).astype(np.uint8)
+    drawn = np.empty((*first.shape[:2], 3), np.uint8)
+    rows = max(1, metrics.CHUNK // first.shape[1])
+    for top in range(0, len(first), rows):
+        part = slice(top, top + rows)
+        changes = [_change(first[part], second[part], ground) for ground in grounds]
+        largest = changes[0]
+        for change in changes[1:]:
+            largest = np.where(abs(change) > abs(largest), change, largest)
+        drawn[part] = (NEUTRAL + gain * largest).clip(0, 255)
+    return drawn
+
+
+def _change(first: Image, second: Image, ground: int) -> NDArray[np.int32]:
+    """Return what the second has more of, laid on a gray."""
+    before, after = (metrics.shown_on(image, ground).astype(np.int32) for image in (first, second))
+    return after - before

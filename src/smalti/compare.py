@@ -9,6 +9,7 @@ numbers that all pixels would; only SSIM looks at neighborhoods, and so at all o
 Sources: those of `metrics`.
 """
 
+import io
 import math
 import os
 from dataclasses import dataclass, field
@@ -19,7 +20,6 @@ from numpy.typing import NDArray
 
 from . import files, metrics
 from .decode import Decoded
-from .encode import encode_truecolor
 from .errors import BadImage, BadOption
 from .image import Image
 from .load import load_with_notes
@@ -169,8 +169,10 @@ class Comparison:
         OutputExists, CannotWrite : the file could not be written; what was there is untouched.
         """
         check_target(path, overwrite=overwrite)
-        data = encode_truecolor(_difference(*self.images, GAIN.check(gain)))
-        files.write_atomic(path, data, overwrite=overwrite)
+        buffer = io.BytesIO()
+        # Not optimized: for 24 megapixels, three times the time of all the rest, and 7 % gained.
+        self.difference(gain).save(buffer, "PNG", compress_level=4)
+        files.write_atomic(path, buffer.getvalue(), overwrite=overwrite)
 
 
 def check_target(path: str | os.PathLike[str], *, overwrite: bool = True) -> None:

@@ -12,9 +12,9 @@ import pytest
 import smalti
 
 NAMES = [
-    "BadImage", "BadOption", "CannotWrite", "Fit", "Histogram", "IndexedImage", "LimitExceeded",
+    "BadImage", "BadOption", "CannotWrite", "Convergence", "Fit", "Histogram", "IndexedImage", "LimitExceeded",
     "MissingExtra", "MissingFile", "NotSmaller", "OutputExists", "Palette", "Report", "SmaltiError",
-    "Step", "apply_palette", "build_palette", "compress", "from_float", "from_uint16", "quantize",
+    "Step", "apply_palette", "build_palette", "compress", "converge", "from_float", "from_uint16", "quantize",
     "steps",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)

@@ -16,6 +16,7 @@ Same input, options and version: same palette and indices, bit for bit, on every
 """
 
 from .compress import Report, compress
+from .converge import Convergence, converge
 from .errors import (
     BadImage,
     BadOption,
@@ -41,6 +42,7 @@ __all__ = [
     "BadImage",
     "BadOption",
     "CannotWrite",
+    "Convergence",
     "Fit",
     "Histogram",
     "IndexedImage",
@@ -56,6 +58,7 @@ __all__ = [
     "apply_palette",
     "build_palette",
     "compress",
+    "converge",
     "from_float",
     "from_uint16",
     "quantize",

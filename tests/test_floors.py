@@ -31,10 +31,13 @@ FLOORS = (
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli"}
-PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "plots", "png", "profiles", "libtiff",
-                "stored"}  # fmt: skip
+PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "plots", "png", "profiles",
+                "libtiff", "stored"}  # fmt: skip
 
-EXTRAS = {"plots": {"matplotlib"}, "converge_figure": {"matplotlib"}}  # modules that use an optional package
+EXTRAS = {
+    "plots": {"matplotlib"},
+    "converge_figure": {"matplotlib"},
+}  # modules that use an optional package
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -141,17 +141,25 @@ class Convergence:
             palette = np.concatenate([palette, np.zeros((1, 4), np.uint8)])
         return apply_palette(self.thumbnail, palette, space=self.space).to_array()
 
-    def nothing(self) -> str:
-        """Return the sentence for an image with nothing to iterate."""
-        colors = "1 color" if self.distinct_colors == 1 else f"{self.distinct_colors:,} colors"
-        all_of_them = "it" if self.distinct_colors == 1 else "them all"
-        return (
-            f"nothing to iterate: the image has {colors}, and a palette of k = {self.k} holds "
-            f"{all_of_them}"
-        )
+    def why_nothing(self) -> str:
+        """Return why an image has nothing to iterate, as half a sentence."""
+        one = self.distinct_colors == 1
+        colors = "1 color" if one else f"{self.distinct_colors:,} colors"
+        return f"the image has {colors}, and k = {self.k} keeps {'it' if one else 'them all'}"
 
     def __str__(self) -> str:
-        return "\n".join(_report(self)) if self.runs else self.nothing()
+        return (
+            "\n".join(_report(self)) if self.runs else f"nothing to iterate: {self.why_nothing()}"
+        )
+
+    def summary(self) -> str:
+        """Return the best run in one line."""
+        best = self.best
+        plural = "" if best.iterations == 1 else "s"
+        return (
+            f"{best.name}, distortion {_number(best.distortion, self.space)} after "
+            f"{best.iterations} iteration{plural}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the pixels, as plain values that JSON can hold."""
@@ -179,7 +187,7 @@ class Convergence:
         plots.check(path, SUFFIXES)
         files.check_writable(Path(path), overwrite)
         if not self.runs:
-            raise BadOption(f"no plot to draw, {self.nothing()}")
+            raise BadOption(f"{files.shown(path)}: there is nothing to draw: {self.why_nothing()}")
         if Path(path).suffix.lower() != ".gif":
             plots.save(converge_figure.figure(self), path, overwrite=overwrite)
             return
@@ -217,7 +225,9 @@ def converge(
     runs : int, 1 to 100
         Of each seeding, with the seeds `seed`, `seed` + 1, ...; one of splitting, which draws
         no random numbers.
-    seed, max_iter, tol, threads, channels : as in `quantize`, with the defaults of effort "lloyd"
+    seed, max_iter, tol, threads : as in `quantize`, with the defaults of effort "lloyd"
+    channels : "rgb" or "bgr"
+        Order of the channels of an array.
 
     Returns
     -------
@@ -229,10 +239,10 @@ def converge(
     ------
     MissingFile, BadImage, LimitExceeded, BadOption : as for `quantize`.
 
-    >>> image = np.arange(96, dtype=np.uint8).reshape(4, 8, 3)
+    >>> image = np.uint8([[[0, 0, 0], [0, 0, 3], [0, 0, 9], [0, 0, 99]]])
     >>> found = converge(image, 2, init="random", runs=1, space="srgb")
     >>> [(step.iteration, step.distortion) for step in found.runs[0].steps]
-    [(0, 747.0), (1, 194.25), (2, 191.25), (3, 191.25)]
+    [(0, 11.25), (1, 10.5), (2, 10.5)]
     """
     inits = (init,) if isinstance(init, str) else tuple(dict.fromkeys(init))
     options: dict[str, Any] = {"space": space, "max_iter": max_iter, "tol": tol, "threads": threads}
@@ -317,8 +327,8 @@ def _run_to_dict(run: Run) -> dict[str, Any]:
 
 def _report(found: Convergence) -> list[str]:
     lines = [
-        f"k = {found.k} in {found.space}: {found.pixels:,} pixels of "
-        f"{found.distinct_colors:,} colors",
+        f"k = {found.k} in {found.space}, {found.pixels:,} pixels of "
+        f"{found.distinct_colors:,} colors; some rows of long runs are left out",
         "",
     ]
     for init in found.inits:
@@ -332,13 +342,9 @@ def _table(found: Convergence, run: Run) -> list[str]:
         run.name,
         "  iteration   distortion   largest shift   pixels moved",
     ]
-    previous = -1
     for step in run.steps:
         if step.iteration not in SHOWN and step is not run.steps[-1]:
             continue
-        if step.iteration > previous + 1:
-            lines.append(f"  {'...':>9}")
-        previous = step.iteration
         row = f"  {step.iteration:>9}   {_number(step.distortion, found.space):>10}"
         if step.iteration:
             row += f"   {step.shift:>13.4g}   {step.moved or 0:>12,}"
@@ -359,8 +365,7 @@ def _summary(found: Convergence) -> list[str]:
         counts = [run.iterations for run in runs]
         spent = f"{min(counts)}" if len(runs) == 1 else f"{min(counts)}-{max(counts)}"
         lines.append(f"  {init:<18}  {len(runs):>4}   {low:>10}   {high:>10}   {spent:>10}")
-    best = found.best
-    return [*lines, f"lowest: {best.name}, {_number(best.distortion, found.space)}"]
+    return [*lines, f"lowest: {found.summary()}"]
 
 
 def _number(distortion: float, space: str) -> str:

@@ -32,17 +32,19 @@ LOOKS = {
     "splitting": (plots.GREEN, "D"),
     "box": (plots.RED, "^"),
 }
-AXES = {"srgb": ("green", "red", "blue"), "oklab": ("green to red", "blue to yellow", "lightness")}
+AXES = {"srgb": ("green", "red", "blue"), "oklab": ("green – red", "blue – yellow", "lightness")}
 COLUMNS = {"srgb": (1, 0, 2), "oklab": (1, 2, 0)}  # of the points: across, into the page, up
 UNIT = {"srgb": (1.0, "distortion in sRGB"), "oklab": (1e4, "distortion in Oklab, times 10,000")}
 
-TRAIL_LIMIT = 64
-"""Above this many centroids, numbers and trails would cover the points."""
+VIEW = (16, -58)  # elevation and azimuth in degrees
+
+TRAIL_LIMIT = 32
+"""Above this many centroids, trails would cover the points."""
 
 SAME = 0.0005
 """Runs that end this close, relative to the best, have found the same optimum: tol stops early."""
 
-FEW_SEEDS = 5
+FEW_SEEDS = 3
 """So many are listed by number in one label."""
 
 ITERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -66,15 +68,19 @@ def figure(found: "Convergence") -> "Figure":
     with plots.style():
         page = plots.new_figure(13.5, 8.6)
         page.suptitle(_headline(found), x=0.012, ha="left", fontsize=15)
-        top, bottom = page.subfigures(2, 1, height_ratios=[1, 1.05])
+        top, bottom = _split(page, 2, 1, height_ratios=[1, 1.05])
         _moments(top, found, run)
-        left, middle, right = bottom.subfigures(1, 3, width_ratios=[0.85, 1.35, 1.1])
+        left, middle, right = _split(bottom, 1, 3, width_ratios=[0.85, 1.35, 1.1])
         _pictures(left, found, run)
         _draw_runs(middle.subplots(), found)
         ends = right.subplots()
         _draw_ends(ends, found)
-        ends.set_title("Other seeds, other local optima")
+        ends.set_title(_moral(found))
     return page
+
+
+def _split(part: Any, rows: int, columns: int, **ratios: Any) -> Any:
+    return part.subfigures(rows, columns, **ratios)
 
 
 def _headline(found: "Convergence") -> str:
@@ -92,9 +98,9 @@ def _moments(part: Any, found: "Convergence", run: "Run") -> None:
     updated = found.palette(first)[found.assigned(seeds)]
     final = found.palette(last)[found.assigned(last)]
     iterations = "1 iteration" if run.iterations == 1 else f"{run.iterations} iterations"
-    moments = (
-        (f"1  Seeds ({run.name})", own, seeds, []),
-        ("2  Assignment: colors join the nearest", nearest, seeds, []),
+    moments: tuple[tuple[str, NDArray[np.uint8], Step, Sequence[Step]], ...] = (
+        (f"1  Seeds ({run.name})", own, seeds, ()),
+        ("2  Assignment: colors join the nearest", nearest, seeds, ()),
         ("3  Update: centroids move to the means", updated, first, run.steps[:2]),
         (f"4  The end, after {iterations}", final, last, run.steps),
     )
@@ -139,34 +145,51 @@ def _draw_space(
     counts = found.sample.stored_counts
     sizes = 3 + 90 * np.sqrt(counts / counts.sum())
     space.computed_zorder = False  # centroids stay in front of the points
-    space.scatter(*points.T, c=colors / 255, s=sizes, linewidths=0, depthshade=False, zorder=1)
-    if places is not None:
-        size = 75 if found.k <= 16 else 40 if found.k <= TRAIL_LIMIT else 18
-        rings = ((1.9, "black", 4), (1.5, "white", 5), (1.0, palette[:, :3] / 255, 6))
-        for scale, fill, order in rings:
-            space.scatter(
-                *places.T, c=fill, s=size * scale, linewidths=0, depthshade=False, zorder=order
-            )
+    space.scatter(
+        *points.T, c=colors / 255, s=sizes, linewidths=0, depthshade=False, zorder=1,
+        rasterized=True,
+    )  # fmt: skip
     _draw_axes(space, found.space, points)
+    if places is not None:
+        size = 75 if found.k <= 16 else 40 if found.k <= 64 else 18
+        _draw_centroids(space, places, palette[:, :3] / 255, size)
+
+
+def _draw_centroids(space: Any, places: NDArray[Any], colors: NDArray[Any], size: float) -> None:
+    """Draw each centroid in its color, ringed in white and black to stand out anywhere."""
+    # All in one collection, which is drawn from back to front. The rings of a centroid share its
+    # place but for a hair towards the eye, so that one centroid covers the other whole.
+    elevation, azimuth = np.radians(VIEW)
+    eye = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth),
+                    np.sin(elevation)]) * 1e-5 * np.ptp(space.get_w_lims())  # fmt: skip
+    rings = ((1.9, np.zeros_like(colors)), (1.5, np.ones_like(colors)), (1.0, colors))
+    space.scatter(
+        *np.concatenate([places + eye * i for i in range(len(rings))]).T,
+        c=np.concatenate([fill for _, fill in rings]),
+        s=np.repeat([size * scale for scale, _ in rings], len(places)),
+        linewidths=0, depthshade=False, zorder=4,
+    )  # fmt: skip
 
 
 def _draw_axes(space: Any, name: str, points: NDArray[np.float64]) -> None:
     """Frame the points with equal units on all axes; ticks would say little."""
     low, high = points.min(0), points.max(0)
     half = max(float((high - low).max()) / 2, 1e-3) * 1.02
+    # Flat directions shrink, but not to nothing: a box that is a sheet is hard to read.
+    reaches = np.maximum((high - low) / 2 * 1.05, half * 0.35)
     setters = (space.set_xlim, space.set_ylim, space.set_zlim)
-    for middle, extent, set_limits in zip((low + high) / 2, high - low, setters, strict=True):
-        # Flat directions shrink, but not to nothing: a box that is a sheet is hard to read.
-        reach = max(extent / 2 * 1.05, half * 0.35)
+    for middle, reach, set_limits in zip((low + high) / 2, reaches, setters, strict=True):
         set_limits(middle - reach, middle + reach)
-    space.set_aspect("equal")
+    # A box is drawn with the same diagonal whatever its shape: tall ones would leave the page.
+    tall = reaches[2] / np.linalg.norm(reaches)
+    space.set_box_aspect(reaches / half, zoom=min(1.0, 0.86 / tall))
     space.set(xticks=[], yticks=[], zticks=[])
     names = zip((space.set_xlabel, space.set_ylabel, space.set_zlabel), AXES[name], strict=True)
     for set_label, label in names:
         set_label(label, labelpad=-12, fontsize=8.5, color="#555555")
     for axis in (space.xaxis, space.yaxis, space.zaxis):
         axis.set_pane_color((0.965, 0.965, 0.965, 1))
-    space.view_init(elev=16, azim=-58)
+    space.view_init(*VIEW)
 
 
 def _draw_trails(space: Any, found: "Convergence", steps: Sequence["Step"]) -> None:
@@ -200,11 +223,14 @@ def _draw_runs(panel: "Axes", found: "Convergence") -> None:
     panel.plot([best.iterations], [low], marker="*", markersize=15, color="black", zorder=5,
                markeredgecolor="white", linestyle="none", label="lowest of all")  # fmt: skip
     margin = max(top - low, 1e-9) * 0.06
-    panel.set_ylim(low - margin, top + margin)
+    panel.set_ylim(low - margin, top + 2.5 * margin)
     _number_iterations(panel, max(run.iterations for run in found.runs))
     panel.set_title("Distortion, run by run")
     panel.set_ylabel(label)
-    panel.legend(frameon=False, loc="upper right")
+    panel.legend(
+        ncols=len(found.inits) + 1, loc="upper right", borderaxespad=0, handletextpad=0.2,
+        columnspacing=1.2, framealpha=1, edgecolor="white", fontsize=9,
+    )  # fmt: skip
 
 
 def _number_iterations(panel: "Axes", last: int) -> None:
@@ -222,9 +248,10 @@ def _draw_ends(panel: "Axes", found: "Convergence", font: float = 8.5, gap: floa
     scale = UNIT[found.space][0]
     best = found.best
     low = best.distortion * scale
-    reach = max(run.distortion * scale - low for run in found.runs)
-    reach = max(reach, low * 0.002, 1e-9)
-    lowest, highest = low, low + reach
+    same = _all_same(found)
+    reach = low * 0.01 if same else max(run.distortion * scale - low for run in found.runs)
+    reach = max(reach, 1e-9)
+    lowest, highest = (low - reach if same else low), low + reach
     for column, init in enumerate(found.inits):
         color, marker = LOOKS[init]
         groups = list(_same_ends(found.of(init), best))
@@ -235,7 +262,7 @@ def _draw_ends(panel: "Axes", found: "Convergence", font: float = 8.5, gap: floa
                        color=color, marker=marker, markersize=7, linestyle="none",
                        markeredgecolor="white", zorder=3)  # fmt: skip
             panel.annotate(
-                _end_label(runs, best), (column, value), (column + 0.16, height), va="center",
+                _end_label(runs, found), (column, value), (column + 0.16, height), va="center",
                 fontsize=font, fontweight="bold" if best in runs else "normal", linespacing=1.05,
                 arrowprops={"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.6},
             )  # fmt: skip
@@ -260,14 +287,27 @@ def _same_ends(runs: Sequence["Run"], best: "Run") -> Iterator[list["Run"]]:
     yield group
 
 
-def _end_label(runs: Sequence["Run"], best: "Run") -> str:
+def _all_same(found: "Convergence") -> bool:
+    highest = max(run.distortion for run in found.runs)
+    return highest <= found.best.distortion * (1 + SAME)
+
+
+def _moral(found: "Convergence") -> str:
+    if _all_same(found):
+        return "All seeds end in the same optimum"
+    return "Other seeds, other local optima"
+
+
+def _end_label(runs: Sequence["Run"], found: "Convergence") -> str:
     """Return how far above the best, and by which seeds."""
+    best, init = found.best, runs[0].init
     above = runs[0].distortion / best.distortion - 1 if best.distortion else 0.0
     text = "best" if best in runs else "as low" if above <= SAME else f"+{100 * above:.1f} %"
-    if runs[0].init == "splitting":
+    text = f"{1 + above:.1f} times" if above > 1 else text
+    if init == "splitting":
         return text
     if len(runs) > FEW_SEEDS:
-        return f"{text}\n{len(runs)} of the seeds"
+        return f"{text}\n{len(runs)} of {len(found.of(init))} seeds"
     listed = ", ".join(str(seed) for seed in sorted(run.seed for run in runs))
     return f"{text}\nseed{'' if len(runs) == 1 else 's'} {listed}"
 
@@ -282,7 +322,9 @@ def _apart(values: Sequence[float], gap: float) -> list[float]:
             if above - below >= gap * (m + n) / 2:
                 break
             groups[-2:] = [((below * m + above * n) / (m + n), m + n)]
-    return [middle + gap * (i - (n - 1) / 2) for middle, n in groups for i in range(n)]
+    heights = [middle + gap * (i - (n - 1) / 2) for middle, n in groups for i in range(n)]
+    floor = values[0] - gap / 3  # below the lowest value, nothing can be
+    return [max(height, floor + gap * i) for i, height in enumerate(heights)]
 
 
 # ---------------------------------------------------------------- animation
@@ -327,9 +369,7 @@ def _moments_of(found: "Convergence", run: "Run") -> Iterator[_Moment]:
     scale = UNIT[found.space][0]
     picture = found.picture(seeds)
     curve = [(0.0, seeds.distortion * scale)]
-    yield _Moment(
-        f"{found.k} seeds ({run.name})", 1500, own, palette, places, (), whole, []
-    )
+    yield _Moment(f"{found.k} seeds ({run.name})", 1500, own, palette, places, (), whole, [])
     shown = [step for step in run.steps[1:] if step.iteration in ANIMATED or step.stop_reason]
     for step in shown:
         before = run.steps[step.iteration - 1]
@@ -372,7 +412,7 @@ def _endings(found: "Convergence", run: "Run") -> Iterator[_Moment]:
     if len(found.runs) > 1:
         last = best.steps[-1]
         palette, colors = found.palette(last), found.palette(last)[found.assigned(last)][:, :3]
-        title = f"Other seeds, other local optima; this is the best ({best.name})"
+        title = f"{_moral(found)}; this is the best ({best.name})"
         yield _Moment(
             title, 5000, colors, palette, _places(found, last), (), found.picture(last), curve, True
         )
@@ -391,7 +431,7 @@ def _frame(found: "Convergence", run: "Run", moment: _Moment) -> "Figure":
     page = plots.new_figure(WIDE, HIGH)
     page.set_layout_engine("none")  # or the parts would shift from frame to frame
     page.text(0.02, 0.95, moment.title, fontsize=13, va="center")
-    space = page.add_axes((0.0, 0.02, 0.52, 0.88), projection="3d")
+    space = page.add_axes((0.0, 0.05, 0.52, 0.85), projection="3d")
     _draw_space(space, found, moment.colors, moment.palette, moment.places)
     _draw_trails(space, found, moment.trail)
     image = page.add_axes((0.55, 0.5, 0.43, 0.4))
@@ -413,7 +453,7 @@ def _draw_curve(panel: "Axes", found: "Convergence", run: "Run", moment: _Moment
         panel.plot(*np.transpose(moment.curve), color="black", linewidth=1.4)
         panel.plot(*moment.curve[-1], color="black", marker="o", markersize=5)
     lowest = min(other.distortion for other in found.runs) * scale
-    top = max(run.steps[0].distortion, run.steps[1].distortion_before) * scale
+    top = run.steps[0].distortion * scale
     margin = max(top - lowest, 1e-9) * 0.05
     panel.set_ylim(lowest - margin, top + margin)
     _number_iterations(panel, run.iterations)

@@ -29,7 +29,7 @@ DEMO = ROOT / "examples" / "demo.png"
 SHOWN = (2, 4, 16, 64)
 SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
 CURVE = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
-K = 16  # of the race
+K = 16  # of the race, and of the local optima
 MIXED = (8, 16)
 MIXED_ITERATIONS = 60
 
@@ -37,7 +37,7 @@ Names = dict[str, Any]
 
 
 def functions_of(page: str) -> Names:
-    """Run the Python blocks of the page beside a picture called photo.png; return what they made."""
+    """Run the Python blocks of the page beside a photo.png; return what they made."""
     names: Names = {"__name__": "lesson"}
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
@@ -94,8 +94,8 @@ def sizes(lesson: Names) -> str:
     image = lesson["image"]
     original = bytes_of(Image.fromarray(image))
     lines = [
-        f"The picture of this lesson ({image.shape[1]} × {image.shape[0]} pixels, {original:,} bytes "
-        "as a 24-bit PNG of Pillow's) in k colors:",
+        f"The picture of this lesson ({image.shape[1]} × {image.shape[0]} pixels) takes "
+        f"{original:,} bytes as a 24-bit PNG of Pillow's. In k colors, also Pillow's PNG:",
         "",
         "| k | distortion J | palette and indices | the same pixels, 24 bits each |",
         "| ---: | ---: | ---: | ---: |",
@@ -167,7 +167,7 @@ def keep(figure: Any, path: Path, k: int = 64) -> None:
 def draw_palettes(lesson: Names, path: Path) -> None:
     image = lesson["image"]
     with plots.style():
-        figure = plots.new_figure(11, 1.95)
+        figure = plots.new_figure(11, 1.7)
         panels = figure.subplots(1, 1 + len(SHOWN))
         panels[0].imshow(image)
         panels[0].set_title(f"{len(lesson['colors']):,} colors", fontsize=10)
@@ -186,8 +186,8 @@ def draw_mean(path: Path) -> None:
     places = np.linspace(0, 255, 511)
     gaps = np.abs(values[:, None] - places)
     curves = (
-        ("sum of squares", (gaps**2).sum(0), values.mean(), "mean", plots.BLUE),
-        ("sum of absolute differences", gaps.sum(0), np.median(values), "median", plots.RED),
+        ("Sum of squares", (gaps**2).sum(0), values.mean(), "mean", plots.BLUE),
+        ("Sum of absolute differences", gaps.sum(0), np.median(values), "median", plots.RED),
     )
     with plots.style():
         figure = plots.new_figure(9, 2.9)
@@ -196,13 +196,12 @@ def draw_mean(path: Path) -> None:
         ):
             panel.plot(places, cost / cost.min(), color=color, linewidth=2)
             panel.plot([lowest], [1], "*", color="black", markersize=13, zorder=3)
-            panel.annotate(f"{name}: {lowest:.0f}", (lowest, 1), (0, 14), ha="center",
-                           textcoords="offset points")  # fmt: skip
             panel.plot(values, np.full(len(values), 0.55), "o", color=plots.FAINT, markersize=7)
             panel.set(
                 ylim=(0.3, 4), yticks=[1, 2, 3], xlim=(0, 255), xlabel="where the centroid is"
             )
-            panel.set_title(f"{title}, relative to its lowest")
+            panel.set_ylabel("relative to its lowest")
+            panel.set_title(f"{title}: lowest at the {name}, {lowest:.0f}", fontsize=10.5)
     keep(figure, path)
 
 
@@ -220,6 +219,7 @@ def draw_elbow(lesson: Names, path: Path) -> None:
             panel.plot(CURVE, costs, "o-", color=plots.BLUE, markersize=4)
             panel.set(xscale=scale, yscale=scale, xlabel="k", ylabel="distortion J")
             panel.set_title("An elbow?" if scale == "linear" else "The same on logarithmic axes")
+            panel.yaxis.set_major_formatter("{x:,.0f}")
         ticks = [1, 2, 4, 8, 16, 32, 64]
         panel.set_xticks(ticks, ticks)
         panel.set_xticks([], minor=True)
@@ -231,7 +231,7 @@ def draw_elbow(lesson: Names, path: Path) -> None:
 
 
 def draw_optima(path: Path) -> None:
-    found = smalti.converge(DEMO, 8, space="srgb")
+    found = smalti.converge(DEMO, K, space="srgb")
     with tempfile.TemporaryDirectory() as folder:
         found.save(Path(folder) / "optima.png")
         smalti.compress(Path(folder) / "optima.png", path, k=256, overwrite=True)

@@ -370,4 +370,4 @@ def _summary(found: Convergence) -> list[str]:
 
 def _number(distortion: float, space: str) -> str:
     """Return a distortion with the decimals that matter in its space."""
-    return f"{distortion:.7f}" if space == "oklab" else f"{distortion:,.3f}"
+    return f"{distortion:.8f}" if space == "oklab" else f"{distortion:,.3f}"

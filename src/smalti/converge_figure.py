@@ -47,6 +47,9 @@ SAME = 0.0005
 FEW_SEEDS = 3
 """So many are listed by number in one label."""
 
+STEEP = 8
+"""From this ratio of highest to lowest distortion on, the axis is logarithmic."""
+
 ITERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 """Ticks; the axis is that of the square root, as the first iterations do most."""
 
@@ -74,7 +77,7 @@ def figure(found: "Convergence") -> "Figure":
         _pictures(left, found, run)
         _draw_runs(middle.subplots(), found)
         ends = right.subplots()
-        _draw_ends(ends, found)
+        _draw_ends(ends, found, 8.5 if len(found.inits) <= 3 else 7.3)
         ends.set_title(_moral(found))
     return page
 
@@ -222,8 +225,13 @@ def _draw_runs(panel: "Axes", found: "Convergence") -> None:
                    label=run.init if run is found.of(run.init)[0] else None)  # fmt: skip
     panel.plot([best.iterations], [low], marker="*", markersize=15, color="black", zorder=5,
                markeredgecolor="white", linestyle="none", label="lowest of all")  # fmt: skip
-    margin = max(top - low, 1e-9) * 0.06
-    panel.set_ylim(low - margin, top + 2.5 * margin)
+    if top > STEEP * low > 0:  # where the runs end would all be one line on even steps
+        panel.set_yscale("log")
+        panel.set_ylim(low * (low / top) ** 0.06, top * (top / low) ** 0.15)
+        panel.yaxis.set_major_formatter("{x:,g}")
+    else:
+        margin = max(top - low, 1e-9) * 0.06
+        panel.set_ylim(low - margin, top + 2.5 * margin)
     _number_iterations(panel, max(run.iterations for run in found.runs))
     panel.set_title("Distortion, run by run")
     panel.set_ylabel(label)
@@ -369,7 +377,7 @@ def _moments_of(found: "Convergence", run: "Run") -> Iterator[_Moment]:
     scale = UNIT[found.space][0]
     picture = found.picture(seeds)
     curve = [(0.0, seeds.distortion * scale)]
-    yield _Moment(f"{found.k} seeds ({run.name})", 1500, own, palette, places, (), whole, [])
+    yield _Moment(f"{len(places)} seeds ({run.name})", 1500, own, palette, places, (), whole, [])
     shown = [step for step in run.steps[1:] if step.iteration in ANIMATED or step.stop_reason]
     for step in shown:
         before = run.steps[step.iteration - 1]

@@ -175,6 +175,16 @@ def test_each_reason_to_stop_has_its_words(options, reason):
     assert reason in str(converge(photo(1, 32), 4, init="random", runs=1, **options))
 
 
+def test_pixels_that_cannot_be_seen_are_told_apart():
+    image = draw("noise", 4, seed=2)
+
+    text = converge(image, 3, runs=1).size_text()
+
+    assert f"{image.shape[0] * image.shape[1]:,} pixels" in text
+    assert f"({(image[..., 3] > 0).sum():,} visible)" in text
+    assert "visible" not in converge(image[..., :3], 3, runs=1).size_text()
+
+
 def test_numbers_survive_json(found):
     numbers = json.loads(json.dumps(found.to_dict()))
 

@@ -152,6 +152,12 @@ class Convergence:
             "\n".join(_report(self)) if self.runs else f"nothing to iterate: {self.why_nothing()}"
         )
 
+    def size_text(self) -> str:
+        """Return how many pixels and colors there are; those that cannot be seen take no part."""
+        seen = int(self.runs[0].steps[0].counts.sum()) if self.runs else self.pixels
+        visible = "" if seen == self.pixels else f" ({seen:,} visible)"
+        return f"{self.pixels:,} pixels{visible} of {self.distinct_colors:,} colors"
+
     def summary(self) -> str:
         """Return the best run in one line."""
         best = self.best
@@ -327,8 +333,7 @@ def _run_to_dict(run: Run) -> dict[str, Any]:
 
 def _report(found: Convergence) -> list[str]:
     lines = [
-        f"k = {found.k} in {found.space}, {found.pixels:,} pixels of "
-        f"{found.distinct_colors:,} colors; some rows of long runs are left out",
+        f"k = {found.k} in {found.space}, {found.size_text()}; long runs in excerpts",
         "",
     ]
     for init in found.inits:

@@ -87,10 +87,7 @@ def _split(part: Any, rows: int, columns: int, **ratios: Any) -> Any:
 
 
 def _headline(found: "Convergence") -> str:
-    return (
-        f"k-means with k = {found.k} in {found.space}: "
-        f"{found.pixels:,} pixels, {found.distinct_colors:,} colors"
-    )
+    return f"k-means with k = {found.k} in {found.space}: {found.size_text()}"
 
 
 def _moments(part: Any, found: "Convergence", run: "Run") -> None:

@@ -101,7 +101,8 @@ def test_the_drawn_tree_of_errors_shows_every_class_and_its_exit_code(name):
 
 @pytest.mark.parametrize("call", [
     smalti.quantize, smalti.build_palette, smalti.steps, smalti.apply_palette, smalti.compress,
-    smalti.compare, smalti.converge, smalti.choose_k, smalti.sweep, smalti.Histogram.of, smalti.IndexedImage.to_array,
+    smalti.compare, smalti.converge, smalti.choose_k, smalti.sweep, smalti.Histogram.of,
+    smalti.IndexedImage.to_array,
 ], ids=lambda call: call.__qualname__)  # fmt: skip
 def test_whatever_takes_or_gives_arrays_knows_the_order_of_opencv(call):
     assert inspect.signature(call).parameters["channels"].default == "rgb"

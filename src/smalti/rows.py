@@ -1,0 +1,332 @@
+"""Rows: k-means of any numbers, not only of colors, in float64.
+
+    X (n, d) -> [Rows: equal ones merged, weights added] -> [make_seeds] -> [lloyd] -> centroids
+
+What `smalti.sklearn.KMeans` is made of. Merging comes first: pictures have fewer
+colors than pixels, and a row that is there twice must do what one of twice the
+weight does. Rows of up to three columns are searched as if they were colors:
+rounded to 256 steps a side, they go through the search that palettes come from.
+That only has to find a good start; Lloyd's algorithm, on the rows as they are, has
+the last word. Longer rows start from splitting alone.
+
+Rows lie on their side, (d, n), so that columns are contiguous; sums over them have
+one order, and the number of threads never shows.
+"""
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, color, search
+from .histogram import Histogram
+
+__all__ = ["Fitted", "Rows", "lloyd", "make_seeds", "nearest"]
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+CHUNK = 1 << 16  # rows of X turned on their side, or hashed, at a time
+
+STEPS = 255
+"""Of the grid that up to three columns are searched on."""
+
+CELLS_PER_SEED = 4
+"""With fewer cells in use, some far outlier has left the others too few to search on."""
+
+HEAVIEST = 2**40
+"""What weights of the search add up to where they are no integers; colors have had as many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Distinct rows and their weights."""
+
+    columns: Floats
+    """(d, n), C-contiguous."""
+    weights: Floats
+    """(n,), each > 0."""
+    back: Labels
+    """For each row of X, which of these it is; -1 where it has no weight."""
+
+    @classmethod
+    def of(cls, X: NDArray[np.floating], weights: Floats) -> "Rows":
+        """Merge the equal rows of X, (n, d) finite float32 or float64; one weight is above 0.
+
+        >>> rows = Rows.of(np.array([[5.0, 1.0], [2.0, 1.0], [5.0, 1.0]]), np.ones(3))
+        >>> rows.columns.shape, sorted(rows.weights.tolist())
+        ((2, 2), [1.0, 2.0])
+        """
+        if (weights > 0).all():
+            first, back = _merge(X)
+        else:
+            kept = np.flatnonzero(weights > 0)
+            first, numbers = _merge(X[kept])
+            first, back = kept[first], np.full(len(X), -1)
+            back[kept] = numbers
+            weights = weights[kept]
+            return cls(_sideways(X[first]), np.bincount(numbers, weights, len(first)), back)
+        return cls(_sideways(X[first]), np.bincount(back, weights, len(first)), back)
+
+    @property
+    def size(self) -> int:
+        """Number of distinct rows."""
+        return int(self.columns.shape[1])
+
+    @property
+    def dims(self) -> int:
+        """Number of columns."""
+        return len(self.columns)
+
+    def at(self, rows: NDArray[np.integer]) -> Floats:
+        """Return some rows, (m, d)."""
+        return np.ascontiguousarray(self.columns[:, rows].T)
+
+    def variance(self) -> float:
+        """Mean of the variances of the columns."""
+        share = self.weights / self.weights.sum()
+        centered = [column - (column * share).sum() for column in self.columns]
+        return float(np.mean([(c * c * share).sum() for c in centered]))
+
+
+def _sideways(X: NDArray[np.floating]) -> Floats:
+    return np.ascontiguousarray(X.T, np.float64)
+
+
+def _merge(X: NDArray[np.floating]) -> tuple[Labels, Labels]:
+    """Return where each distinct row is first, by an order that is theirs alone, and the way back.
+
+    Equal rows have equal keys. Should unequal ones have, too, NumPy's slower way is taken.
+    """
+    X = X + X.dtype.type(0)  # -0.0 is 0.0
+    keys = np.concatenate([_keys(X[at : at + CHUNK]) for at in range(0, len(X), CHUNK)])
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]]))
+    first, back = order[starts], np.empty(len(X), np.int64)
+    back[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(X)))
+    for at in range(0, len(X), CHUNK):
+        part = slice(at, at + CHUNK)
+        if not np.array_equal(X[first[back[part]]], X[part]):
+            _, first, back = np.unique(X, axis=0, return_index=True, return_inverse=True)
+            return first, back.reshape(-1)
+    return first, back
+
+
+def _keys(X: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """Hash rows: the bits of each number, stirred, with an odd factor for its column."""
+    factors = np.random.RandomState(0).randint(0, 2**63, X.shape[1]).astype(np.uint64)
+    bits = np.ascontiguousarray(X).view(f"u{X.itemsize}").astype(np.uint64)
+    bits ^= bits >> np.uint64(32)
+    bits *= factors * np.uint64(2) + np.uint64(1)
+    bits ^= bits >> np.uint64(29)
+    keys: NDArray[np.uint64] = bits.sum(axis=1) * np.uint64(0x9E3779B97F4A7C15)
+    return keys
+
+
+def nearest(
+    columns: Floats, centroids: NDArray[np.floating], threads: int = 1
+) -> tuple[Labels, Floats]:
+    """Return the nearest centroid of each row, ties to the lower one, and its squared distance.
+
+    Parameters
+    ----------
+    columns : (d, n) float64, C-contiguous: the rows on their side
+    centroids : (k, d)
+    """
+    n = columns.shape[1]
+    labels, d2 = np.empty(n, np.int64), np.empty(n)
+    centroids = np.ascontiguousarray(centroids, np.float64)
+    _core.nearest_rows(columns, centroids, labels, d2, threads)
+    return labels, d2
+
+
+def nearest_of(
+    X: NDArray[np.floating], centroids: NDArray[np.floating], threads: int = 1
+) -> tuple[Labels, Floats]:
+    """Return what `nearest` does, for rows as they stand, (n, d)."""
+    labels, d2 = np.empty(len(X), np.int64), np.empty(len(X))
+    for at in range(0, len(X), CHUNK):
+        part = slice(at, at + CHUNK)
+        labels[part], d2[part] = nearest(_sideways(X[part]), centroids, threads)
+    return labels, d2
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What Lloyd's algorithm ends with."""
+
+    centroids: Floats
+    """(k, d)."""
+    inertia: float
+    """Sum over the rows of weight times squared distance, before the last update."""
+    iterations: int
+
+
+def lloyd(rows: Rows, centroids: Floats, *, max_iter: int, tol: float, threads: int = 1) -> Fitted:
+    """Move centroids to a local minimum of the inertia.
+
+    Parameters
+    ----------
+    rows : at least as many as centroids
+    centroids : (k, d) float64
+    max_iter : int >= 1
+    tol : float >= 0
+        Stop once the squared shifts of all centroids add up to no more, as in scikit-learn.
+
+    Notes
+    -----
+    Lloyd (1982), IEEE Trans. Inf. Theory 28(2), doi:10.1109/TIT.1982.1056489. A centroid without
+    rows moves to the row that adds most to the inertia.
+    """
+    before = None
+    weighted = rows.columns * rows.weights
+    for iteration in range(1, max_iter + 1):
+        labels, d2 = nearest(rows.columns, centroids, threads)
+        cost = rows.weights * d2
+        if before is not None and np.array_equal(labels, before):
+            break
+        before = labels
+        updated = _means(rows, weighted, labels, cost, centroids)
+        shift2 = float(((updated - centroids) ** 2).sum())
+        centroids = updated
+        if shift2 <= tol:
+            break
+    return Fitted(centroids, float(cost.sum()), iteration)
+
+
+def _means(
+    rows: Rows, weighted: Floats, labels: Labels, cost: Floats, centroids: Floats
+) -> Floats:
+    """Return the mean of each cluster; empty ones move to the rows that cost most."""
+    k = len(centroids)
+    mass = np.bincount(labels, rows.weights, k)
+    sums = np.column_stack([np.bincount(labels, column, k) for column in weighted])
+    alive = mass > 0
+    means = centroids.copy()
+    means[alive] = sums[alive] / mass[alive, None]
+    empty = np.flatnonzero(~alive)
+    if len(empty):
+        means[empty] = rows.at(np.argsort(-cost, kind="stable")[: len(empty)])
+    return means
+
+
+def make_seeds(
+    rows: Rows, k: int, init: str, random: np.random.RandomState, threads: int = 1
+) -> Floats:
+    """Return k different starting centroids, (k, d).
+
+    Parameters
+    ----------
+    rows : more than k
+    init : "splitting", "k-means++" or "random"
+        "splitting" is followed by a search where there are up to three columns.
+    random : of the random numbers
+    """
+    if init == "random":
+        share = rows.weights / rows.weights.sum()
+        return rows.at(random.choice(rows.size, k, replace=False, p=share))
+    if init == "k-means++":
+        return rows.at(_plus_plus(rows, k, random, threads))
+    found = _searched(rows, k, random, threads) if rows.dims <= 3 else None
+    return _split(rows, k) if found is None else found
+
+
+def _plus_plus(rows: Rows, k: int, random: np.random.RandomState, threads: int) -> Labels:
+    """Greedy k-means++: each row the best of some, drawn by weight times squared distance.
+
+    Arthur & Vassilvitskii (2007), ACM-SIAM SODA, 1027-1035; greedy as in scikit-learn.
+    """
+    trials = 2 + int(np.log(k))
+    cost = rows.weights
+    d2 = np.full(rows.size, np.inf)
+    chosen = np.empty(k, np.int64)
+    for j in range(k):
+        ends = np.cumsum(cost)
+        drawn = np.searchsorted(ends, random.random_sample(trials if j else 1) * ends[-1], "right")
+        lowest = np.inf
+        for row in np.minimum(drawn, rows.size - 1):
+            closer = np.minimum(d2, nearest(rows.columns, rows.at([row]), threads)[1])
+            total = float((rows.weights * closer).sum())
+            if total < lowest:
+                lowest, best, chosen[j] = total, closer, row
+        d2 = best
+        cost = rows.weights * d2
+    return chosen
+
+
+def _searched(
+    rows: Rows, k: int, random: np.random.RandomState, threads: int
+) -> Floats | None:
+    """Search for seeds on a grid of 256 steps a side; None if too little of it would be used.
+
+    The grid is as fine in all columns, or distances would change.
+    """
+    low = rows.columns.min(axis=1)
+    widest = float((rows.columns.max(axis=1) - low).max())
+    whole = widest <= STEPS and np.array_equal(rows.columns, np.rint(rows.columns))
+    scale = 1.0 if whole else STEPS / widest  # pixels keep their own steps
+    points = np.zeros((rows.size, 3), np.uint8)
+    for d, column in enumerate(rows.columns):
+        points[:, d] = np.rint((column - low[d]) * scale)
+    histogram = Histogram(points, _counts(rows.weights))
+    if len(histogram) <= CELLS_PER_SEED * k < rows.size or len(histogram) <= k:
+        return None
+    tree = color.make_tree(
+        histogram.stored_colors, histogram.stored_counts, "srgb", threads=threads
+    )
+    effort = search.EFFORTS["default"]
+    cells = search.make_cells(tree, k, effort, threads)
+    seed = int(random.randint(2**31))
+    found, _ = search.find(tree, cells, k, effort, seed=seed, threads=threads)
+    if len(found) < k:
+        return None
+    places = found.astype(np.float64)[:, : rows.dims] / (color.UNITS["srgb"] * scale)
+    return np.ascontiguousarray(places + low)
+
+
+def _counts(weights: Floats) -> NDArray[np.int64]:
+    """Return weights as integers, near enough to search with."""
+    total = weights.sum()
+    if total < HEAVIEST and np.array_equal(weights, np.rint(weights)):
+        return weights.astype(np.int64)
+    return np.maximum(1, np.rint(weights * (HEAVIEST / total))).astype(np.int64)
+
+
+def _split(rows: Rows, k: int) -> Floats:
+    """Return the means of k boxes, by always cutting the one that gains most where it gains most.
+
+    Cuts are across the principal axis: Wan, Wong & Prusinkiewicz (1988), doi:10.1007/BFb0040413.
+    """
+    boxes = [np.arange(rows.size)]
+    cuts = [_best_cut(rows, boxes, 0)]
+    while len(boxes) < k:
+        _, box, order, middle = heapq.heappop(cuts)
+        boxes[box], other = order[:middle], order[middle:]
+        boxes.append(other)
+        for part in (box, len(boxes) - 1):
+            if len(boxes[part]) > 1:
+                heapq.heappush(cuts, _best_cut(rows, boxes, part))
+    return np.array([_mean(rows.columns[:, box], rows.weights[box]) for box in boxes])
+
+
+def _mean(columns: Floats, weights: Floats) -> Floats:
+    mean: Floats = (columns * weights).sum(axis=1) / weights.sum()
+    return mean
+
+
+def _best_cut(rows: Rows, boxes: list[Labels], number: int) -> tuple[float, int, Labels, int]:
+    """Return minus what the best cut of a box gains, its number, its rows in order, and where."""
+    box = boxes[number]
+    weights = rows.weights[box]
+    centered = rows.columns[:, box]
+    centered -= _mean(centered, weights)[:, None]
+    _, axes = np.linalg.eigh((centered * weights) @ centered.T)
+    along = axes[:, -1] @ centered
+    order = np.argsort(along, kind="stable")
+    mass = np.cumsum(weights[order])
+    sums = np.cumsum(weights[order] * along[order])
+    # Of two parts whose means are a and b: the gain is v w / (v + w) (a - b)^2, and v a = -w b.
+    gains = sums[:-1] ** 2 * mass[-1] / (mass[:-1] * (mass[-1] - mass[:-1]))
+    at = int(np.argmax(gains))
+    return -float(gains[at]), number, box[order], at + 1

@@ -23,10 +23,10 @@ FLOORS = (
      "encode", "files"),
     ("load", "plots"),
     ("histogram", "search", "palette"),
-    ("fit", "grid"),
-    ("indexed", "report"),
+    ("fit", "grid", "rows"),
+    ("indexed", "report", "sklearn"),
     ("quantize",),
-    ("compress",),
+    ("compress", "pillow"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
@@ -34,7 +34,9 @@ FACES = {"cli"}
 PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "png", "profiles", "libtiff",
                 "stored"}  # fmt: skip
 
-EXTRAS = {"plots": {"matplotlib"}}  # modules that use an optional package
+EXTRAS = {"plots": {"matplotlib"}, "metrics": {"scipy"}, "sklearn": {"sklearn"}}
+# Modules that use an optional package: never at the top. That of smalti.sklearn's base classes is
+# imported with the module, inside the `try` that says what is missing; no other module imports it.
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -33,6 +33,7 @@ from .image import from_float, from_uint16
 from .indexed import IndexedImage
 from .kmeans import Step
 from .palette import Palette
+from .pillow import pil_quantize
 from .quantize import apply_palette, build_palette, quantize, steps
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "compress",
     "from_float",
     "from_uint16",
+    "pil_quantize",
     "quantize",
     "steps",
 ]

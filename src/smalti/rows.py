@@ -14,7 +14,7 @@ one order, and the number of threads never shows.
 """
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 CHUNK = 1 << 16  # rows of X turned on their side, or hashed, at a time
+
+FEW = 1000  # rows that are looked at first
 
 STEPS = 255
 """Of the grid that up to three columns are searched on."""
@@ -49,25 +51,34 @@ class Rows:
     """(n,), each > 0."""
     back: Labels
     """For each row of X, which of these it is; -1 where it has no weight."""
+    colors: NDArray[np.uint8] | None = None
+    """(n, 3), in the storage order of a histogram, if the rows are pixels,"""
+    scale: float = 1.0
+    """times this."""
 
     @classmethod
-    def of(cls, X: NDArray[np.floating], weights: Floats) -> "Rows":
+    def of(cls, X: NDArray[np.floating], weights: Floats, threads: int = 1) -> "Rows":
         """Merge the equal rows of X, (n, d) finite float32 or float64; one weight is above 0.
 
-        >>> rows = Rows.of(np.array([[5.0, 1.0], [2.0, 1.0], [5.0, 1.0]]), np.ones(3))
+        >>> rows = Rows.of(np.array([[5.5, 1.0], [2.0, 1.0], [5.5, 1.0]]), np.ones(3))
         >>> rows.columns.shape, sorted(rows.weights.tolist())
         ((2, 2), [1.0, 2.0])
         """
-        if (weights > 0).all():
+        kept = np.flatnonzero(weights > 0)
+        if len(kept) < len(X):
+            heavy = cls.of(X[kept], weights[kept], threads)
+            back = np.full(len(X), -1)
+            back[kept] = heavy.back
+            return replace(heavy, back=back)
+        colors, (pixels, scale) = None, _as_pixels(X)
+        if pixels is None:
             first, back = _merge(X)
         else:
-            kept = np.flatnonzero(weights > 0)
-            first, numbers = _merge(X[kept])
-            first, back = kept[first], np.full(len(X), -1)
-            back[kept] = numbers
-            weights = weights[kept]
-            return cls(_sideways(X[first]), np.bincount(numbers, weights, len(first)), back)
-        return cls(_sideways(X[first]), np.bincount(back, weights, len(first)), back)
+            colors, back = _merge_pixels(pixels, threads)
+            first = np.empty(len(colors), np.int64)
+            first[back] = np.arange(len(X))
+        merged = np.bincount(back, weights, len(first))
+        return cls(_sideways(X[first]), merged, back, colors, scale)
 
     @property
     def size(self) -> int:
@@ -88,6 +99,41 @@ class Rows:
         share = self.weights / self.weights.sum()
         centered = [column - (column * share).sum() for column in self.columns]
         return float(np.mean([(c * c * share).sum() for c in centered]))
+
+
+def _as_pixels(X: NDArray[np.floating]) -> tuple[NDArray[np.uint8] | None, float]:
+    """Return rows of up to three whole numbers in 0..255, or of such by 255, as (n, 3) uint8.
+
+    And what X was multiplied by for that, 1 or 255.
+    """
+    if X.shape[1] > 3:
+        return None, 1.0
+    for full in (1, STEPS):
+        pixels = np.zeros((len(X), 3), np.uint8)
+        for part in (slice(0, FEW), slice(FEW, None)):  # a few will tell in most cases
+            values = X[part] * X.dtype.type(full)
+            if not ((values >= 0) & (values < STEPS + 0.5)).all():
+                break
+            inside = pixels[part, : X.shape[1]]
+            inside[:] = np.rint(values)
+            if not np.array_equal(inside / X.dtype.type(full), X[part]):
+                break
+        else:
+            return pixels, float(full)
+    return None, 1.0
+
+
+def _merge_pixels(pixels: NDArray[np.uint8], threads: int) -> tuple[NDArray[np.uint8], Labels]:
+    """Return the distinct colors of pixels, and for each pixel which of them it is."""
+    colors, _ = _core.count_colors(pixels, threads)
+    numbers, back = np.arange(len(colors)), np.zeros(len(pixels), np.int64)
+    half = np.empty(len(pixels), np.uint16)
+    for shift in (0, 16):  # there are up to 2^24, and labels have 16 bits
+        if len(colors) >> shift:
+            labels = (numbers >> shift & 0xFFFF).astype(np.uint16)
+            _core.gather(pixels, colors, labels, half, threads)
+            back |= half.astype(np.int64) << shift
+    return colors, back
 
 
 def _sideways(X: NDArray[np.floating]) -> Floats:
@@ -168,7 +214,7 @@ def lloyd(rows: Rows, centroids: Floats, *, max_iter: int, tol: float, threads: 
 
     Parameters
     ----------
-    rows : at least as many as centroids
+    rows : with more of them than centroids, no cluster stays empty
     centroids : (k, d) float64
     max_iter : int >= 1
     tol : float >= 0
@@ -207,7 +253,8 @@ def _means(
     means[alive] = sums[alive] / mass[alive, None]
     empty = np.flatnonzero(~alive)
     if len(empty):
-        means[empty] = rows.at(np.argsort(-cost, kind="stable")[: len(empty)])
+        worst = np.argsort(-cost, kind="stable")[: len(empty)]  # fewer, where there are fewer rows
+        means[empty[: len(worst)]] = rows.at(worst)
     return means
 
 
@@ -262,20 +309,13 @@ def _searched(
 
     The grid is as fine in all columns, or distances would change.
     """
-    low = rows.columns.min(axis=1)
-    widest = float((rows.columns.max(axis=1) - low).max())
-    whole = widest <= STEPS and np.array_equal(rows.columns, np.rint(rows.columns))
-    scale = 1.0 if whole else STEPS / widest  # pixels keep their own steps
-    points = np.zeros((rows.size, 3), np.uint8)
-    for d, column in enumerate(rows.columns):
-        points[:, d] = np.rint((column - low[d]) * scale)
-    histogram = Histogram(points, _counts(rows.weights))
+    histogram, low, scale = _grid(rows)
     if len(histogram) <= CELLS_PER_SEED * k < rows.size or len(histogram) <= k:
         return None
     tree = color.make_tree(
         histogram.stored_colors, histogram.stored_counts, "srgb", threads=threads
     )
-    effort = search.EFFORTS["default"]
+    effort = search.EFFORTS["best"]  # what it takes, reading and merging the rows take, too
     cells = search.make_cells(tree, k, effort, threads)
     seed = int(random.randint(2**31))
     found, _ = search.find(tree, cells, k, effort, seed=seed, threads=threads)
@@ -283,6 +323,20 @@ def _searched(
         return None
     places = found.astype(np.float64)[:, : rows.dims] / (color.UNITS["srgb"] * scale)
     return np.ascontiguousarray(places + low)
+
+
+def _grid(rows: Rows) -> tuple[Histogram, Floats, float]:
+    """Return rows as colors (x - low) * scale, rounded."""
+    counts = _counts(rows.weights)
+    if rows.colors is not None:
+        return Histogram.of_stored(rows.colors, counts), np.zeros(rows.dims), rows.scale
+    low = rows.columns.min(axis=1)
+    widest = float((rows.columns.max(axis=1) - low).max())
+    scale = STEPS / max(widest, np.finfo(np.float64).tiny)
+    points = np.zeros((rows.size, 3), np.uint8)
+    for d, column in enumerate(rows.columns):
+        points[:, d] = np.rint(np.minimum((column - low[d]) * scale, STEPS))
+    return Histogram(points, counts), low, scale
 
 
 def _counts(weights: Floats) -> NDArray[np.int64]:

@@ -140,7 +140,7 @@ class KMeans(  # type: ignore[misc]  # scikit-learn has no types
             raise ValueError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
         weights = _weights(sample_weight, X)
         threads = Settings.of(1).threads
-        rows = Rows.of(X, weights)
+        rows = Rows.of(X, weights, threads)
         best = self._best_run(rows, X, threads)
         self.n_iter_ = best.iterations
         self.cluster_centers_ = best.centroids.astype(X.dtype)

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from pictures import photo
 from PIL import Image
 
 from smalti import (
@@ -16,6 +17,7 @@ from smalti import (
     OutputExists,
     Palette,
     SmaltiError,
+    quantize,
 )
 
 
@@ -219,3 +221,15 @@ def test_palette_rows_may_be_taken_one_by_one_and_looked_up():
     np.testing.assert_array_equal(palette[image.indices], image.to_array())
     with pytest.raises(IndexError):
         palette[5]
+
+
+@pytest.mark.parametrize("k", [3, 300])
+def test_jupyter_shows_the_png_of_the_image(k):
+    image = quantize(photo(1, side=40), k)
+
+    shown = image._repr_png_()
+
+    assert len(image.palette) == k
+    with Image.open(io.BytesIO(shown)) as picture:
+        assert picture.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), image.to_array())

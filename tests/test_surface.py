@@ -14,8 +14,8 @@ import smalti
 NAMES = [
     "BadImage", "BadOption", "CannotWrite", "Fit", "Histogram", "IndexedImage", "LimitExceeded",
     "MissingExtra", "MissingFile", "NotSmaller", "OutputExists", "Palette", "Report", "SmaltiError",
-    "Step", "apply_palette", "build_palette", "compress", "from_float", "from_uint16", "pil_quantize",
-    "quantize", "steps",
+    "Step", "apply_palette", "build_palette", "compress", "from_float", "from_uint16",
+    "pil_quantize", "quantize", "steps",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip

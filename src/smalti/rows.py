@@ -15,6 +15,7 @@ one order, and the number of threads never shows.
 
 import heapq
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ class Rows:
             colors, back = _merge_pixels(pixels, threads)
             first = np.empty(len(colors), np.int64)
             first[back] = np.arange(len(X))
-        merged = np.bincount(back, weights, len(first))
+        merged: Any = np.bincount(back, weights, len(first))
         return cls(_sideways(X[first]), merged, back, colors, scale)
 
     @property
@@ -137,7 +138,7 @@ def _merge_pixels(pixels: NDArray[np.uint8], threads: int) -> tuple[NDArray[np.u
 
 
 def _sideways(X: NDArray[np.floating]) -> Floats:
-    return np.ascontiguousarray(X.T, np.float64)
+    return np.ascontiguousarray(X.T, dtype=np.float64)
 
 
 def _merge(X: NDArray[np.floating]) -> tuple[Labels, Labels]:
@@ -162,7 +163,8 @@ def _merge(X: NDArray[np.floating]) -> tuple[Labels, Labels]:
 def _keys(X: NDArray[np.floating]) -> NDArray[np.uint64]:
     """Hash rows: the bits of each number, stirred, with an odd factor for its column."""
     factors = np.random.RandomState(0).randint(0, 2**63, X.shape[1]).astype(np.uint64)
-    bits = np.ascontiguousarray(X).view(f"u{X.itemsize}").astype(np.uint64)
+    stored = np.uint64 if X.itemsize == 8 else np.uint32
+    bits: NDArray[np.uint64] = np.ascontiguousarray(X).view(stored).astype(np.uint64)
     bits ^= bits >> np.uint64(32)
     bits *= factors * np.uint64(2) + np.uint64(1)
     bits ^= bits >> np.uint64(29)
@@ -182,8 +184,8 @@ def nearest(
     """
     n = columns.shape[1]
     labels, d2 = np.empty(n, np.int64), np.empty(n)
-    centroids = np.ascontiguousarray(centroids, np.float64)
-    _core.nearest_rows(columns, centroids, labels, d2, threads)
+    places = np.ascontiguousarray(centroids, dtype=np.float64)
+    _core.nearest_rows(columns, places, labels, d2, threads)
     return labels, d2
 
 
@@ -225,9 +227,10 @@ def lloyd(rows: Rows, centroids: Floats, *, max_iter: int, tol: float, threads: 
     Lloyd (1982), IEEE Trans. Inf. Theory 28(2), doi:10.1109/TIT.1982.1056489. A centroid without
     rows moves to the row that adds most to the inertia.
     """
-    before = None
+    before, iteration, cost = None, 0, rows.weights
     weighted = rows.columns * rows.weights
-    for iteration in range(1, max_iter + 1):
+    while iteration < max_iter:
+        iteration += 1
         labels, d2 = nearest(rows.columns, centroids, threads)
         cost = rows.weights * d2
         if before is not None and np.array_equal(labels, before):
@@ -241,9 +244,7 @@ def lloyd(rows: Rows, centroids: Floats, *, max_iter: int, tol: float, threads: 
     return Fitted(centroids, float(cost.sum()), iteration)
 
 
-def _means(
-    rows: Rows, weighted: Floats, labels: Labels, cost: Floats, centroids: Floats
-) -> Floats:
+def _means(rows: Rows, weighted: Floats, labels: Labels, cost: Floats, centroids: Floats) -> Floats:
     """Return the mean of each cluster; empty ones move to the rows that cost most."""
     k = len(centroids)
     mass = np.bincount(labels, rows.weights, k)
@@ -293,7 +294,7 @@ def _plus_plus(rows: Rows, k: int, random: np.random.RandomState, threads: int) 
         drawn = np.searchsorted(ends, random.random_sample(trials if j else 1) * ends[-1], "right")
         lowest = np.inf
         for row in np.minimum(drawn, rows.size - 1):
-            closer = np.minimum(d2, nearest(rows.columns, rows.at([row]), threads)[1])
+            closer = np.minimum(d2, nearest(rows.columns, rows.at(np.array([row])), threads)[1])
             total = float((rows.weights * closer).sum())
             if total < lowest:
                 lowest, best, chosen[j] = total, closer, row
@@ -302,9 +303,7 @@ def _plus_plus(rows: Rows, k: int, random: np.random.RandomState, threads: int) 
     return chosen
 
 
-def _searched(
-    rows: Rows, k: int, random: np.random.RandomState, threads: int
-) -> Floats | None:
+def _searched(rows: Rows, k: int, random: np.random.RandomState, threads: int) -> Floats | None:
     """Search for seeds on a grid of 256 steps a side; None if too little of it would be used.
 
     The grid is as fine in all columns, or distances would change.
@@ -344,7 +343,8 @@ def _counts(weights: Floats) -> NDArray[np.int64]:
     total = weights.sum()
     if total < HEAVIEST and np.array_equal(weights, np.rint(weights)):
         return weights.astype(np.int64)
-    return np.maximum(1, np.rint(weights * (HEAVIEST / total))).astype(np.int64)
+    counts: NDArray[np.int64] = np.rint(weights * (HEAVIEST / total)).astype(np.int64)
+    return np.maximum(counts, 1)
 
 
 def _split(rows: Rows, k: int) -> Floats:

@@ -50,9 +50,7 @@ __all__ = ["KMeans"]
 Matrix = NDArray[np.floating]
 
 
-class KMeans(  # type: ignore[misc]  # scikit-learn has no types
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
-):
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """k-means clustering, as scikit-learn's `KMeans` but sooner at a lower inertia on pixels.
 
     Parameters
@@ -135,17 +133,16 @@ class KMeans(  # type: ignore[misc]  # scikit-learn has no types
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> "KMeans":
         """Find the centers of X, (n_samples, n_features); `y` is ignored."""
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
-        if len(X) < self.n_clusters:
-            raise ValueError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
-        weights = _weights(sample_weight, X)
+        samples: Matrix = validate_data(self, X, dtype=[np.float64, np.float32])
+        if len(samples) < self.n_clusters:
+            raise ValueError(f"n_samples={len(samples)} should be >= n_clusters={self.n_clusters}.")
         threads = Settings.of(1).threads
-        rows = Rows.of(X, weights, threads)
-        best = self._best_run(rows, X, threads)
+        rows = Rows.of(samples, _weights(sample_weight, samples), threads)
+        best = self._best_run(rows, samples, threads)
         self.n_iter_ = best.iterations
-        self.cluster_centers_ = best.centroids.astype(X.dtype)
+        self.cluster_centers_ = best.centroids.astype(samples.dtype)
         self._n_features_out = self.n_clusters
-        self._set_labels(rows, X, threads)
+        self._set_labels(rows, samples, threads)
         return self
 
     def _best_run(self, rows: Rows, X: Matrix, threads: int) -> Fitted:
@@ -231,7 +228,8 @@ class KMeans(  # type: ignore[misc]  # scikit-learn has no types
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[np.int32]:
         """Return `fit(X).labels_`."""
-        return self.fit(X, sample_weight=sample_weight).labels_
+        labels: NDArray[np.int32] = self.fit(X, sample_weight=sample_weight).labels_
+        return labels
 
     def transform(self, X: ArrayLike) -> Matrix:
         """Return the distance of each row of X to each center: (n_samples, n_clusters)."""
@@ -242,14 +240,13 @@ class KMeans(  # type: ignore[misc]  # scikit-learn has no types
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> Matrix:
         """Return `fit(X).transform(X)`."""
-        return self.fit(X, sample_weight=sample_weight).transform(X)
+        distances: Matrix = self.fit(X, sample_weight=sample_weight).transform(X)
+        return distances
 
-    def score(
-        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> float:
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Return minus the inertia of X."""
-        X = self._checked(X)
-        return -float((self._nearest(X)[1] * _weights(sample_weight, X)).sum())
+        samples = self._checked(X)
+        return -float((self._nearest(samples)[1] * _weights(sample_weight, samples)).sum())
 
 
 def _weights(sample_weight: ArrayLike | None, X: Matrix) -> NDArray[np.float64]:

@@ -4,13 +4,13 @@
 
 What `smalti.sklearn.KMeans` is made of. Merging comes first: pictures have fewer
 colors than pixels, and a row that is there twice must do what one of twice the
-weight does. Rows of up to three columns are searched as if they were colors:
-rounded to 256 steps a side, they go through the search that palettes come from.
-That only has to find a good start; Lloyd's algorithm, on the rows as they are, has
-the last word. Longer rows start from splitting alone.
+weight does. Then rows are searched as if they were colors: rounded to 256 steps a
+side, and seen in the three directions that they differ in most where they have more
+than three columns, they go through the search that palettes come from. That only
+has to find a good start; Lloyd's algorithm, on the rows as they are, has the last word.
 
-Rows lie on their side, (d, n), so that columns are contiguous; sums over them have
-one order, and the number of threads never shows.
+Rows lie on their side, (d, n), so that columns are contiguous, and sums over them have
+one order: the number of threads never shows.
 """
 
 import heapq
@@ -34,6 +34,9 @@ FEW = 1000  # rows that are looked at first
 
 STEPS = 255
 """Of the grid that up to three columns are searched on."""
+
+SEARCHED = 4
+"""Up to so many columns the search beats splitting; with more, it depends on the data."""
 
 CELLS_PER_SEED = 4
 """With fewer cells in use, some far outlier has left the others too few to search on."""
@@ -162,7 +165,7 @@ def _merge(X: NDArray[np.floating]) -> tuple[Labels, Labels]:
 
 def _keys(X: NDArray[np.floating]) -> NDArray[np.uint64]:
     """Hash rows: the bits of each number, stirred, with an odd factor for its column."""
-    factors = np.random.RandomState(0).randint(0, 2**63, X.shape[1]).astype(np.uint64)
+    factors = np.random.RandomState(0).randint(0, 2**63, X.shape[1:], np.uint64)
     stored = np.uint64 if X.itemsize == 8 else np.uint32
     bits: NDArray[np.uint64] = np.ascontiguousarray(X).view(stored).astype(np.uint64)
     bits ^= bits >> np.uint64(32)
@@ -268,7 +271,8 @@ def make_seeds(
     ----------
     rows : more than k
     init : "splitting", "k-means++" or "random"
-        "splitting" is followed by a search where there are up to three columns.
+        "splitting" is followed by a search; for more than `SEARCHED` columns, by the better of a
+        search and of splitting in all of them.
     random : of the random numbers
     """
     if init == "random":
@@ -276,8 +280,14 @@ def make_seeds(
         return rows.at(random.choice(rows.size, k, replace=False, p=share))
     if init == "k-means++":
         return rows.at(_plus_plus(rows, k, random, threads))
-    found = _searched(rows, k, random, threads) if rows.dims <= 3 else None
-    return _split(rows, k) if found is None else found
+    searched = _search_shadow(rows, k, random, threads)
+    if searched is None:
+        return _split(rows, k)
+    if rows.dims <= SEARCHED:
+        return searched
+    both = searched, _split(rows, k)
+    costs = [float((rows.weights * nearest(rows.columns, s, threads)[1]).sum()) for s in both]
+    return both[int(np.argmin(costs))]
 
 
 def _plus_plus(rows: Rows, k: int, random: np.random.RandomState, threads: int) -> Labels:
@@ -301,6 +311,23 @@ def _plus_plus(rows: Rows, k: int, random: np.random.RandomState, threads: int) 
         d2 = best
         cost = rows.weights * d2
     return chosen
+
+
+def _search_shadow(
+    rows: Rows, k: int, random: np.random.RandomState, threads: int
+) -> Floats | None:
+    """Search the shadow that rows throw on their three principal axes; up to three need none."""
+    if rows.dims <= 3:
+        return _searched(rows, k, random, threads)
+    centered = rows.columns - _mean(rows.columns, rows.weights)[:, None]
+    _, axes = np.linalg.eigh((centered * rows.weights) @ centered.T)
+    shadow = Rows(np.ascontiguousarray(axes[:, -3:].T @ centered), rows.weights, rows.back)
+    found = _searched(shadow, k, random, threads)
+    if found is None:
+        return None
+    labels, d2 = nearest(shadow.columns, found, threads)
+    anywhere = np.zeros((k, rows.dims))  # an empty cluster gets a row, as there are more than k
+    return _means(rows, rows.columns * rows.weights, labels, rows.weights * d2, anywhere)
 
 
 def _searched(rows: Rows, k: int, random: np.random.RandomState, threads: int) -> Floats | None:

@@ -57,8 +57,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     ----------
     n_clusters : int >= 1
     init : "splitting", "k-means++", "random", an array (n_clusters, n_features), or a callable
-        Where to start. "splitting" cuts the data along its principal axes; with up to three
-        features, a search of the kind that palettes come from follows. A callable gets X,
+        Where to start. "splitting" cuts the data along its principal axes, and a search of the
+        kind that palettes come from follows, in at most three dimensions. A callable gets X,
         n_clusters and random_state.
     n_init : "auto" or int >= 1
         Runs, of which the lowest inertia is kept. "auto" is 10 for "random" and callables, else
@@ -71,8 +71,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     verbose : int
         Above 0, print what each run ended with.
     random_state : int, RandomState or None
-        The same int and data give the same result, however many processors there are. None is
-        0 for "splitting".
+        The same int and data give the same result. None is 0 for "splitting".
     copy_x, algorithm : accepted, so that no call needs to be changed, and ignored
 
     Attributes

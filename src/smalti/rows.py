@@ -115,7 +115,8 @@ def _as_pixels(X: NDArray[np.floating]) -> tuple[NDArray[np.uint8] | None, float
     for full in (1, STEPS):
         pixels = np.zeros((len(X), 3), np.uint8)
         for part in (slice(0, FEW), slice(FEW, None)):  # a few will tell in most cases
-            values = X[part] * X.dtype.type(full)
+            with np.errstate(over="ignore"):  # what does is no pixel
+                values = X[part] * X.dtype.type(full)
             if not ((values >= 0) & (values < STEPS + 0.5)).all():
                 break
             inside = pixels[part, : X.shape[1]]
@@ -302,11 +303,11 @@ def _plus_plus(rows: Rows, k: int, random: np.random.RandomState, threads: int) 
     for j in range(k):
         ends = np.cumsum(cost)
         drawn = np.searchsorted(ends, random.random_sample(trials if j else 1) * ends[-1], "right")
-        lowest = np.inf
+        lowest = None
         for row in np.minimum(drawn, rows.size - 1):
             closer = np.minimum(d2, nearest(rows.columns, rows.at(np.array([row])), threads)[1])
             total = float((rows.weights * closer).sum())
-            if total < lowest:
+            if lowest is None or total < lowest:
                 lowest, best, chosen[j] = total, closer, row
         d2 = best
         cost = rows.weights * d2

@@ -252,4 +252,6 @@ def _weights(sample_weight: ArrayLike | None, X: Matrix) -> NDArray[np.float64]:
     weights: NDArray[np.float64] = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
+    if not weights.any():  # newer versions of scikit-learn have said so already
+        raise ValueError("sample_weight must be above zero for some sample")
     return weights

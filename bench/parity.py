@@ -171,7 +171,8 @@ def main() -> None:
             found["same"] += same_start(path.name, image, k)
             print(path.name, k, "done", file=sys.stderr, flush=True)
     table("Lloyd's algorithm from the same centroids", SAME_START, found["same"])
-    table(f"{options} against the best of {RUNS} runs", BEST_OF_TEN, found["best"])
+    ours = f"smalti (effort {arguments.effort}, n_init {arguments.n_init or 1})"
+    table(f"{ours} against the best of {RUNS} runs", BEST_OF_TEN, found["best"])
 
 
 if __name__ == "__main__":

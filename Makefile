@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test sanitize fuzz lint bench figures profile scaling lesson clean help
+.PHONY: demo test sanitize fuzz lint bench figures profile parity scaling lesson clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -70,6 +70,9 @@ figures: .venv/installed-bench ## measure what smalti is held to, into docs/figu
 
 profile: .venv/installed-bench ## measure where the time goes, into docs/profile.md (DATA=folder)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/stages.py --data "$(DATA)" --output docs/profile.md
+
+parity: .venv/installed-bench ## compare with plain k-means elsewhere, into docs/parity.md (DATA=folder)
+	$(BIN)/python bench/parity.py --data "$(DATA)" --output docs/parity.md
 
 scaling: .venv/installed-bench ## measure how time and memory grow, into docs/scaling.md (DATA=folder)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/scaling.py --data "$(DATA)" --output docs/scaling.md

@@ -17,7 +17,7 @@ FLOORS = (
     ("errors", "_core"),
     ("options",),
     ("headers", "libtiff", "png", "profiles", "sources"),  # of decode, encode and files
-    ("pixels", "stored"),
+    ("packing", "pixels", "stored"),
     ("color", "image"),
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files"),
@@ -25,7 +25,7 @@ FLOORS = (
     ("histogram", "search", "palette"),
     ("fit", "grid"),
     ("indexed", "report"),
-    ("quantize",),
+    ("quantize", "export"),
     ("compress",),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}

@@ -6,6 +6,7 @@ The page beside it, from_scratch.md, tells what the numbers mean.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from kit import Recipe, beside, measure
@@ -66,7 +67,7 @@ def kmeans(points, centroids, distance=squared, center=np.mean, limit=LIMIT):
 
 def rises(costs):
     """How often J rose, by more than floating point can be blamed for."""
-    return sum(b > a * (1 + 1e-9) for a, b in zip(costs, costs[1:], strict=False))
+    return sum(b > a * (1 + 1e-9) for a, b in pairwise(costs))
 
 
 def compare_distances(recipe, points, k=16, starts=5):
@@ -152,7 +153,7 @@ def distinct_colors(recipe, image):
 
 def hundred_colors(recipe, image, points):
     """100 colors: what "95 % visible" could mean, by five measures that have a definition."""
-    centroids, labels, costs = kmeans(points, random_seeds(points, 100, 0), limit=20)
+    centroids, labels, _ = kmeans(points, random_seeds(points, 100, 0), limit=20)
     ours = np.rint(centroids).astype(np.uint8)[labels].reshape(image.shape)
     better = smalti.quantize(image, 100).to_array()
     found = [["from scratch, random seeds", *judge(image, ours)],
@@ -186,7 +187,7 @@ def watch(recipe, image):
         print(f"\r[{'#' * still:30}] iteration {step.iteration}, J {step.distortion:,.1f}, "
               f"{step.moved:,} pixels moved    ", end="", flush=True)  # fmt: skip
     print()
-    falls = all(b.distortion <= a.distortion for a, b in zip(log, log[1:], strict=False))
+    falls = all(b.distortion <= a.distortion for a, b in pairwise(log))
     recipe.fact("library-iterations", len(log))
     recipe.fact("library-stop", log[-1].stop_reason)
     recipe.fact("library-falls", "never rises" if falls else "rises")

@@ -2,8 +2,8 @@
 
     IMAGE -> recipe -> facts, tables, pictures -> standard output, FOLDER, pages
 
-A recipe states each number once, under a key. Pages hold places for numbers, invisible when they
-are shown: between `<!-- NAME.key -->` and `<!-- / -->`. `--pages FOLDER`, as `make recipes` runs it,
+A recipe states each number once, under a key. Pages hold places for numbers, whose marks do not
+show: between `<!-- NAME.key -->` and `<!-- / -->`. `--pages FOLDER`, as `make recipes` runs it,
 fills the places of all pages there, so no page holds a figure that no recipe printed.
 """
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.append(str(ROOT / "bench"))
 import measure  # noqa: E402 (the machine's name, and SSIMULACRA2, are those of the benchmarks)
 
-__all__ = ["DEMO", "Recipe", "beside", "bundled", "crop", "megabits", "mse", "seconds"]
+__all__ = ["DEMO", "Recipe", "beside", "bundled", "crop", "mse", "png24", "seconds"]
 
 DEMO = ROOT / "examples" / "demo.png"
 PICTURE_BYTES = 150_000  # a page's picture is to load at once
@@ -40,8 +40,8 @@ class Recipe:
         self.name = Path(file).stem
         parser = argparse.ArgumentParser(description=about.split("\n")[0])
         parser.add_argument("image", nargs="?", metavar="IMAGE", help="a picture of yours")
-        parser.add_argument("--output", type=Path, metavar="FOLDER",
-                            help="where pictures and numbers.json go (default: recipe-NAME)")  # fmt: skip
+        where = "where pictures and numbers.json go (default: recipe-NAME)"
+        parser.add_argument("--output", type=Path, metavar="FOLDER", help=where)
         parser.add_argument("--pages", type=Path, metavar="FOLDER", help="pages to fill in")
         options = parser.parse_args(arguments)
         self.path = options.image or default
@@ -54,10 +54,7 @@ class Recipe:
 
     def image(self, pixels=None):
         """Return the picture, (H, W, 3) uint8, halved until it has at most so many pixels."""
-        if isinstance(self.path, np.ndarray):
-            picture = Image.fromarray(self.path)
-        else:
-            picture = Image.open(self.path).convert("RGB")
+        picture = Image.open(self.path).convert("RGB")
         while pixels and picture.width * picture.height > pixels:
             picture = picture.reduce(2)
         return np.asarray(picture)
@@ -154,11 +151,6 @@ def seconds(call):
     start = time.perf_counter()
     result = call()
     return time.perf_counter() - start, result
-
-
-def megabits(size_bytes, per_second):
-    """Return how many seconds so many bytes take at so many megabits per second."""
-    return size_bytes * 8 / (per_second * 1e6)
 
 
 def png24(image):

@@ -30,7 +30,7 @@ def tutorial(points, k, attempts=10, centers=cv2.KMEANS_RANDOM_CENTERS):
 
 
 def four_pictures(recipe, image, points):
-    """k = 2, 8, 25 and 100: compactness, both ways to 8 bits, and smalti."""
+    """Take k = 2, 8, 25 and 100: compactness, both ways to 8 bits, and smalti."""
     rows, pictures, worse = [], [], 0
     for k in KS:
         took, (compactness, labels, centers) = seconds(lambda k=k: tutorial(points, k))
@@ -138,7 +138,7 @@ def channel_order(recipe, image, k=16):
 
 
 def at_most_k(recipe):
-    """k is an upper bound: three colors cannot fill eight clusters."""
+    """Take k as an upper bound: three colors cannot fill eight clusters."""
     three = np.uint8([[[200, 30, 30], [30, 200, 30], [30, 30, 200]] * 5])
     centers = tutorial(samples(three), 8)[2]
     recipe.fact("three-centers", len(centers))
@@ -173,9 +173,9 @@ def online_and_batch(recipe, image, k=16):
     seeds = smalti.quantize(image, k, space="srgb", init="random", effort="lloyd", n_init=1,
                             max_iter=0).palette  # fmt: skip
     shuffled = np.random.default_rng(0).permutation(len(points))
+    orders = {"rows from the top": slice(None), "rows from the bottom": slice(None, None, -1)}
     rows = []
-    for name, order in (("rows from the top", slice(None)), ("rows from the bottom", slice(None, None, -1)),
-                        ("shuffled", shuffled)):  # fmt: skip
+    for name, order in (orders | {"shuffled": shuffled}).items():
         online = one_by_one(points[order], seeds)
         start = points[order].reshape(1, -1, 3).astype(np.uint8)
         batch = smalti.quantize(start, k, space="srgb", init=seeds, tol=0).fit.distortion

@@ -11,7 +11,9 @@ import argparse
 import io
 import json
 import re
+import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -49,6 +51,8 @@ class Recipe:
         inside = self.pages / "images" if self.pages else Path(f"recipe-{self.name}")
         self.output = options.output or inside
         self.output.mkdir(parents=True, exist_ok=True)
+        # What is no picture of a page stays out of the repository.
+        self.files = Path(tempfile.mkdtemp()) if self.pages else self.output
         self.facts, self.shown, self.pictures = {}, {}, []
         self.fact("machine", measure.machine())
 
@@ -99,10 +103,11 @@ class Recipe:
 
     def done(self):
         """Write numbers.json, and fill in the pages if asked."""
+        numbers = json.dumps(self.facts, indent=1, default=float)
+        (self.files / "numbers.json").write_text(numbers + "\n")
         if not self.pages:
-            file = self.output / "numbers.json"
-            file.write_text(json.dumps(self.facts, indent=1, default=float) + "\n")
             return
+        shutil.rmtree(self.files)
         for page in sorted(self.pages.glob("*.md")):
             before = page.read_text()
             after = fill(before, self.name, self.shown)
@@ -146,11 +151,14 @@ def beside(*images, gap=6):
     return np.hstack(parts[1:])
 
 
-def seconds(call):
-    """Return how long a call takes, and what it returns."""
-    start = time.perf_counter()
-    result = call()
-    return time.perf_counter() - start, result
+def seconds(call, runs=1):
+    """Return how long a call takes, the lowest of some runs, and what it returns."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        result = call()
+        times.append(time.perf_counter() - start)
+    return min(times), result
 
 
 def png24(image):

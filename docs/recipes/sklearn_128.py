@@ -111,7 +111,7 @@ def what_imsave_stores(recipe, image):
     from matplotlib import pyplot as plt
 
     small = smalti.quantize(image, K, space="srgb")
-    file = recipe.output / "imsave.png"
+    file = recipe.files / "imsave.png"
     plt.imsave(file, small.to_array() / 255)  # floats 0..1, as the centers are
     stored = file.read_bytes()
     plain, indexed = png24(small.to_array()), small.encoded("PNG")
@@ -121,7 +121,6 @@ def what_imsave_stores(recipe, image):
         ["`smalti`'s indexed PNG", kind(indexed), len(indexed)],
         ["the picture itself, 24-bit PNG", kind(png24(image)), len(png24(image))],
     ]
-    file.unlink()
     recipe.table("bytes", ["saved by", "stored as", "bytes"], rows, ["", "", ","])
     recipe.fact("imsave", len(stored), ",")
     recipe.fact("indexed", len(indexed), ",")
@@ -138,8 +137,7 @@ def main():
     image = small_square(recipe.image())
     lines = "\n".join(",".join(map(str, pixel)) for pixel in image.reshape(-1, 3).tolist())
     csv = lines.encode() + b"\n"
-    if not recipe.pages:
-        (recipe.output / "pixels.csv").write_bytes(csv)
+    (recipe.files / "pixels.csv").write_bytes(csv)
     everybody(recipe, image, hashlib.md5(csv).hexdigest())
     slider(recipe, image)
     what_imsave_stores(recipe, image)

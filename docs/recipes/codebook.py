@@ -8,6 +8,7 @@ The page beside it, codebook.md, tells what the numbers mean.
 import sys
 
 import numpy as np
+import sklearn
 from from_scratch import closest, kmeans, random_seeds, update
 from kit import Recipe, beside, mse, png24, seconds
 from sklearn.cluster import KMeans, MiniBatchKMeans
@@ -106,6 +107,7 @@ def who_reads_what(recipe, image):
         row(f"{name}, histogram of all pixels", n, took, palette)
     header = ["palette from", "pixels read", "seconds", "MSE of all pixels"]
     recipe.table("reads", header, rows, ["", ",", ".3f", ".2f"])
+    recipe.fact("scikit-learn", sklearn.__version__)
     recipe.fact("distinct", len(smalti.Histogram.of(image).colors), ",")
     recipe.fact("read-often", rows[0][1], ",")
     recipe.fact("read-once", rows[-1][1], ",")

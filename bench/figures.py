@@ -22,10 +22,13 @@ from pathlib import Path
 from statistics import mean, median
 
 import numpy as np
+from PIL import Image
 
 import smalti
-from measure import best_known, machine, mse, photos
+from measure import best_known, cpu_seconds, machine, mse, photos
 from rivals import EFFORTS, OURS, RIVALS, Quantizer, measure, ours
+from smalti.fit import Settings
+from smalti.ladder import climb, rungs
 
 KS = (16, 64, 256)
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # set by `make figures`, for all rivals
@@ -133,6 +136,27 @@ def command(data: Path) -> None:
     say(f"  one file                 time {one:.3f}")
 
 
+def ladder(data: Path) -> None:
+    """Palettes of all sizes of the default ladder, alone and with files and metrics."""
+    say("smalti.sweep(image, threads=1), all sizes of the default ladder (CPU, medians)")
+    small = next(iter(photos(data).values()))
+    large = sorted((data / "large").glob("*.jpg"), key=lambda path: path.stat().st_size)
+    pictures = {"0.4 MP": small}
+    if large:
+        pictures["24 MP"] = np.asarray(Image.open(large[-1]).convert("RGB"))
+    for name, image in pictures.items():
+        histogram = smalti.Histogram.of(image)
+        settings = Settings.of(1, threads=1)
+        ks = rungs(len(histogram))
+        palettes = median(
+            cpu_seconds(lambda: list(climb(histogram, ks, settings)))[0]  # noqa: B023
+            for _ in range(5)
+        )
+        say(f"  {name}: {len(ks)} palettes {palettes:.2f} s, {len(histogram):,} colors")
+    whole = median(cpu_seconds(lambda: smalti.sweep(small, threads=1))[0] for _ in range(3))
+    say(f"  0.4 MP: with PNG files, PSNR and SSIM {whole:.2f} s")
+
+
 def startup(data: Path) -> None:
     """What starting costs before any pixel is touched, and where one file's time goes."""
 
@@ -190,7 +214,7 @@ def determinism(data: Path) -> None:
     say(f"one SHA-256 per image over v2, v3, v4 x 1, 2, 8 threads: {'yes' if same else 'NO'}")
 
 
-FIGURES = {f.__name__: f for f in (distortion, speed, command, startup, determinism)}
+FIGURES = {f.__name__: f for f in (distortion, speed, ladder, command, startup, determinism)}
 
 
 def main() -> None:

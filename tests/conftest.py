@@ -1,11 +1,13 @@
 """What the tests share: the real images, the CPU levels, and what sanitizers cannot bear."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pictures import LEVELS, level
+from process import COMMAND, file_of, picture
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -34,3 +36,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("timed"):
                 item.add_marker(slow)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a.png and b.png, which compress well, and photo.jpg, which would grow."""
+    (tmp_path / "a.png").write_bytes(file_of(picture(1)))
+    (tmp_path / "b.png").write_bytes(file_of(picture(2)))
+    (tmp_path / "photo.jpg").write_bytes(file_of(picture(3), "JPEG", quality=50))
+    return tmp_path
+
+
+@pytest.fixture
+def smalti(folder):
+    """Run the command in `folder`; outputs are bytes if `binary`, else text."""
+
+    def run(*arguments, code=0, stdin=b"", binary=False, **environment):
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            cwd=folder,
+            input=stdin,
+            capture_output=True,
+            env={**os.environ, **environment},
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        assert b"Traceback" not in done.stderr or "--debug" in arguments
+        if not binary:
+            done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+        return done
+
+    return run

@@ -15,79 +15,18 @@ import click
 import numpy as np
 import pytest
 from PIL import Image
+from process import COMMAND, file_of, listing, one_line, picture
 
-import smalti as package
 from smalti import IndexedImage, __version__
 from smalti.cli.jobs import SUFFIXES, Naming, plan
 from smalti.cli.parameters import OF_PNGQUANT
 from smalti.cli.terminal import Bar
 from smalti.options import OPTIONS
 
-COMMAND = [sys.executable, "-m", "smalti.cli"]
-
-# The command runs in other folders, where a relative PYTHONPATH leads nowhere: without this it
-# might be another, installed smalti that is tested.
-os.environ["PYTHONPATH"] = str(Path(package.__file__).resolve().parent.parent)
-
-
-def picture(seed=1, height=48, width=64):
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:height, 0:width]
-    image = np.dstack([x * 3, y * 4, x + y]) + rng.integers(0, 30, (height, width, 3))
-    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
-
-
-def file_of(image, kind="PNG", **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A folder with a.png and b.png, which compress well, and photo.jpg, which would grow."""
-    (tmp_path / "a.png").write_bytes(file_of(picture(1)))
-    (tmp_path / "b.png").write_bytes(file_of(picture(2)))
-    (tmp_path / "photo.jpg").write_bytes(file_of(picture(3), "JPEG", quality=50))
-    return tmp_path
-
-
-@pytest.fixture
-def smalti(folder):
-    """Run the command in `folder`; outputs are bytes if `binary`, else text."""
-
-    def run(*arguments, code=0, stdin=b"", binary=False, **environment):
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            env={**os.environ, **environment},
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        assert b"Traceback" not in done.stderr or "--debug" in arguments
-        if not binary:
-            done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
-        return done
-
-    return run
-
-
-def listing(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
 
 def colors_in(path):
     with Image.open(path) as image:
         return len(np.unique(np.asarray(image.convert("RGBA")).reshape(-1, 4), axis=0))
-
-
-def one_line(text):
-    assert text.startswith("smalti: ")
-    assert text.count("\n") == 1
-    return text
 
 
 # ---------------------------------------------------------------- one file

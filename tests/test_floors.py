@@ -24,9 +24,11 @@ FLOORS = (
     ("load", "plots"),
     ("histogram", "search", "palette"),
     ("fit", "grid"),
+    ("ladder",),
+    ("choose",),
     ("indexed", "report"),
     ("quantize", "export"),
-    ("compress",),
+    ("compress", "sweep"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time

@@ -12,10 +12,10 @@ import pytest
 import smalti
 
 NAMES = [
-    "BadImage", "BadOption", "CannotWrite", "Fit", "Histogram", "IndexedImage", "LimitExceeded",
-    "MissingExtra", "MissingFile", "NotSmaller", "OutputExists", "Palette", "Report", "SmaltiError",
-    "Step", "apply_palette", "build_palette", "compress", "from_float", "from_uint16", "quantize",
-    "steps",
+    "BadImage", "BadOption", "CannotWrite", "Choice", "Fit", "Histogram", "IndexedImage",
+    "LimitExceeded", "MissingExtra", "MissingFile", "NotSmaller", "OutputExists", "Palette",
+    "Report", "SmaltiError", "Step", "Sweep", "apply_palette", "build_palette", "choose_k",
+    "compress", "elbow", "from_float", "from_uint16", "quantize", "steps", "sweep",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip

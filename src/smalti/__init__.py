@@ -15,6 +15,7 @@
 Same input, options and version: same palette and indices, bit for bit, on every CPU.
 """
 
+from .choose import Choice, choose_k, elbow
 from .compress import Report, compress
 from .errors import (
     BadImage,
@@ -34,6 +35,7 @@ from .indexed import IndexedImage
 from .kmeans import Step
 from .palette import Palette
 from .quantize import apply_palette, build_palette, quantize, steps
+from .sweep import Sweep, sweep
 
 __version__ = "0.1.0"
 
@@ -41,6 +43,7 @@ __all__ = [
     "BadImage",
     "BadOption",
     "CannotWrite",
+    "Choice",
     "Fit",
     "Histogram",
     "IndexedImage",
@@ -53,11 +56,15 @@ __all__ = [
     "Report",
     "SmaltiError",
     "Step",
+    "Sweep",
     "apply_palette",
     "build_palette",
+    "choose_k",
     "compress",
+    "elbow",
     "from_float",
     "from_uint16",
     "quantize",
     "steps",
+    "sweep",
 ]

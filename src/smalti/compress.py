@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import anatomy, files, metrics, options, pixels, profiles
+from .choose import settings_for, settled
 from .decode import Decoded, Limits
 from .errors import BadOption, CannotWrite, NotSmaller
 from .fit import Fit, Settings, fit_palette
@@ -44,7 +45,7 @@ CONVERSIONS = ("converted", "rounded")
 def compress(
     source: Source,
     target: Target = None,
-    k: int = 256,
+    k: int | str = 256,
     *,
     space: str = "oklab",
     dither: str = "none",
@@ -73,8 +74,9 @@ def compress(
         sRGB array
     target : path, "-" for standard output, binary file, or None
         None writes nothing: the file's bytes are in `Report.data`.
-    k : int, 1 to 65,536
-        Above 256 the file is truecolor, holding at most k colors.
+    k : int, 1 to 65,536, or "auto" or "elbow"
+        The words let the image decide, up to 256, as for `quantize`. Above 256 the file is
+        truecolor, holding at most k colors.
     space, dither, effort, init, n_init, max_iter, tol, seed, threads
         As for `quantize`.
     format : "png", "webp" or "gif"; None takes it from the target's name, else PNG
@@ -107,7 +109,7 @@ def compress(
     >>> report.colors_used, report.data[:4]
     (2, b'\x89PNG')
     """
-    settings = Settings.of(
+    settings, word = settings_for(
         k,
         space=space,
         effort=effort,
@@ -132,6 +134,7 @@ def compress(
     with clock("histogram"):
         histogram = Histogram.of(image, threads=settings.threads)
     with clock("palette"):
+        settings, choice = settled(histogram, settings, word)
         palette, labels, fit = fit_palette(histogram, settings, progress)
         if kind == "GIF":  # one color for opaque and clear pixels is neither
             palette = Palette(_held(palette.colors, kind)[0], palette.shares)
@@ -170,7 +173,11 @@ def compress(
         effort=fit.effort,
         stop_reason=fit.stop_reason,
         milliseconds=clock.milliseconds,
-        notes=(*decoded.notes, *_notes(decoded, palette, fit, settings.k, hard_edged)),
+        notes=(
+            *([str(choice)] if choice else []),
+            *decoded.notes,
+            *_notes(decoded, palette, fit, settings.k, hard_edged),
+        ),
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
         data=data if target is None else None,
     )

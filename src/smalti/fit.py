@@ -18,7 +18,7 @@ from . import _core, color, kmeans, search, seeds
 from .errors import BadOption
 from .histogram import Histogram, pack
 from .kmeans import Step
-from .options import check
+from .options import check, check_k
 from .palette import Palette
 from .remap import Remapper
 
@@ -82,7 +82,7 @@ class Settings:
         if max_iter is None:
             max_iter = MAX_ITER[effort]
         return cls(
-            k=check("k", k),
+            k=check_k(k),
             space=space,
             effort=effort,
             init=np.asarray(init) if own else init,

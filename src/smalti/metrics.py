@@ -24,7 +24,6 @@ from .errors import BadImage
 
 __all__ = [
     "JUST_NOTICEABLE",
-    "Similarity",
     "delta_e",
     "distortion",
     "psnr",
@@ -117,64 +116,7 @@ WINDOW = 7  # pixels a side, as in scikit-image
 STABLE = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # C1 and C2 of the paper, for 8 bits
 
 
-class Similarity:
-    """SSIM of many results with one original, of which everything is worked out once.
-
-    Parameters
-    ----------
-    original : (H, W, 3) or (H, W, 4) uint8 sRGB
-
-    >>> image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
-    >>> Similarity(image).of(image)
-    1.0
-    """
-
-    def __init__(self, original: Array) -> None:
-        self._original = original
-        self._window = max(1, min(WINDOW, *(side - (side + 1) % 2 for side in original.shape[:2])))
-        self._sums = [self._moments(x) for x in _layers(original, original.shape[2])]
-
-    def of(self, result: Array) -> float:
-        """Return `ssim(original, result)`."""
-        if self._original.shape[:2] != result.shape[:2]:
-            raise BadImage(
-                f"images of one size are compared, got {self._original.shape} and {result.shape}"
-            )
-        channels = max(self._original.shape[2], result.shape[2])
-        layers = _layers(self._original, channels)
-        sums = [*self._sums, *(self._moments(x) for x in layers[len(self._sums) :])]
-        return float(
-            np.mean(
-                [
-                    self._channel(x, y, *known)
-                    for x, y, known in zip(layers, _layers(result, channels), sums, strict=True)
-                ]
-            )
-        )
-
-    def _moments(self, x: Array) -> tuple[Array, Array]:
-        return self._sum(x), self._sum(x * x)
-
-    def _channel(self, x: Array, y: Array, sum_x: Array, sum_xx: Array) -> float:
-        """Mean over all windows, from sums in whole numbers: nothing is lost to cancellation."""
-        n = self._window**2
-        sum_y, sum_yy = self._moments(y)
-        mean_x, mean_y = sum_x / n, sum_y / n
-        sample = max(1, n - 1)
-        variances = (sum_xx + sum_yy - sum_x * mean_x - sum_y * mean_y) / sample
-        covariance = (self._sum(x * y) - sum_x * mean_y) / sample
-        light = (2 * mean_x * mean_y + STABLE[0]) / (mean_x**2 + mean_y**2 + STABLE[0])
-        return float((light * (2 * covariance + STABLE[1]) / (variances + STABLE[1])).mean())
-
-    def _sum(self, x: Array) -> Array:
-        """Sums over all windows that lie inside: (H - w + 1, W - w + 1)."""
-        for _ in range(2):  # rows, then what were columns
-            height = len(x) - self._window + 1
-            total = x[:height].copy("K")
-            for i in range(1, self._window):
-                total += x[i : i + height]  # 7 x 7 x 255 x 255 fits 32 bits easily
-            x = total.T
-        return x
+BAND = 32  # rows of windows at a time: their sums stay in the second-level cache
 
 
 def ssim(original: Array, result: Array) -> float:
@@ -204,7 +146,42 @@ def ssim(original: Array, result: Array) -> float:
     >>> round(ssim(black, gray), 4)
     0.0611
     """
-    return Similarity(original).of(result)
+    if original.shape[:2] != result.shape[:2]:
+        raise BadImage(f"images of one size are compared, got {original.shape} and {result.shape}")
+    height, width = original.shape[:2]
+    channels = max(original.shape[2], result.shape[2])
+    window = max(1, min(WINDOW, height - (height + 1) % 2, width - (width + 1) % 2))
+    rows, columns = height - window + 1, width - window + 1
+    total = 0.0
+    for top in range(0, rows, BAND):
+        part = slice(top, min(rows, top + BAND) + window - 1)
+        layers = (_layers(image[part], channels) for image in (original, result))
+        total += sum(_similarity(x, y, window) for x, y in zip(*layers, strict=True))
+    return float(total / (rows * columns * channels))
+
+
+def _similarity(x: Array, y: Array, window: int) -> float:
+    """Sum over all windows, from sums in whole numbers: nothing is lost to cancellation."""
+    n = window * window
+    sum_x, sum_y, sum_xy = (_window_sums(values, window) for values in (x, y, x * y))
+    squares = _window_sums(x * x + y * y, window)
+    mean_x, mean_y = sum_x / n, sum_y / n
+    sample = max(1, n - 1)
+    variances = (squares - sum_x * mean_x - sum_y * mean_y) / sample
+    covariance = (sum_xy - sum_x * mean_y) / sample
+    light = (2 * mean_x * mean_y + STABLE[0]) / (mean_x**2 + mean_y**2 + STABLE[0])
+    return float((light * (2 * covariance + STABLE[1]) / (variances + STABLE[1])).sum())
+
+
+def _window_sums(x: Array, window: int) -> Array:
+    """Sums over all windows that lie inside: (H - w + 1, W - w + 1)."""
+    for _ in range(2):  # rows, then what were columns
+        height = len(x) - window + 1
+        total = x[:height].copy("K")
+        for i in range(1, window):
+            total += x[i : i + height]  # 7 x 7 x 2 x 255 x 255 fits 32 bits easily
+        x = total.T
+    return x
 
 
 def _layers(image: Array, channels: int) -> list[Array]:

@@ -10,7 +10,10 @@ from typing import Any
 
 from .errors import BadOption
 
-__all__ = ["OPTIONS", "Option", "check"]
+__all__ = ["OPTIONS", "Option", "check", "check_k"]
+
+AUTO, ELBOW = "auto", "elbow"
+"""What may stand for k: the image decides, by what is visible or by the elbow of the curve."""
 
 MAX_K = 65_536
 """Palettes above 256 colors cannot be indexed files; above this, indices outgrow 16 bits."""
@@ -18,7 +21,7 @@ MAX_K = 65_536
 
 @dataclass(frozen=True)
 class Option:
-    """One knob: `low` and `high` bound numbers, `choices` lists names."""
+    """One knob: `low` and `high` bound numbers, `words` may stand for one; or `choices`."""
 
     name: str
     default: Any
@@ -27,6 +30,7 @@ class Option:
     high: float | None = None
     choices: tuple[str, ...] = ()
     integer: bool = True
+    words: tuple[str, ...] = ()
 
     def check(self, value: Any) -> Any:
         """Return `value` if it is allowed, else raise `BadOption`."""
@@ -35,6 +39,8 @@ class Option:
                 raise BadOption(
                     f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}"
                 )
+            return value
+        if isinstance(value, str) and value in self.words:
             return value
         return self._check_number(value)
 
@@ -54,13 +60,22 @@ class Option:
         return number
 
     def _range(self) -> str:
+        words = "".join(f", or {word}" for word in self.words)
         if self.high is not None:
-            return f" from {self.low:,} to {self.high:,}"
-        return f" of at least {self.low}" if self.low is not None else ""
+            return f" from {self.low:,} to {self.high:,}{words}"
+        return f" of at least {self.low}{words}" if self.low is not None else words
 
 
 def _table() -> Iterator[Option]:
-    yield Option("k", 256, "Palette size, the number of colors at most.", 1, MAX_K)
+    yield Option(
+        "k",
+        256,
+        "Palette size, the number of colors at most; auto takes as many as can be told apart from "
+        "the image, up to 256, and elbow as many as the elbow method says.",
+        1,
+        MAX_K,
+        words=(AUTO, ELBOW),
+    )
     yield Option("space", "oklab", "Color space to measure distance in.", choices=("oklab", "srgb"))
     yield Option("dither", "none", "Error diffusion.", choices=("none", "floyd-steinberg"))
     yield Option(
@@ -138,8 +153,15 @@ def check(name: str, value: Any) -> Any:
     >>> check("k", 0)
     Traceback (most recent call last):
     ...
-    smalti.errors.BadOption: k must be an integer from 1 to 65,536, got 0
+    smalti.errors.BadOption: k must be an integer from 1 to 65,536, or auto, or elbow, got 0
     """
     if value is None and OPTIONS[name].default is None:
         return None
     return OPTIONS[name].check(value)
+
+
+def check_k(value: Any) -> int:
+    """Return a palette size if it is one, else raise `BadOption`: words are none here."""
+    if isinstance(value, str):
+        raise BadOption(f"k must be a number here, got {value!r}; smalti.choose_k finds one")
+    return int(check("k", value))

@@ -47,18 +47,18 @@ STYLE = {
 }
 
 
-def check(path: str | Path | None, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+def check(path: str | Path, *, overwrite: bool = True) -> None:
     """Refuse, before any work, a plot that could not be drawn or written.
 
     Raises
     ------
     BadOption : the suffix of `path` names no format that plots have.
     MissingExtra : matplotlib is not installed.
+    OutputExists, CannotWrite : as far as that can be told beforehand.
     """
-    if path is None:
-        return
-    if Path(path).suffix.lower() not in suffixes:
-        raise BadOption(f"a plot ends in {' or '.join(suffixes)}, got {files.shown(path)}")
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise BadOption(f"a plot ends in {' or '.join(SUFFIXES)}, got {files.shown(path)}")
+    files.check_writable(path, overwrite)
     _matplotlib()
 
 

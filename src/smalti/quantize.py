@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from . import dither as dithering
 from . import histogram as histograms
+from .choose import settings_for, settled
 from .fit import Settings, fit_palette
 from .fit import steps as fit_steps
 from .grid import Grid
@@ -37,14 +38,14 @@ def _histogram(source: Any, channels: str, threads: int) -> Histogram:
     return Histogram.of(source, threads=threads, channels=channels)
 
 
-def build_palette(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Palette:
+def build_palette(source: Any, k: int | str, *, channels: str = "rgb", **options: Any) -> Palette:
     """Find the k colors that represent an image best.
 
     Parameters
     ----------
     source : Histogram, or an image as `quantize` takes it
         Histograms of many images, added up, give one palette for all of them.
-    k : int, 1 to 65,536
+    k : int, 1 to 65,536, or "auto" or "elbow"
     channels : "rgb" or "bgr"
         Order of the channels of an array; the palette is always RGB.
     **options
@@ -65,8 +66,9 @@ def build_palette(source: Any, k: int, *, channels: str = "rgb", **options: Any)
     array([[  0,   0,   9],
            [251,   0,   0]], dtype=uint8)
     """
-    settings = Settings.of(k, **options)
-    return fit_palette(_histogram(source, channels, settings.threads), settings)[0]
+    settings, word = settings_for(k, **options)
+    histogram = _histogram(source, channels, settings.threads)
+    return fit_palette(histogram, settled(histogram, settings, word)[0])[0]
 
 
 def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iterator[Step]:
@@ -159,7 +161,7 @@ def _dither(image: Image, palette: NDArray[np.uint8], space: str) -> NDArray[np.
 
 def quantize(
     image: Any,
-    k: int,
+    k: int | str,
     *,
     space: str = "oklab",
     dither: str = "none",
@@ -178,8 +180,9 @@ def quantize(
     Parameters
     ----------
     image : (H, W, 3), (H, W, 4) or (H, W) uint8 array, path, bytes, file object or Pillow image
-    k : int, 1 to 65,536
-        Up to 256 the result can be stored as an indexed file.
+    k : int, 1 to 65,536, or "auto" or "elbow"
+        Up to 256 the result can be stored as an indexed file. The words let the image decide, up to
+        256: "auto" by what is visible, "elbow" by the curve of errors; `choose_k` says more.
     space : "oklab" or "srgb"
         Where distance is measured: as people see it, or as plain RGB numbers.
     dither : "none" or "floyd-steinberg"
@@ -232,7 +235,7 @@ def quantize(
     array([[0, 0, 1, 1],
            [0, 0, 1, 1]], dtype=uint8)
     """
-    settings = Settings.of(
+    settings, word = settings_for(
         k,
         space=space,
         effort=effort,
@@ -246,8 +249,11 @@ def quantize(
     check("dither", dither)
     pixels = load(image, channels)
     start = time.perf_counter()
-    grid = Grid.of(pixels, k, threads=settings.threads) if settings.effort == "turbo" else None
+    grid = None
+    if settings.effort == "turbo" and word is None:
+        grid = Grid.of(pixels, settings.k, threads=settings.threads)
     histogram = grid.histogram if grid else Histogram.of(pixels, threads=settings.threads)
+    settings, _ = settled(histogram, settings, word)
     counted = time.perf_counter()
     palette, labels, fit = fit_palette(histogram, settings, progress)
     fitted = time.perf_counter()

@@ -118,7 +118,7 @@ def compress(**given: Any) -> int:
     return run(jobs.plan(sources, _naming(given, k), recursive=given["recursive"]), settings)
 
 
-def _number_first(sources: list[str], k: int) -> tuple[list[str], int]:
+def _number_first(sources: list[str], k: int | str) -> tuple[list[str], int | str]:
     """Take pngquant's number of colors from the front, unless a file has that name."""
     first = sources[0] if sources else ""
     if not (first.isascii() and first.isdigit()) or os.path.exists(first):
@@ -183,7 +183,7 @@ def _ask(stream: TextIO) -> int:
             stream.write(f"Please answer with a whole number from {low:,} to {high:,}.\n")
 
 
-def _naming(given: dict[str, Any], k: int) -> jobs.Naming:
+def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
     """Return the rule for output names."""
     return jobs.Naming(
         k=k,
@@ -195,7 +195,7 @@ def _naming(given: dict[str, Any], k: int) -> jobs.Naming:
     )
 
 
-def _settings(given: dict[str, Any], k: int) -> Settings:
+def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
     passed_on = "format space dither effort init n_init max_iter tol seed icc allow_larger preserve"
     options = {name: given[name] for name in passed_on.split()}

@@ -61,7 +61,7 @@ class Naming:
     name : template with {stem}, {name}, {k} and {format}
     """
 
-    k: int
+    k: int | str
     format: str = "png"
     output: str | None = None
     out_dir: str | None = None

@@ -59,7 +59,8 @@ def _checked(option: Option, called: str) -> Callable[..., Any]:
         if value is None:
             return None
         try:
-            return option.check(_number(value, option.integer))
+            word = value in option.words
+            return option.check(value if word else _number(value, option.integer))
         except BadOption as error:
             raise click.UsageError(called + str(error).removeprefix(option.name)) from error
 
@@ -77,7 +78,7 @@ def _number(value: Any, integer: bool) -> Any:
 def _range(option: Option) -> str:
     if option.low is None or option.high is None or option.high > SPELLED_OUT:
         return "N"
-    return f"{option.low}..{option.high}"
+    return "|".join([f"{option.low}..{option.high}", *option.words])
 
 
 def flag(*names: str, help: str) -> Decorator:  # noqa: A002

@@ -1,0 +1,308 @@
+"""Choosing k: how many colors an image needs, and why.
+
+    Histogram -> ladder -> curve -> [choose_k] -> Choice (k, reason, curve)
+
+There is no right number of colors, only good reasons for one. `visible` asks
+what an eye would: the fewest colors that leave hardly a pixel noticeably
+different. `elbow` asks where more colors begin to pay less, as the tutorials
+do. Two scores from statistics stand beside them for comparison: they ask how
+many clusters the data has, which a photograph does not.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import _core, color, ladder
+from .errors import BadOption
+from .fit import Settings
+from .histogram import Histogram
+from .ladder import Rung
+from .options import AUTO, ELBOW, check
+
+__all__ = ["METHODS", "Choice", "Point", "choose_k", "elbow", "settings_for", "settled"]
+
+METHODS = ("visible", "elbow", "silhouette", "bic")
+
+JUST_NOTICEABLE = 0.02
+"""Distance in Oklab: CSS Color Module Level 4, https://www.w3.org/TR/css-color-4/#css-gamut-mapping"""
+
+OBVIOUS = 3 * JUST_NOTICEABLE
+
+ALLOWED = {"noticeable": 0.01, "obvious": 0.001}
+"""Shares of the pixels that may differ by more: single ones, which nobody looks at. Measured on
+photographs, screenshots and drawings: with fewer colors small things begin to lose theirs."""
+
+CELLS = 1024  # at least, if there are so many colors: silhouettes are measured on them
+CHUNK = 1 << 16  # colors compared at a time
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of the curve: what k colors are like."""
+
+    k: int
+    distortion: float
+    """Mean squared distance to the stored palette, summed over channels, in the space asked for."""
+    noticeable: float
+    """Share of the pixels that differ noticeably: by more than 0.02 in Oklab."""
+    obvious: float
+    """Share of the pixels that differ by three times as much."""
+    silhouette: float
+    """-1 to 1: how much nearer colors are to their own entry than to the next; 0 for one color."""
+    bic: float
+    """Bayesian information criterion of k spherical clusters; lower is better."""
+
+    @property
+    def looks_the_same(self) -> bool:
+        """Whether next to no pixel differs: at most 1 % noticeably, and 0.1 % obviously."""
+        return all(getattr(self, name) <= share for name, share in ALLOWED.items())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A number of colors, and what speaks for it.
+
+    Attributes
+    ----------
+    k : the number
+    method : the one that was asked for
+    reason : one sentence
+    curve : what was looked at, a `Point` for each k that was tried, ascending
+    suggestions : method -> what it says; for "visible" None where no k is enough
+    """
+
+    k: int
+    method: str
+    reason: str
+    curve: tuple[Point, ...]
+    suggestions: dict[str, int | None]
+
+    def __str__(self) -> str:
+        return f"k = {self.k:,}: {self.reason}"
+
+
+def choose_k(
+    source: Any,
+    *,
+    method: str = "visible",
+    max_k: int = 256,
+    channels: str = "rgb",
+    **options: Any,
+) -> Choice:
+    """Choose the number of colors for an image.
+
+    Parameters
+    ----------
+    source : Histogram, or an image as `quantize` takes it
+    method : "visible", "elbow", "silhouette" or "bic"
+        visible: the smallest k that leaves at most 1 % of the pixels noticeably different, and
+        0.1 % obviously, or else `max_k`. elbow: where the root of the distortion, drawn against
+        log k, bends most. silhouette: the highest mean silhouette. bic: the lowest Bayesian
+        information criterion.
+    max_k : int, 1 to 65,536
+    channels : "rgb" or "bgr"
+        Order of the channels of an array.
+    **options
+        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`: as in `quantize`.
+
+    Returns
+    -------
+    Choice
+        With the curve, and with what the other methods say.
+
+    Raises
+    ------
+    MissingFile, BadImage, LimitExceeded, BadOption : as for `quantize`.
+
+    Notes
+    -----
+    Silhouettes are those to centroids (Vendramin, Campello & Hruschka 2010, Statistical Analysis
+    and Data Mining 3(4), doi:10.1002/sam.10080), on cells of the histogram. BIC is that of Pelleg
+    & Moore (2000), X-means, Proc. 17th ICML, of distinct colors: pixels repeat each other.
+
+    >>> image = np.zeros((8, 8, 3), np.uint8)
+    >>> image[2:] = 255
+    >>> print(choose_k(image))
+    k = 2: next to no pixel can be told from the original, which fewer colors do not reach.
+    """
+    if method not in METHODS:
+        raise BadOption(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    settings = Settings.of(max_k, **options)
+    histogram = source
+    if not isinstance(source, Histogram):
+        histogram = Histogram.of(source, threads=settings.threads, channels=channels)
+    return of_histogram(histogram, settings, method)
+
+
+def of_histogram(histogram: Histogram, settings: Settings, method: str) -> Choice:
+    """Return what `choose_k` does for checked options, whose `k` is the most there may be."""
+    top = min(len(histogram), settings.k)
+    ladder_of = ladder.rungs(len(histogram), up_to_all=settings.k > ladder.RUNGS[-1])
+    ks = [k for k in ladder_of if k < top] + [top]
+    measure = _Measure(histogram, settings)
+    points = list(measure.points(ks))
+    points = _refined(points, measure)
+    suggestions = _suggestions(points)
+    k = suggestions[method] or top
+    reason = _reason(method, k, points, len(histogram))
+    return Choice(k, method, reason, tuple(points), suggestions)
+
+
+def settings_for(k: Any, **options: Any) -> tuple[Settings, str | None]:
+    """Return the settings of palette building, and, where k is a word, that word.
+
+    Raises
+    ------
+    BadOption : an option is out of range, or k neither a number nor one of the words.
+    """
+    word = check("k", k) if isinstance(k, str) else None
+    return Settings.of(k if word is None else ladder.RUNGS[-1], **options), word
+
+
+def settled(
+    histogram: Histogram, settings: Settings, word: str | None
+) -> tuple[Settings, Choice | None]:
+    """Return the settings with a number for k, and, if a word stood for it, why that number."""
+    if word is None:
+        return settings, None
+    choice = of_histogram(histogram, settings, {AUTO: "visible", ELBOW: "elbow"}[word])
+    return replace(settings, k=choice.k), choice
+
+
+def elbow(ks: Sequence[int], errors: Sequence[float]) -> int:
+    """Return the k at which a falling curve of errors, drawn against log k, bends most.
+
+    Parameters
+    ----------
+    ks : ascending, each >= 1
+    errors : one per k: root mean squared distances, or anything that falls as k rises
+
+    Returns
+    -------
+    int, one of `ks`
+        The one farthest below the straight line from the first point to the last, the smaller of
+        two; the first where nothing falls.
+
+    Raises
+    ------
+    BadOption : not as many errors as ks, or none.
+
+    Notes
+    -----
+    The knee of Satopää, Albrecht, Irwin & Raghavan (2011), Finding a "Kneedle" in a Haystack,
+    doi:10.1109/ICDCSW.2011.20, without smoothing. On both axes logarithmic, as distortions are
+    often shown, photographs give nearly a straight line, and the knee is anywhere.
+
+    >>> elbow([1, 2, 4, 8, 16], [10, 4, 1, 0.8, 0.7])
+    4
+    """
+    if len(ks) != len(errors) or not len(ks):
+        raise BadOption(f"every k has one error, got {len(ks)} and {len(errors)} of them")
+    x, y = np.log(np.asarray(ks, float)), np.asarray(errors, float)
+    if len(ks) < 3 or not y[0] > y[-1]:
+        return int(ks[0] if not y[0] > y[-1] else ks[-1])
+    way, height = (x - x[0]) / (x[-1] - x[0]), (y - y[-1]) / (y[0] - y[-1])
+    return int(ks[int(np.argmax(1 - way - height))])
+
+
+class _Measure:
+    """Makes points of the curve of one histogram."""
+
+    def __init__(self, histogram: Histogram, settings: Settings) -> None:
+        self._histogram, self._settings = histogram, settings
+        colors, counts = histogram.stored_colors, histogram.stored_counts
+        tree = color.make_tree(colors, counts, settings.space, threads=settings.threads)
+        dropped = tree.coarseness(CELLS)
+        cells = _core.coarsen(tree, dropped) if dropped else tree
+        self._cells = cells.coordinates(np.arange(cells.size, dtype=np.uint32))
+        self._weights = cells.weights().astype(np.float64)
+
+    def points(self, ks: Sequence[int]) -> Iterator[Point]:
+        for rung in ladder.climb(self._histogram, ks, self._settings):
+            yield Point(
+                rung.k,
+                rung.distortion,
+                *self._differing(rung),
+                self._silhouette(rung),
+                self._bic(rung),
+            )
+
+    def _differing(self, rung: Rung) -> tuple[float, float]:
+        """Shares of the pixels that differ noticeably, and obviously."""
+        colors, counts = self._histogram.stored_colors, self._histogram.stored_counts
+        entries = color.to_points(rung.palette.colors, "oklab").astype(np.int32)
+        limits = [(limit * color.UNITS["oklab"]) ** 2 for limit in (JUST_NOTICEABLE, OBVIOUS)]
+        beyond = [0, 0]
+        for start in range(0, len(colors), CHUNK):
+            part = slice(start, start + CHUNK)
+            delta = color.to_points(colors[part], "oklab") - entries[rung.labels[part]]
+            d2 = np.einsum("nd,nd->n", delta, delta)
+            for i, limit in enumerate(limits):
+                beyond[i] += int(counts[part][d2 > limit].sum())
+        total = self._histogram.total
+        return beyond[0] / total, beyond[1] / total
+
+    def _silhouette(self, rung: Rung) -> float:
+        if rung.palette.k < 2:
+            return 0.0
+        entries = color.to_points(rung.palette.colors, self._settings.space).astype(np.float32)
+        total = 0.0
+        for start in range(0, len(self._cells), CELLS):
+            part = slice(start, start + CELLS)
+            d2 = ((self._cells[part, None] - entries) ** 2).sum(-1)
+            own, other = np.sqrt(np.partition(d2, 1, axis=1)[:, :2]).T
+            total += float((1 - own / np.maximum(other, 1e-9)) @ self._weights[part])
+        return total / float(self._weights.sum())
+
+    def _bic(self, rung: Rung) -> float:
+        n, dims = len(self._histogram), self._histogram.channels
+        least = 1 / 12 / color.UNITS[self._settings.space] ** 2  # what rounding alone would leave
+        variance = max(rung.distortion / dims, least)
+        shares = rung.palette.shares
+        assert shares is not None  # a fitted palette has them
+        sizes = n * shares[shares > 0]
+        fit = float((sizes * np.log(sizes / n)).sum()) - n * dims / 2 * math.log(
+            2 * math.pi * math.e * variance
+        )
+        return -2 * fit + rung.k * (dims + 1) * math.log(n)
+
+
+def _refined(points: list[Point], measure: _Measure) -> list[Point]:
+    """Add what lies between the last k that looks different and the first that looks the same."""
+    while True:
+        good = next((i for i, point in enumerate(points) if point.looks_the_same), 0)
+        low, high = points[good - 1].k if good else 0, points[good].k
+        if not good or high - low < 2:
+            return points
+        points[good:good] = measure.points([(low + high) // 2])
+
+
+def _suggestions(points: list[Point]) -> dict[str, int | None]:
+    ks = [point.k for point in points]
+    return {
+        "visible": next((point.k for point in points if point.looks_the_same), None),
+        "elbow": elbow(ks, [math.sqrt(point.distortion) for point in points]),
+        "silhouette": max(points, key=lambda point: (point.silhouette, -point.k)).k,
+        "bic": min(points, key=lambda point: (point.bic, point.k)).k,
+    }
+
+
+def _reason(method: str, k: int, points: list[Point], distinct_colors: int) -> str:
+    """One sentence about why it is this k."""
+    if distinct_colors == 1:
+        return "the image has one color."
+    here = next(point for point in points if point.k == k)
+    if method == "visible":
+        if not here.looks_the_same:
+            share = 100 * here.noticeable
+            return f"even these leave {share:.1f} % of the pixels noticeably different."
+        return "next to no pixel can be told from the original, which fewer colors do not reach."
+    return {
+        "elbow": "the elbow: from here on more colors lower the error by less than before.",
+        "silhouette": "the clusters of no other number are as far apart (silhouette).",
+        "bic": "no other number explains the colors as well for its size (BIC).",
+    }[method]

@@ -1,0 +1,42 @@
+"""The command as a process: how tests run it, and the small pictures that they feed it."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import smalti as package
+
+__all__ = ["COMMAND", "file_of", "listing", "one_line", "picture"]
+
+COMMAND = [sys.executable, "-m", "smalti.cli"]
+
+# The command runs in other folders, where a relative PYTHONPATH leads nowhere: without this it
+# might be another, installed smalti that is tested.
+os.environ["PYTHONPATH"] = str(Path(package.__file__).resolve().parent.parent)
+
+
+def picture(seed=1, height=48, width=64):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    image = np.dstack([x * 3, y * 4, x + y]) + rng.integers(0, 30, (height, width, 3))
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
+
+
+def file_of(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def listing(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def one_line(text):
+    assert text.startswith("smalti: ")
+    assert text.count("\n") == 1
+    return text

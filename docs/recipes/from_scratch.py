@@ -141,6 +141,14 @@ def elbow(recipe, points, ks=(1, 2, 4, 8, 16, 32, 64)):
     recipe.picture("elbow", figure)
 
 
+def opinions(recipe, image):
+    """What four rules say about k: each answers a question of its own."""
+    choice = smalti.choose_k(image)
+    rows = [[method, k] for method, k in choice.suggestions.items()]
+    recipe.table("opinions", ["`smalti.choose_k`, method", "k"], rows)
+    recipe.fact("chosen", f"{choice}")
+
+
 def distinct_colors(recipe, image):
     """J is 0 once every distinct color is a centroid: far below one per pixel."""
     histogram = smalti.Histogram.of(image)
@@ -199,6 +207,7 @@ def main():
     points = image.reshape(-1, 3).astype(np.float64)  # one row per pixel
     recipe.picture("distances", draw_costs(compare_distances(recipe, points)))
     elbow(recipe, points)
+    opinions(recipe, image)
     distinct_colors(recipe, image)
     hundred_colors(recipe, image, points)
     watch(recipe, image)

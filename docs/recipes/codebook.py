@@ -42,7 +42,8 @@ def bit_by_bit(recipe, image):
         ["24-bit PNG of the original", "", len(png24(image))],
     ]
     rows = [[*form, 100 * form[2] / image.nbytes] for form in forms]
-    header = [f"k = {K}, {width} × {height}", "bits per pixel + per image", "bytes", "of 24 bits, %"]
+    title = f"k = {K}, {width} × {height}"
+    header = [title, "bits per pixel + per image", "bytes", "of 24 bits, %"]
     recipe.table("forms", header, rows, ["", "", ",", ".1f"])
     for key, row in (("packed", rows[3]), ("png24", rows[5]), ("indexed", rows[6])):
         recipe.fact(key, row[2], ",")
@@ -127,17 +128,19 @@ def three_channels(recipe, points):
 
 def starts(recipe, points, runs=5):
     """Starts mixed from the first ten pixels, whose lost clusters turn black; and others."""
-    found = {"first ten pixels, channels mixed, empty clusters at 0": [],
-             "random colors of the image, empty clusters stay": []}  # fmt: skip
+    corner, anywhere = [], []
     for seed in range(runs):
         rng = np.random.default_rng(seed)
         rows = rng.integers(0, 10, (K, 3))
         mixed = np.stack([points[rows[:, c], c] for c in range(3)], axis=1)
-        found[next(iter(found))].append(ten_iterations(points, mixed, empty_at_zero=True))
+        corner.append(ten_iterations(points, mixed, empty_at_zero=True))
         seeds = random_seeds(points, K, seed)
-        found[list(found)[1]].append(ten_iterations(points, seeds, empty_at_zero=False))
-    rows = [[name, np.mean([r[0] for r in runs_]), min(r[1] for r in runs_), max(r[2] for r in runs_)]
-            for name, runs_ in found.items()]  # fmt: skip
+        anywhere.append(ten_iterations(points, seeds, empty_at_zero=False))
+    rows = []
+    for name, found in (("first ten pixels, channels mixed, empty clusters at 0", corner),
+                        ("random colors of the image, empty clusters stay", anywhere)):  # fmt: skip
+        costs, used, black = zip(*found, strict=True)
+        rows.append([name, np.mean(costs), min(used), max(black)])
     image = points.astype(np.uint8)[None]
     small = smalti.quantize(image, K, space="srgb", effort="lloyd", tol=0, max_iter=10)
     used, black = len(np.unique(small.indices)), int((small.palette == 0).all(axis=1).sum())

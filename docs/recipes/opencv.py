@@ -117,7 +117,8 @@ def same_start_same_end(recipe, image, points, k=16):
     recipe.fact("same-distortion-cv2", compactness / len(points), ".4f")
     recipe.fact("same-distortion-smalti", ours.fit.distortion, ".4f")
     recipe.fact("same-centers", np.abs(ours.fit.centroids - centers).max(), ".3f")
-    recipe.fact("same-palette", int((ours.palette != np.rint(centers)).any(axis=1).sum()))
+    rounded = np.floor(centers + 0.5)  # halves go up, as in smalti
+    recipe.fact("same-palette", int((ours.palette != rounded).any(axis=1).sum()))
     same = (labels.ravel() == ours.indices.ravel()).mean()
     recipe.fact("same-pixels", 100 * same, ".2f")
 

@@ -30,7 +30,8 @@ def sixteen(recipe, image):
     ours_took, small = seconds(lambda: smalti.quantize(image, K, space="srgb"), RUNS)
     ours = small.to_array()
     rows = [["scikit-learn `KMeans(16, n_init=1).fit`", took, mse(image, theirs)],
-            ['`smalti.quantize(image, 16, space="srgb")`', ours_took, mse(image, ours)]]  # fmt: skip
+            ['`smalti.quantize(image, 16, space="srgb")`', ours_took, mse(image, ours)],
+    ]  # fmt: skip
     recipe.table("sixteen", ["16 colors", "seconds", "MSE"], rows, ["", ".3f", ".1f"])
     recipe.picture("sixteen", beside(*(x[::3, ::3] for x in (image, theirs, ours))))
     recipe.fact("psnr", metrics.psnr(image, ours), ".1f")

@@ -72,8 +72,8 @@ def test_shares_must_match_the_colors():
 
 
 @pytest.mark.parametrize(("options", "says"), [
-    ({"k": 0}, "k must be an integer from 1 to 65,536, got 0"),
-    ({"k": 65_537}, "k must be an integer from 1 to 65,536, got 65537"),
+    ({"k": 0}, "k must be an integer from 1 to 65,536, or auto, or elbow, got 0"),
+    ({"k": 65_537}, "k must be an integer from 1 to 65,536, or auto, or elbow, got 65537"),
     ({"k": -1}, "k must be"),
     ({"k": 2.5}, "k must be an integer"),
     ({"k": "many"}, "k must be an integer"),

@@ -127,7 +127,7 @@ def choose_k(
     >>> image = np.zeros((8, 8, 3), np.uint8)
     >>> image[2:] = 255
     >>> print(choose_k(image))
-    k = 2: next to no pixel can be told from the original, which fewer colors do not reach.
+    k = 2: the fewest colors with which next to no pixel differs noticeably.
     """
     if method not in METHODS:
         raise BadOption(f"method must be one of {', '.join(METHODS)}, got {method!r}")
@@ -300,7 +300,7 @@ def _reason(method: str, k: int, points: list[Point], distinct_colors: int) -> s
         if not here.looks_the_same:
             share = 100 * here.noticeable
             return f"even these leave {share:.1f} % of the pixels noticeably different."
-        return "next to no pixel can be told from the original, which fewer colors do not reach."
+        return "the fewest colors with which next to no pixel differs noticeably."
     return {
         "elbow": "the elbow: from here on more colors lower the error by less than before.",
         "silhouette": "the clusters of no other number are as far apart (silhouette).",

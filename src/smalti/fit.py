@@ -327,8 +327,7 @@ def _used_rows(
 
 
 def _by_share(palette: NDArray[np.uint8], weights: NDArray[np.int64]) -> NDArray[np.intp]:
-    by_color = np.argsort(pack(palette))
-    return by_color[np.argsort(-weights[by_color], kind="stable")]
+    return np.lexsort((pack(palette), -weights))
 
 
 def steps(histogram: Histogram, settings: Settings) -> Iterator[Step]:

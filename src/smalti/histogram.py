@@ -191,10 +191,9 @@ def _merge(
 
 def pack(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """One number per color, red highest: its order is the order of rows."""
-    packed = np.zeros(len(colors), np.uint32)
-    for channel in range(colors.shape[1]):
-        packed = packed << np.uint32(8) | colors[:, channel]
-    return packed
+    rows = np.zeros((len(colors), 4), np.uint8)
+    rows[:, : colors.shape[1]] = colors
+    return rows.view(">u4").ravel().astype(np.uint32)
 
 
 def _widen(colors: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

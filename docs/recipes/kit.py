@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
 import smalti
 from smalti import plots
@@ -81,7 +82,7 @@ class Recipe:
         for row in [header, *cells]:
             print("  ".join(f"{x:>{w}}" for x, w in zip(row, widths, strict=True)))
         print(flush=True)
-        ruler = ["---", *("---:" for _ in header[1:])]
+        ruler = ["---" if isinstance(x, str) else "---:" for x in rows[0]]
         lines = ["| " + " | ".join(row) + " |" for row in (header, ruler, *cells)]
         self.facts[key] = [dict(zip(header, row, strict=True)) for row in rows]
         self.shown[key] = "\n\n" + "\n".join(lines) + "\n\n"
@@ -152,12 +153,17 @@ def beside(*images, gap=6):
 
 
 def seconds(call, runs=1):
-    """Return how long a call takes, the lowest of some runs, and what it returns."""
+    """Return the CPU time of a call with one thread, the lowest of some runs, and what it returns.
+
+    CPU time does not depend on what else the machine does. smalti gets `threads=1` in the call,
+    OpenCV `cv2.setNumThreads(1)`; what scikit-learn and NumPy use is limited here.
+    """
     times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        result = call()
-        times.append(time.perf_counter() - start)
+    with threadpool_limits(1):
+        for _ in range(runs):
+            start = time.process_time()
+            result = call()
+            times.append(time.process_time() - start)
     return min(times), result
 
 

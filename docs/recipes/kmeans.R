@@ -18,7 +18,7 @@ for (seed in 1:5) {
       warned <<- conditionMessage(w)
       invokeRestart("muffleWarning")
     }
-  ))["elapsed"]
+  ))["user.self"]
   rounded <- round(found$centers * 255)[found$cluster, ]
   mse <- sum((pixels * 255 - rounded)^2) / nrow(pixels)
   cat("run", seed, sprintf("%.6f", found$tot.withinss), sprintf("%.4f", mse),

@@ -41,7 +41,7 @@ def scikit_learn(image, k, **options):
 
 def ours(image, k, **options):
     """The same of smalti: its distortion is per pixel, in 8-bit steps."""
-    small = smalti.quantize(image, k, space="srgb", **options)
+    small = smalti.quantize(image, k, space="srgb", threads=1, **options)
     pixels = image.shape[0] * image.shape[1]
     return small.fit.distortion * pixels / 255**2, small.to_array(), small.fit.iterations
 
@@ -87,7 +87,7 @@ def everybody(recipe, image, digest):
         recipe.fact("r", r[0])
         recipe.fact("r-warned", sum(run[-1] != "none" for run in r[1]))
         recipe.fact("r-warning", next((run[-1] for run in r[1] if run[-1] != "none"), "none"))
-    header = ["", "lowest J of 5", "mean J of 5", "mean MSE, 8 bits", "median s"]
+    header = ["", "lowest J of 5", "mean J of 5", "mean MSE, 8 bits", "median CPU s"]
     recipe.table("everybody", header, rows, ["", ".2f", ".2f", ".2f", ".3f"])
     by_name = {row[0]: row for row in rows}
     recipe.fact("j-plus-plus", by_name["scikit-learn, k-means++"][2], ".1f")

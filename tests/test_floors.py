@@ -16,25 +16,26 @@ NATIVE = Path(__file__).parent.parent / "native"
 FLOORS = (
     ("errors", "_core"),
     ("options",),
-    ("headers", "libtiff", "png", "profiles", "sources"),  # of decode, encode and files
+    ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
+     "sources"),  # of decode, encode, files and palette_files
     ("packing", "pixels", "stored"),
     ("color", "image"),
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
-     "encode", "files"),
+     "encode", "files", "colornames", "swatches"),
     ("load", "plots"),
     ("histogram", "search", "palette"),
     ("fit", "grid"),
     ("ladder",),
     ("choose",),
     ("indexed", "report"),
-    ("quantize", "export"),
+    ("quantize", "masks", "compare", "export"),
     ("compress", "sweep"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli"}
 PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "png", "profiles", "libtiff",
-                "stored"}  # fmt: skip
+                "stored", "swatches", "compare"}  # fmt: skip
 
 EXTRAS = {"plots": {"matplotlib"}}  # modules that use an optional package
 

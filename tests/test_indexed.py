@@ -219,3 +219,21 @@ def test_palette_rows_may_be_taken_one_by_one_and_looked_up():
     np.testing.assert_array_equal(palette[image.indices], image.to_array())
     with pytest.raises(IndexError):
         palette[5]
+
+
+def test_masks_are_a_partition_of_the_picture():
+    image = IndexedImage(np.uint8([[0] * 3, [5] * 3, [9] * 3]), np.uint8([[0, 1, 1], [1, 0, 0]]))
+
+    masks = [image.mask(i) for i in range(3)]
+
+    assert all(mask.dtype == bool and mask.shape == (2, 3) for mask in masks)
+    assert (np.sum(masks, axis=0) == 1).all()
+    assert [int(mask.sum()) for mask in masks] == [3, 3, 0]
+
+
+@pytest.mark.parametrize("i", [-1, 3, 1.5, "1", None, True])
+def test_a_mask_of_no_palette_row_is_refused(i):
+    image = IndexedImage(np.zeros((3, 3), np.uint8), np.zeros((2, 2), np.uint8))
+
+    with pytest.raises(BadOption, match="i must be an integer from 0 to 2"):
+        image.mask(i)

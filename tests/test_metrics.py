@@ -148,3 +148,19 @@ def test_differences_of_transparent_colors_are_those_on_the_worse_of_two_grounds
 def test_images_of_different_sizes_are_not_compared(measure):
     with pytest.raises(BadImage, match="one size"):
         measure(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9, 3), np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(40, 3, 3), (500, 5, 3), (333, 50, 4), (8, 2000, 3), (61, 7, 4)])
+def test_ssim_in_bands_is_that_of_the_whole(monkeypatch, shape):
+    rng = np.random.default_rng(shape[0])
+    original = rng.integers(0, 256, shape).astype(np.uint8)
+    result = original.copy()
+    result[::3] //= 2
+    found = []
+
+    for band in (1, 400, 1 << 30):
+        monkeypatch.setattr(metrics, "BAND", band)
+        found.append(metrics.ssim(original, result))
+
+    assert found[0] == pytest.approx(found[2], abs=1e-12)
+    assert found[1] == pytest.approx(found[2], abs=1e-12)

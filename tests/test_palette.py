@@ -1,5 +1,7 @@
 """Palettes: what goes in and out, how many colors, in which order."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,8 +9,18 @@ from hypothesis import strategies as st
 from pictures import SPACES, draw, images
 
 import smalti
-from smalti import BadOption, Histogram, Palette, build_palette, color, quantize, reference
+from smalti import (
+    BadOption,
+    Histogram,
+    OutputExists,
+    Palette,
+    build_palette,
+    color,
+    quantize,
+    reference,
+)
 from smalti.fit import DEFAULT_TOL, Settings, fit_palette
+from smalti.palette import check_target
 
 METHODS = ("splitting", "k-means++", "random", "box")
 
@@ -66,6 +78,140 @@ def test_what_is_no_palette_is_refused(colors, says):
 def test_shares_must_match_the_colors():
     with pytest.raises(BadOption, match="shares must be 2 numbers"):
         Palette([[0, 0, 0], [1, 1, 1]], [1.0])
+
+
+# ---------------------------------------------------------------- looks
+
+PRIMARIES = {  # of sRGB, in Oklch
+    (255, 0, 0): (0.628, 0.2577, 29.23),
+    (0, 255, 0): (0.8664, 0.2948, 142.5),
+    (0, 0, 255): (0.452, 0.3132, 264.05),
+    (255, 255, 255): (1, 0, 0),
+    (0, 0, 0): (0, 0, 0),
+}
+
+
+@pytest.mark.parametrize(("rgb", "expected"), PRIMARIES.items())
+def test_oklch_of_the_primaries(rgb, expected):
+    assert Palette([rgb]).oklch()[0] == pytest.approx(expected, abs=1e-3, rel=2e-4)
+
+
+def test_oklch_is_where_the_working_space_is():
+    colors = np.random.default_rng(0).integers(0, 256, (500, 3)).astype(np.uint8)
+
+    lightness, chroma, hue = Palette(colors).oklch().T
+
+    radians = np.radians(hue)
+    points = np.stack([lightness, chroma * np.cos(radians), chroma * np.sin(radians)], axis=1)
+    np.testing.assert_allclose(points, color.to_points(colors, "oklab") / 16384, atol=1e-4)
+
+
+def test_grays_have_no_hue_and_their_neighbors_do():
+    levels = np.arange(256, dtype=np.uint8)
+    grays = np.repeat(levels[:, None], 3, axis=1)
+    tinted = grays[:255] + np.uint8([1, 0, 0])
+
+    assert not Palette(grays).oklch()[:, 1:].any()
+    assert (Palette(tinted).oklch()[:, 1] > 0).all()
+
+
+def test_sorting_moves_colors_and_shares_together():
+    colors = [[0, 0, 255, 255], [255, 0, 0, 255], [9, 9, 9, 0], [200, 200, 200, 255],
+              [99, 0, 0, 255], [0, 0, 0, 255]]  # fmt: skip
+    palette = Palette(colors, [0.1, 0.2, 0.3, 0.1, 0.25, 0.05])
+
+    orders = {by: palette.sorted(by) for by in ("share", "hue", "lightness")}
+
+    assert orders["share"].shares.tolist() == [0.3, 0.25, 0.2, 0.1, 0.1, 0.05]
+    assert orders["hue"].hex() == ["#000000", "#c8c8c8", "#630000", "#ff0000", "#0000ff",
+                                   "#09090900"]  # fmt: skip
+    assert orders["lightness"].hex()[0] == "#000000"
+    assert orders["lightness"].hex()[-2:] == ["#c8c8c8", "#09090900"]
+    of_color = dict(zip(palette.hex(), palette.shares, strict=True))
+    for ordered in orders.values():
+        assert dict(zip(ordered.hex(), ordered.shares, strict=True)) == of_color
+
+
+def test_orders_that_cannot_be_are_refused():
+    with pytest.raises(BadOption, match="no shares"):
+        Palette([[0, 0, 0]]).sorted()
+    with pytest.raises(BadOption, match="sorted by share, hue, lightness, got 'size'"):
+        Palette([[0, 0, 0]]).sorted("size")
+
+
+@pytest.mark.parametrize(("k", "size"), [(1, (112, 64)), (8, (896, 64)), (9, (896, 128)),
+                                         (256, (1792, 1024)), (65_536, (3072, 3072))])  # fmt: skip
+def test_swatches_are_a_grid_of_a_size_that_can_be_shown(k, size):
+    rows = np.arange(k)
+    palette = Palette(np.stack([rows >> 8, rows & 255, rows % 7], axis=1).astype(np.uint8))
+
+    picture = palette.swatches()
+
+    assert picture.mode == "RGB"
+    assert picture.size == size
+    side = 12 if k > 1024 else 64
+    assert picture.getpixel((0, side // 4)) == palette[0]
+    last = k - 1
+    assert picture.getpixel((size[0] - 1, size[1] - 1)) == (palette[last] if k != 9 else (255,) * 3)
+
+
+def test_every_label_stands_out_from_its_swatch():
+    levels = np.arange(0, 256, 15, dtype=np.uint8)
+    colors = np.stack(np.meshgrid(levels, levels[::4], levels[::4]), axis=-1).reshape(-1, 3)
+    for rgb in colors:
+        pixels = np.asarray(Palette([rgb]).swatches()).reshape(-1, 3).astype(int)
+        light = color.LINEAR[pixels] @ [0.2126, 0.7152, 0.0722] + 0.05
+        assert light.max() / light.min() > 4.5  # what WCAG 2.2 asks of text
+
+
+def test_transparent_colors_show_a_checkerboard():
+    clear, half = Palette([[0, 0, 0, 0]]).swatches(), Palette([[255, 0, 0, 128]]).swatches()
+
+    assert {clear.getpixel((x, 0)) for x in range(112)} == {(255, 255, 255), (221, 221, 221)}
+    assert {half.getpixel((x, 0)) for x in range(112)} == {(255, 127, 127), (238, 110, 110)}
+
+
+def test_notebooks_get_html_with_every_color_and_share():
+    html = Palette([[255, 128, 0, 255], [0, 0, 0, 0]], [0.9999, 0.0001])._repr_html_()
+
+    for part in ("#ff8000<br>100.0 %", "#00000000<br>&lt; 0.1 %", "conic-gradient"):
+        assert part in html
+    assert html.count("<div") == html.count("</div>") == 3
+    assert "http" not in html
+    many = Palette(np.zeros((300, 3), np.uint8))._repr_html_()
+    assert "and 44 more" in many
+
+
+def test_a_palette_in_plain_types_is_a_palette_file(tmp_path):
+    palette = Palette([[255, 165, 0], [250, 160, 10]], [0.75, 0.25])
+
+    record = palette.to_dict()
+
+    assert record["colors"][0] == {
+        "hex": "#ffa500", "share": 0.75, "oklch": [0.7927, 0.171, 70.67],
+        "name": "orange", "exact": True,
+    }  # fmt: skip
+    assert record["colors"][1]["exact"] is False
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    back = Palette.load(tmp_path / "a.json")
+    assert back == palette
+    assert back.shares.tolist() == [0.75, 0.25]
+    assert Palette([[0, 0, 0]]).to_dict()["colors"][0]["share"] is None
+
+
+def test_a_palette_is_not_written_over_a_file_unless_allowed(tmp_path):
+    (tmp_path / "a.png").write_text("mine")
+    palette = Palette([[1, 2, 3]])
+
+    for call in (palette.save, check_target):
+        with pytest.raises(OutputExists):
+            call(tmp_path / "a.png", overwrite=False)
+    with pytest.raises(
+        BadOption, match=r"a\.bmp: a palette is written to a file that ends in .*png"
+    ):
+        palette.save(tmp_path / "a.bmp")
+    palette.save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
 # ---------------------------------------------------------------- options

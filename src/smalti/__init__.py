@@ -16,6 +16,7 @@ Same input, options and version: same palette and indices, bit for bit, on every
 """
 
 from .choose import Choice, choose_k, elbow
+from .compare import Comparison, compare
 from .compress import Report, compress
 from .errors import (
     BadImage,
@@ -44,6 +45,7 @@ __all__ = [
     "BadOption",
     "CannotWrite",
     "Choice",
+    "Comparison",
     "Fit",
     "Histogram",
     "IndexedImage",
@@ -60,6 +62,7 @@ __all__ = [
     "apply_palette",
     "build_palette",
     "choose_k",
+    "compare",
     "compress",
     "elbow",
     "from_float",

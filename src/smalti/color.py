@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import _core
 
-__all__ = ["UNITS", "bounds", "from_points", "make_tree", "to_points"]
+__all__ = ["UNITS", "bounds", "from_points", "make_tree", "to_oklch", "to_points"]
 
 UNITS: dict[str, float] = {"srgb": 64.0, "oklab": 16384.0}
 """Fixed-point steps that make one 8-bit step (srgb) or 1.0 (oklab)."""
@@ -88,6 +88,44 @@ def to_points(colors: NDArray[np.uint8], space: str) -> NDArray[np.int16]:
     points = np.empty(colors.shape, np.int16)
     _core.to_points(colors, CODES[space], LINEAR, points)
     return points
+
+
+# Linear sRGB to LMS, and the cube roots of LMS to Oklab (Ottosson).
+_RGB_TO_LMS = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_LMS_TO_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+_GRAY = 1e-4  # chroma: far above what rounding gives grays, far below that of any 8-bit color
+
+
+def to_oklch(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return lightness, chroma and hue of colors, as CSS's `oklch()` takes them. Only for showing.
+
+    Parameters
+    ----------
+    colors : (k, 3) or (k, 4) uint8 sRGB; alpha is ignored
+
+    Returns
+    -------
+    (k, 3) float64
+        Lightness 0..1, chroma 0..0.33 and hue in degrees, 0 <= h < 360. A gray has chroma and
+        hue 0.
+
+    >>> to_oklch(np.uint8([[255, 0, 0], [255, 255, 255]])).round(3).tolist()
+    [[0.628, 0.258, 29.234], [1.0, 0.0, 0.0]]
+    """
+    linear = LINEAR[colors[:, :3]].T
+    lms = [np.cbrt(_dot(row, linear)) for row in _RGB_TO_LMS]
+    lightness, a, b = (_dot(row, lms) for row in _LMS_TO_LAB)
+    chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
+    gray = chroma < _GRAY
+    return np.column_stack([lightness, np.where(gray, 0, chroma), np.where(gray, 0, hue)])
 
 
 def make_tree(

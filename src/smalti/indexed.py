@@ -21,7 +21,7 @@ from .encode import decode_indexed, encode, encode_truecolor
 from .errors import BadImage, BadOption, CannotWrite, MissingFile, SmaltiError
 from .image import channel_order
 from .load import load
-from .options import MAX_K
+from .options import MAX_K, Option
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -85,6 +85,21 @@ class IndexedImage:
             # "clip" writes straight to `out`; it never has to, since all indices are below k.
             np.take(palette, self.indices[part], axis=0, out=pixels[part], mode="clip")
         return pixels
+
+    def mask(self, i: int) -> np.ndarray:
+        """Return where the picture shows palette row i: (H, W) bool.
+
+        Raises
+        ------
+        BadOption : `i` is no row of the palette.
+
+        >>> IndexedImage(np.uint8([[0, 0, 0], [9, 9, 9]]), np.uint8([[0, 1], [1, 1]])).mask(1)
+        array([[False,  True],
+               [ True,  True]])
+        """
+        row = Option("i", None, "", 0, len(self.palette) - 1).check(i)
+        found: np.ndarray = self.indices == row
+        return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:

@@ -8,15 +8,50 @@ found is the business of `fit.py`.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import encode, files, palette_files
+from . import colornames, encode, files, palette_files, swatches
+from .color import to_oklch
 from .errors import BadOption
 
-__all__ = ["Palette"]
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["ORDERS", "SUFFIXES", "Palette", "check_target"]
+
+ORDERS = ("share", "hue", "lightness")
+
+PICTURE = ".png"
+SUFFIXES = (*palette_files.SUFFIXES, PICTURE)
+"""What palettes are written as; ".png" is a picture of them."""
+
+INDEXED = (".png", ".gif")  # pictures that hold a palette
+
+
+def check_target(path: str | Path, *, overwrite: bool = True) -> None:
+    """Refuse, before any work, a palette file that could not be written.
+
+    Raises
+    ------
+    BadOption : the suffix of `path` is none of `SUFFIXES`.
+    OutputExists, CannotWrite : as `Palette.save` would.
+    """
+    _known(path)
+    files.check_writable(path, overwrite)
+
+
+def _known(path: str | Path) -> str:
+    """Return the suffix of a path, in lower case, if palettes are written so."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise BadOption(
+            f"{files.shown(path)}: a palette is written to a file that ends in "
+            f"{', '.join(SUFFIXES)}"
+        )
+    return suffix
 
 
 class Palette:
@@ -54,34 +89,175 @@ class Palette:
 
     def hex(self) -> list[str]:
         """Return the colors as #rrggbb, or #rrggbbaa where alpha is below 255."""
-        return [
-            "#" + bytes(row[:3] if len(row) == 3 or row[3] == 255 else row).hex()
-            for row in self.colors
-        ]
+        return [swatches.hex_code(row) for row in self.colors.tolist()]
 
-    def save(self, path: str | Path, *, overwrite: bool = True) -> None:
-        """Write the palette as .gpl, .hex or .json, by the suffix of `path`.
+    def oklch(self) -> NDArray[np.float64]:
+        """Return the colors as people describe them: lightness, chroma and hue.
+
+        Returns
+        -------
+        (k, 3) float64
+            Lightness 0..1, chroma 0..0.33 and hue in degrees, 0 <= h < 360, as CSS's `oklch()`
+            takes them. A gray has chroma and hue 0; alpha is left out.
+
+        Notes
+        -----
+        Ottosson (2020), https://bottosson.github.io/posts/oklab/
+
+        >>> Palette([[255, 0, 0], [128, 128, 128]]).oklch().round(2).tolist()
+        [[0.63, 0.26, 29.23], [0.6, 0.0, 0.0]]
+        """
+        return to_oklch(self.colors)
+
+    def names(self, *, exact: bool = False) -> list[str]:
+        """Return the CSS name nearest to each color, by the distance in Oklab.
+
+        Parameters
+        ----------
+        exact : bool
+            Give only names that are the very color, and "" to all others.
+
+        Returns
+        -------
+        k names out of the 148 of CSS, and "transparent" where alpha is 0
+            A partial alpha is left out of the comparison, and never exact.
+
+        >>> palette = Palette([[255, 165, 0], [250, 160, 10]])
+        >>> palette.names(), palette.names(exact=True)
+        (['orange', 'orange'], ['orange', ''])
+        """
+        names, distances = colornames.nearest(self.colors)
+        if not exact:
+            return names
+        whole = distances == 0
+        if self.colors.shape[1] == 4:
+            whole &= self.colors[:, 3] % 255 == 0
+        return [name if same else "" for name, same in zip(names, whole, strict=True)]
+
+    def sorted(self, by: str = "share") -> "Palette":
+        """Return the same colors, with their shares, in another order.
+
+        Parameters
+        ----------
+        by : "share", the most used color first; "hue", grays and then round the color wheel from
+            red, each from dark to light; or "lightness", from dark to light
+            Fully transparent colors come last, but for "share". Equals keep their order.
 
         Raises
         ------
-        BadOption : another suffix.
+        BadOption : another order, or "share" of a palette without shares.
+
+        >>> Palette([[255, 255, 255], [0, 0, 255], [255, 0, 0]]).sorted("hue").hex()
+        ['#ffffff', '#ff0000', '#0000ff']
+        """
+        if by not in ORDERS:
+            raise BadOption(f"a palette is sorted by {', '.join(ORDERS)}, got {by!r}")
+        if by != "share":
+            order = self._by_look(by)
+        elif self.shares is None:
+            raise BadOption('this palette has no shares; sort it by "hue" or "lightness"')
+        else:
+            order = np.argsort(-self.shares, kind="stable")
+        return Palette(self.colors[order], None if self.shares is None else self.shares[order])
+
+    def _by_look(self, by: str) -> NDArray[np.intp]:
+        """Return the rows by hue or lightness; `lexsort` takes the first key last."""
+        lightness, chroma, hue = self.oklch().T
+        clear = self.colors[:, 3] == 0 if self.colors.shape[1] == 4 else np.zeros(self.k, bool)
+        keys = (lightness, hue, chroma > 0, clear) if by == "hue" else (lightness, clear)
+        return np.lexsort(keys)
+
+    def swatches(self) -> "Image.Image":
+        """Return a Pillow image of the colors, each labeled with its hex code and share.
+
+        Up to 8 colors are one row, and more a grid; above 1,024 there are no labels. Where a
+        color is transparent, a checkerboard is seen.
+
+        >>> Palette([[255, 165, 0], [0, 0, 0]]).swatches().size
+        (224, 64)
+        """
+        return swatches.draw(self.colors, self.shares)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the palette in plain types, as `smalti palette --json` prints it.
+
+        {"colors": [{"hex", "share", "oklch": [L, C, h], "name", "exact"}]}; a share that is not
+        known is None. `load` reads it back from a .json file.
+        """
+        shares = [None] * self.k if self.shares is None else self.shares.tolist()
+        rows = zip(
+            self.hex(), shares, self.oklch().tolist(), self.names(), self.names(exact=True),
+            strict=True,
+        )  # fmt: skip
+        return {
+            "colors": [
+                {
+                    "hex": code,
+                    "share": share,
+                    "oklch": [round(L, 4), round(C, 4), round(h, 2)],
+                    "name": name,
+                    "exact": name == same,
+                }
+                for code, share, (L, C, h), name, same in rows
+            ]
+        }
+
+    def encoded(self, suffix: str) -> bytes:
+        r"""Return the bytes of a palette file of that suffix; `save` says which there are.
+
+        Raises
+        ------
+        BadOption : another suffix, or more colors than the format holds.
+
+        >>> Palette([[255, 165, 0]]).encoded(".css")
+        b':root {\n  --color-1: #ffa500;\n}\n'
+        """
+        if suffix.lower() == PICTURE:
+            return encode.encode_truecolor(np.asarray(self.swatches()))
+        return palette_files.dump(suffix, self.colors, self.shares)
+
+    def lost_in(self, path: str | Path) -> str:
+        """Say in a sentence what a file at `path` would not hold of the colors; "" if nothing.
+
+        >>> Palette([[255, 165, 0, 128]]).lost_in("sky.ase")
+        '.ase holds no alpha: 1 transparent color is written as opaque'
+        """
+        suffix = _known(path)
+        return "" if suffix == PICTURE else palette_files.lost(suffix, self.colors)
+
+    def save(self, path: str | Path, *, overwrite: bool = True) -> None:
+        """Write the palette as what the suffix of `path` says.
+
+        .gpl, .hex, .json and .css hold colors and alpha; .ase, .aco and .pal colors; .act at most
+        256 colors, one of them transparent. `lost_in` says what is lost. Shares are in .json only.
+        .png is a picture of the `swatches`, to look at; `load` does not read it.
+
+        Raises
+        ------
+        BadOption : another suffix, or more colors than the format holds (.act: 256, .aco: 65,535).
         OutputExists, CannotWrite : the file could not be written; what was there is untouched.
         """
-        data = palette_files.dump(Path(path).suffix, self.colors, self.shares)
-        files.write_atomic(path, data, overwrite=overwrite)
+        files.write_atomic(path, self.encoded(_known(path)), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> "Palette":
-        """Read a palette from a .gpl, .hex or .json file, or that of an indexed PNG or GIF.
+        """Read a palette file: .gpl, .hex, .json, .css, .ase, .aco, .act or .pal.
+
+        Of an indexed PNG or GIF, its palette is read, in the order of the file. Of other pictures,
+        `build_palette` finds one.
 
         Raises
         ------
-        BadImage : missing, unreadable, or without a palette.
+        MissingFile : there is no file of that name.
+        BadImage : unreadable, truncated, without a palette, or of colors other than RGB.
         BadOption : another suffix.
         """
-        if Path(path).suffix.lower() in (".png", ".gif"):
+        if Path(path).suffix.lower() in INDEXED:
             return cls(encode.decode_indexed(path)[1])
         return cls(*palette_files.load(path))
+
+    def _repr_html_(self) -> str:
+        return swatches.to_html(self.colors, self.shares)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.colors, dtype=dtype)

@@ -1,30 +1,41 @@
 """Palette files: the color lists that drawing programs exchange.
 
-Three formats, each a pair of pure functions between bytes and arrays:
+Each format is a pair of pure functions between bytes and rows of numbers, in `palette_text`
+or `palette_binary`:
 
     .gpl   GIMP, Inkscape, Krita, Aseprite    decimal numbers and a name per color
     .hex   Lospec and pixel-art tools         RRGGBB, or RRGGBBAA, one per line
     .json  smalti                             {"colors": [{"hex": "#rrggbb", "share": 0.25}, ...]}
+    .css   web pages                          :root { --color-1: #rrggbb; ... }
+    .pal   Paint Shop Pro                     JASC-PAL; Microsoft's RIFF PAL is read, too
+    .ase   Adobe Swatch Exchange
+    .aco   Photoshop swatches
+    .act   Photoshop color table              at most 256 colors, one of them transparent
 
 Rows keep their order and their exact values, so what is written is what is read
-back. Alpha, which GIMP's own format lacks, is written as Aseprite does. Only
-JSON carries shares, the part of the pixels that took each color.
+back. Alpha, which GIMP's own format lacks, is written as Aseprite does; .pal, .ase and
+.aco hold none, and .act no partial one: `lost` says so. Only JSON carries shares, the
+part of the pixels that took each color.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .errors import BadImage, BadOption
+from . import palette_binary as binary
+from . import palette_text as text
+from .errors import BadImage, BadOption, LimitExceeded
 from .options import MAX_K
+from .sources import read_source, shown
 
-__all__ = ["SUFFIXES", "dump", "load", "parse"]
+__all__ = ["SUFFIXES", "dump", "load", "lost", "parse"]
 
 Colors = np.ndarray
 Shares = np.ndarray | None
+Rows = list[list[int]]
 
-SUFFIXES = (".gpl", ".hex", ".json")
+SUFFIXES = (".gpl", ".hex", ".json", ".css", ".ase", ".aco", ".act", ".pal")
 
 MAX_BYTES = 16 * 2**20  # no list of 65,536 colors is near this; a mistaken video is far above
 
@@ -40,32 +51,38 @@ def load(path: str | Path) -> tuple[Colors, Shares]:
     Raises
     ------
     BadOption : the suffix is none of `SUFFIXES`.
-    BadImage : the file is missing, unreadable, or not what its suffix says.
+    MissingFile : there is no file of that name.
+    BadImage : it cannot be read, or is not what its suffix says.
     """
-    path = Path(path)
+    _known(Path(path).suffix)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise BadImage(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise BadImage(f"{path}: over {MAX_BYTES // 2**20} MiB, which no palette file is")
+        data, name = read_source(path, MAX_BYTES)
+    except LimitExceeded as error:
+        limit = f"{MAX_BYTES // 2**20} MiB"
+        raise BadImage(f"{shown(path)}: over {limit}, which no palette file is") from error
     try:
-        return parse(data, path.suffix)
+        return parse(data, Path(path).suffix)
     except BadImage as error:
-        raise BadImage(f"{path}: {error}") from error
+        raise BadImage(f"{name}: {error}") from error
 
 
 def parse(data: bytes, suffix: str) -> tuple[Colors, Shares]:
-    r"""Read a palette from the bytes of a file of format `suffix` (".gpl", ".hex", ".json").
+    r"""Read a palette from the bytes of a file of format `suffix`, one of `SUFFIXES`.
+
+    Raises
+    ------
+    BadOption : another suffix.
+    BadImage : not what the suffix says, truncated, or not of 1 to 65,536 RGB colors.
 
     >>> colors, shares = parse(b"ff8000\n102030\n", ".hex")
     >>> colors.tolist(), shares
     ([[255, 128, 0], [16, 32, 48]], None)
     """
-    reader = {".gpl": _parse_gpl, ".hex": _parse_hex, ".json": _parse_json}[_known(suffix)]
-    text = data.decode("utf-8-sig", errors="replace")
-    rows, shares = reader(text)
+    shares: Shares = None
+    if (suffix := _known(suffix)) == ".json":
+        rows, shares = text.parse_json(data)
+    else:
+        rows = READERS[suffix](data)
     if not 1 <= len(rows) <= MAX_K:
         raise BadImage(f"a palette has 1 to {MAX_K:,} colors, this file has {len(rows):,}")
     return _as_array(rows), shares
@@ -76,22 +93,40 @@ def dump(suffix: str, colors: Colors, shares: Shares = None) -> bytes:
 
     Parameters
     ----------
-    suffix : ".gpl", ".hex" or ".json"
+    suffix : one of `SUFFIXES`
     colors : (k, 3) or (k, 4) uint8 sRGB
     shares : (k,) float, written to JSON only
+
+    Raises
+    ------
+    BadOption : another suffix, or more colors than its format holds (.act: 256, .aco: 65,535).
 
     >>> dump(".hex", np.uint8([[255, 128, 0], [16, 32, 48]]))
     b'ff8000\n102030\n'
     """
     rows = np.asarray(colors).tolist()
-    match _known(suffix):
-        case ".gpl":
-            text = _render_gpl(rows)
-        case ".hex":
-            text = "".join(f"{_hex(row)}\n" for row in rows)
-        case _:
-            text = _render_json(rows, None if shares is None else np.asarray(shares).tolist())
-    return text.encode()
+    if (suffix := _known(suffix)) == ".json":
+        return text.render_json(rows, None if shares is None else np.asarray(shares).tolist())
+    return WRITERS[suffix](rows)
+
+
+def lost(suffix: str, colors: Colors) -> str:
+    """Say in a sentence what of the colors a file of this format does not hold; "" if nothing.
+
+    >>> lost(".ase", np.uint8([[255, 128, 0, 99]]))
+    '.ase holds no alpha: 1 transparent color is written as opaque'
+    """
+    suffix = _known(suffix)
+    if colors.shape[1] == 3 or suffix in WITH_ALPHA:
+        return ""
+    count = int((colors[:, 3] < 255).sum())
+    if suffix == ".act":
+        count -= bool((colors[:, 3] == 0).any())
+    if not count:
+        return ""
+    holds = "one transparent color and no others" if suffix == ".act" else "no alpha"
+    what = "1 transparent color is" if count == 1 else f"{count:,} transparent colors are"
+    return f"{suffix} holds {holds}: {what} written as opaque"
 
 
 def _known(suffix: str) -> str:
@@ -110,101 +145,27 @@ def _as_array(rows: Sequence[Sequence[int]]) -> Colors:
     return np.array(rows, dtype=np.uint8)
 
 
-def _hex(row: Sequence[int]) -> str:
-    return bytes(row).hex()
+def _parse_pal(data: bytes) -> Rows:
+    """JASC's lines of text, or Microsoft's file of the same suffix."""
+    return binary.parse_riff(data) if data[:4] == b"RIFF" else text.parse_pal(data)
 
 
-def _from_hex(text: str, where: str) -> list[int]:
-    """Return the 3 or 4 numbers of RRGGBB or RRGGBBAA, with or without a leading #."""
-    digits = text.removeprefix("#")
-    if len(digits) not in (6, 8) or not set(digits) <= set("0123456789abcdefABCDEF"):
-        raise BadImage(f"{where}: expected RRGGBB or RRGGBBAA, got {text[:20]!r}")
-    return list(bytes.fromhex(digits))
-
-
-# ---------------------------------------------------------------- .hex
-
-
-def _parse_hex(text: str) -> tuple[list[list[int]], Shares]:
-    """One color per line; blank lines and lines that start with ; are skipped."""
-    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
-    return [
-        _from_hex(line, f"line {number}")
-        for number, line in lines
-        if line and not line.startswith(";")
-    ], None
-
-
-# ---------------------------------------------------------------- .gpl
-
-
-def _parse_gpl(text: str) -> tuple[list[list[int]], Shares]:
-    """GIMP's format: a header, then "R G B name" per line; "Channels: RGBA" adds alpha."""
-    lines = text.splitlines()
-    if not lines or lines[0].strip() != "GIMP Palette":
-        raise BadImage("a GIMP palette starts with the line 'GIMP Palette'")
-    channels, rows = 3, []
-    for number, line in enumerate(lines[1:], 2):
-        line = line.strip()
-        if line.lower().replace(" ", "") == "channels:rgba":
-            channels = 4
-        elif line and line[0].isdigit():
-            rows.append(_gpl_row(line, channels, number))
-        elif line and not line.startswith(("#", "Name:", "Columns:", "Channels:")):
-            raise BadImage(f"line {number}: expected 'R G B name', got {line[:20]!r}")
-    return rows, None
-
-
-def _gpl_row(line: str, channels: int, number: int) -> list[int]:
-    fields = line.split()[:channels]
-    if len(fields) < channels or not all(f.isascii() and f.isdigit() for f in fields):
-        raise BadImage(f"line {number}: expected {channels} numbers, got {line[:20]!r}")
-    row = [int(field) for field in fields]
-    if max(row) > 255:
-        raise BadImage(f"line {number}: colors are 0 to 255, got {line[:20]!r}")
-    return row
-
-
-def _render_gpl(rows: list[list[int]]) -> str:
-    alpha = "Channels: RGBA\n" if len(rows[0]) == 4 else ""
-    colors = (f"{' '.join(f'{number:3d}' for number in row)}\t#{_hex(row)}\n" for row in rows)
-    return f"GIMP Palette\n{alpha}Name: smalti\n#\n{''.join(colors)}"
-
-
-# ---------------------------------------------------------------- .json
-
-
-def _parse_json(text: str) -> tuple[list[list[int]], Shares]:
-    """{"colors": [...]} or a bare list; each item {"hex": ..., "share": ...} or "#rrggbb"."""
-    import json  # imported late: 2 ms that no other format needs
-
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadImage(f"not JSON: {error}") from error
-    items = content.get("colors") if isinstance(content, dict) else content
-    if not isinstance(items, list):
-        raise BadImage('expected {"colors": [{"hex": "#rrggbb", "share": 0.25}, ...]}')
-    entries = [item if isinstance(item, dict) else {"hex": item} for item in items]
-    rows = [_from_hex(str(e.get("hex")), f"color {i}") for i, e in enumerate(entries, 1)]
-    return rows, _shares([entry.get("share") for entry in entries])
-
-
-def _shares(values: list[object]) -> Shares:
-    """Return the shares when every color has one."""
-    if not values or any(value is None for value in values):
-        return None
-    numbers = [v for v in values if isinstance(v, int | float) and 0 <= v <= 1]
-    if len(numbers) < len(values):
-        raise BadImage("shares are numbers from 0 to 1")
-    return np.array(numbers, dtype=np.float64)
-
-
-def _render_json(rows: list[list[int]], shares: list[float] | None) -> str:
-    import json
-
-    colors: list[dict[str, object]] = [{"hex": f"#{_hex(row)}"} for row in rows]
-    for color, share in zip(colors, shares or [], strict=False):
-        color["share"] = share
-    lines = ",\n".join(f"  {json.dumps(color)}" for color in colors)
-    return f'{{"colors": [\n{lines}\n]}}\n'
+READERS: dict[str, Callable[[bytes], Rows]] = {
+    ".gpl": text.parse_gpl,
+    ".hex": text.parse_hex,
+    ".css": text.parse_css,
+    ".ase": binary.parse_ase,
+    ".aco": binary.parse_aco,
+    ".act": binary.parse_act,
+    ".pal": _parse_pal,
+}
+WRITERS: dict[str, Callable[[Rows], bytes]] = {
+    ".gpl": text.render_gpl,
+    ".hex": text.render_hex,
+    ".css": text.render_css,
+    ".ase": binary.render_ase,
+    ".aco": binary.render_aco,
+    ".act": binary.render_act,
+    ".pal": text.render_pal,
+}
+WITH_ALPHA = (".gpl", ".hex", ".json", ".css")

@@ -55,7 +55,10 @@ def _read_indexed_png(
 ) -> tuple[np.ndarray, np.ndarray, bytes | None]:
     file = png.read_png(data)
     if file.color_type != png.INDEXED or file.frames > 1:
-        raise BadImage("it is not an indexed PNG of one frame")
+        raise BadImage(
+            "it is not an indexed PNG of one frame; smalti palette (smalti.build_palette) finds "
+            "the colors of other pictures"
+        )
     _check_size(file.width, file.height, max_megapixels)
     indices = png.samples(file)[0][:, :, 0]
     palette = np.frombuffer(file.palette, np.uint8).reshape(-1, 3)

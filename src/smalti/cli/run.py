@@ -26,7 +26,7 @@ from ..sources import read_source
 from .jobs import STANDARD, Job, Plan
 from .terminal import Bar, blame, complain, paint, say, tell
 
-__all__ = ["Settings", "run"]
+__all__ = ["Settings", "run", "standard_input"]
 
 SOME_FAILED = 1
 STAGES = {"decode": 0, "histogram": 15, "palette": 20, "map": 60, "encode": 65, "write": 95}
@@ -95,7 +95,7 @@ def perform(
         if job.refusal:
             raise job.refusal
         if source == STANDARD:
-            source = _standard_input(settings.options["limits"])
+            source = standard_input(settings.options["limits"])
         if job.copy_to:
             _make_folder(Path(job.target).parent)
         report = library_compress(
@@ -118,7 +118,7 @@ class _StandardInput(io.BytesIO):
     name = "standard input"
 
 
-def _standard_input(limits: Limits) -> _StandardInput:
+def standard_input(limits: Limits) -> _StandardInput:
     """Return standard input, or as much as shows that it is over the limit."""
     if sys.stdin is None:
         raise BadImage("standard input is closed; name a file instead of -")

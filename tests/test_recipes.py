@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,24 +26,29 @@ PLACE = re.compile(r"<!-- ([a-z_0-9]+)\.([\w-]+) -->(.*?)<!-- / -->", re.DOTALL)
 OWN_PICTURE = {"sklearn_128"}  # R's results were recorded for the default picture
 
 
+def run(name, folder, *options):
+    """Run a recipe in a folder, on a small picture."""
+    with Image.open(ROOT / "examples" / "demo.png") as picture:
+        picture.reduce(10).save(folder / "small.png")
+    image = [] if name in OWN_PICTURE else ["small.png"]
+    subprocess.run(
+        [sys.executable, FOLDER / f"{name}.py", *image, *options],
+        env={**os.environ, "PYTHONPATH": str(Path(smalti.__file__).parent.parent)},
+        cwd=folder, stdin=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def numbers(tmp_path_factory):
-    """Run a recipe in a folder of its own, once, and return what it stated."""
+    """Return what a recipe stated when it ran, once, in a folder of its own."""
 
     @functools.cache
-    def run(name):
+    def stated(name):
         folder = tmp_path_factory.mktemp(name)
-        with Image.open(ROOT / "examples" / "demo.png") as picture:
-            picture.reduce(10).save(folder / "small.png")
-        image = [] if name in OWN_PICTURE else ["small.png"]
-        subprocess.run(
-            [sys.executable, FOLDER / f"{name}.py", *image, "--output", "out"],
-            env={**os.environ, "PYTHONPATH": str(Path(smalti.__file__).parent.parent)},
-            cwd=folder, stdin=subprocess.DEVNULL, check=True,
-        )  # fmt: skip
-        return json.loads((folder / "out" / "numbers.json").read_text())
+        run(name, folder)
+        return json.loads((folder / f"recipe-{name}" / "numbers.json").read_text())
 
-    return run
+    return stated
 
 
 def column(table, name):
@@ -276,6 +282,20 @@ def test_places_are_those_of_recipes_and_do_not_begin_a_line_of_text(page):
     assert text.count("<!--") == 2 * len(PLACE.findall(text))
     for line in text.splitlines():  # Markdown would take all of such a line for HTML
         assert not re.match(r" *<!--.*-->.*\S", line), line
+
+
+def test_a_recipe_fills_in_its_own_places_and_no_others(tmp_path):
+    pages = tmp_path / "pages"
+    shutil.copytree(FOLDER, pages, ignore=lambda *_: ["images", "__pycache__"])
+
+    run("opencv", tmp_path, "--pages", "pages")
+
+    for page in PAGES:
+        before, after = (PLACE.findall((at / page.name).read_text()) for at in (FOLDER, pages))
+        assert [place[:2] for place in after] == [place[:2] for place in before]
+        changed = {now[0] for was, now in zip(before, after, strict=True) if was != now}
+        assert changed == ({"opencv"} if page.name in ("opencv.md", "README.md") else set())
+    assert [path.name for path in (pages / "images").iterdir()] == ["opencv-four.png"]
 
 
 def test_every_recipe_has_a_page_that_the_index_leads_to():

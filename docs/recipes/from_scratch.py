@@ -6,6 +6,7 @@ The page beside it, from_scratch.md, tells what the numbers mean.
 """
 
 import math
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -19,9 +20,9 @@ LIMIT = 500  # iterations, should it never end
 
 
 def random_seeds(points, k, seed):
-    """Return k different colors of the image, drawn at random: (k, 3) float64."""
+    """Return k different colors of the image, or all it has, drawn at random: (k, 3) float64."""
     colors = np.unique(points, axis=0)  # two pixels can have one color, and two seeds must not
-    return np.random.default_rng(seed).choice(colors, k, replace=False)
+    return np.random.default_rng(seed).choice(colors, min(k, len(colors)), replace=False)
 
 
 def squared(points, centroid):
@@ -169,7 +170,7 @@ def hundred_colors(recipe, image, points):
              ["`smalti.quantize(image, 100)`", *judge(image, better)]]  # fmt: skip
     header = ["100 colors", "share of the colors kept, %", "PSNR, dB", "SSIM", "SSIMULACRA2",
               "pixels within ΔE 2.3, %"]  # fmt: skip
-    share = 100 * 100 / len(np.unique(points, axis=0))
+    share = 100 * min(1, 100 / len(np.unique(points, axis=0)))
     rows = [[name, share, *numbers] for name, *numbers in found]
     recipe.table("hundred", header, rows, ["", ".1f", ".1f", ".3f", ".1f", ".0f"])
     recipe.fact("within", found[0][-1], ".0f")
@@ -190,15 +191,16 @@ def judge(image, result):
 def watch(recipe, image):
     """Watch one image: the library hands over every iteration while it runs."""
     log = []
-    for step in smalti.steps(image, 16, init="random", space="srgb", tol=0):
+    for step in smalti.steps(image, 16, init="random", space="srgb", tol=0, max_iter=1000):
         log.append(step)
         still = math.floor(30 * (1 - step.moved / log[0].moved))
-        print(f"\r[{'#' * still:30}] iteration {step.iteration}, J {step.distortion:,.1f}, "
-              f"{step.moved:,} pixels moved    ", end="", flush=True)  # fmt: skip
-    print()
+        end = "" if sys.stdout.isatty() and not step.stop_reason else "\n"
+        if sys.stdout.isatty() or step.stop_reason:  # a log keeps the last line only
+            print(f"\r[{'#' * still:30}] iteration {step.iteration}, J {step.distortion:,.1f}, "
+                  f"{step.moved:,} pixels moved    ", end=end, flush=True)  # fmt: skip
     falls = all(b.distortion <= a.distortion for a, b in pairwise(log))
-    recipe.fact("library-iterations", len(log))
-    recipe.fact("library-stop", log[-1].stop_reason)
+    recipe.fact("library-iterations", len(log))  # none if the image has no more than 16 colors
+    recipe.fact("library-stop", log[-1].stop_reason if log else "exact")
     recipe.fact("library-falls", "never rises" if falls else "rises")
 
 

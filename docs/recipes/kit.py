@@ -31,6 +31,7 @@ import measure  # noqa: E402 (the machine's name, and SSIMULACRA2, are those of 
 __all__ = ["DEMO", "Recipe", "beside", "bundled", "crop", "mse", "png24", "seconds"]
 
 DEMO = ROOT / "examples" / "demo.png"
+LEAST_COLORS, LEAST_PIXELS = 32, 4_096  # so that k = 25 is a question, and k = 256 an answer
 PICTURE_BYTES = 150_000  # a page's picture is to load at once
 
 mse = measure.mse
@@ -60,6 +61,12 @@ class Recipe:
     def image(self, pixels=None):
         """Return the picture, (H, W, 3) uint8, halved until it has at most so many pixels."""
         picture = Image.open(self.path).convert("RGB")
+        size = picture.width * picture.height
+        if size < LEAST_PIXELS or picture.getcolors(LEAST_COLORS - 1):
+            raise SystemExit(
+                f"recipes are about pictures of at least {LEAST_COLORS} colors and "
+                f"{LEAST_PIXELS:,} pixels, and {self.path} has fewer"
+            )
         while pixels and picture.width * picture.height > pixels:
             picture = picture.reduce(2)
         return np.asarray(picture)

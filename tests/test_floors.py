@@ -27,17 +27,20 @@ FLOORS = (
     ("fit", "grid"),
     ("ladder",),
     ("choose",),
-    ("indexed", "report"),
+    ("indexed", "report", "converge_figure"),
     ("quantize", "masks", "compare", "export"),
-    ("compress", "sweep"),
+    ("compress", "sweep", "converge"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli"}
-PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "png", "profiles", "libtiff",
-                "stored", "swatches", "compare"}  # fmt: skip
+PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "plots", "png", "profiles",
+                "libtiff", "stored", "swatches", "compare"}  # fmt: skip
 
-EXTRAS = {"plots": {"matplotlib"}}  # modules that use an optional package
+EXTRAS = {
+    "plots": {"matplotlib"},
+    "converge_figure": {"matplotlib"},
+}  # modules that use an optional package
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -63,3 +63,35 @@ def test_drawing_changes_no_setting_of_its_host():
     drawn()
 
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_figure_becomes_pixels():
+    pixels = plots.pixels_of(drawn(), 50)
+
+    assert pixels.shape == (100, 150, 3)
+    assert pixels.dtype == np.uint8
+    assert (pixels == 255).all(-1).any()
+    assert not (pixels == 255).all()
+
+
+def test_an_animation_shows_its_frames_for_as_long_as_asked(tmp_path):
+    palette = np.uint8([[0, 0, 0], [255, 0, 0], [0, 0, 255]])
+    frames = [np.full((8, 9), i, np.uint8) for i in (1, 2, 0)]
+
+    plots.save_animation(frames, palette, [100, 250, 2000], tmp_path / "a.gif")
+
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.info["loop"] == 0
+        for number, (frame, duration) in enumerate(zip(frames, [100, 250, 2000], strict=True)):
+            picture.seek(number)
+            assert picture.info["duration"] == duration
+            np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), palette[frame])
+
+
+def test_an_existing_animation_is_kept_if_asked(tmp_path):
+    (tmp_path / "a.gif").write_text("mine")
+
+    with pytest.raises(OutputExists):
+        plots.save_animation([np.zeros((2, 2), np.uint8)], np.zeros((1, 3), np.uint8), [10],
+                             tmp_path / "a.gif", overwrite=False)  # fmt: skip
+    assert (tmp_path / "a.gif").read_text() == "mine"

@@ -12,11 +12,11 @@ import pytest
 import smalti
 
 NAMES = [
-    "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison", "Fit", "Histogram",
-    "IndexedImage", "LimitExceeded", "MissingExtra", "MissingFile", "NotSmaller",
+    "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison", "Convergence", "Fit",
+    "Histogram", "IndexedImage", "LimitExceeded", "MissingExtra", "MissingFile", "NotSmaller",
     "OutputExists", "Palette", "Report", "SmaltiError", "Step", "Sweep", "apply_palette",
-    "build_palette", "choose_k", "compare", "compress", "elbow", "from_float", "from_uint16",
-    "quantize", "steps", "sweep",
+    "build_palette", "choose_k", "compare", "compress", "converge", "elbow", "from_float",
+    "from_uint16", "quantize", "steps", "sweep",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip
@@ -101,7 +101,8 @@ def test_the_drawn_tree_of_errors_shows_every_class_and_its_exit_code(name):
 
 @pytest.mark.parametrize("call", [
     smalti.quantize, smalti.build_palette, smalti.steps, smalti.apply_palette, smalti.compress,
-    smalti.compare, smalti.Histogram.of, smalti.IndexedImage.to_array,
+    smalti.compare, smalti.converge, smalti.choose_k, smalti.sweep, smalti.Histogram.of,
+    smalti.IndexedImage.to_array,
 ], ids=lambda call: call.__qualname__)  # fmt: skip
 def test_whatever_takes_or_gives_arrays_knows_the_order_of_opencv(call):
     assert inspect.signature(call).parameters["channels"].default == "rgb"

@@ -18,6 +18,7 @@ Same input, options and version: same palette and indices, bit for bit, on every
 from .choose import Choice, choose_k, elbow
 from .compare import Comparison, compare
 from .compress import Report, compress
+from .converge import Convergence, converge
 from .errors import (
     BadImage,
     BadOption,
@@ -46,6 +47,7 @@ __all__ = [
     "CannotWrite",
     "Choice",
     "Comparison",
+    "Convergence",
     "Fit",
     "Histogram",
     "IndexedImage",
@@ -64,6 +66,7 @@ __all__ = [
     "choose_k",
     "compare",
     "compress",
+    "converge",
     "elbow",
     "from_float",
     "from_uint16",

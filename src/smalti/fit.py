@@ -22,7 +22,7 @@ from .options import check, check_k
 from .palette import Palette
 from .remap import Remapper
 
-__all__ = ["Fit", "Settings", "fit_palette", "steps"]
+__all__ = ["Fit", "Settings", "fit_palette", "nearest_centroids", "steps"]
 
 RECOVERY = {"lloyd": 1, "turbo": 0, "fast": 1, "default": 3, "best": 21}
 """Rounds after rounding to 8 bits; the first only learns how many pixels each color has."""
@@ -136,8 +136,10 @@ class Problem:
         self.transparent = bool((colors[-1, 3:] == 0).any()) and settings.k > 1
         if self.transparent:
             colors, counts = colors[:-1], counts[:-1]
+        self.repeats = 1
         if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
-            counts = counts // np.gcd.reduce(counts)
+            self.repeats = int(np.gcd.reduce(counts))
+            counts = counts // self.repeats
         threads = min(settings.threads, 1 + len(colors) // COLORS_PER_THREAD)
         self.settings = settings = replace(settings, threads=threads)
         self.colors, self.counts = colors, counts
@@ -203,7 +205,9 @@ class Problem:
         plain[:, 3] = np.where(solid, full, np.minimum(plain[:, 3], full * 254 / 255))
         return plain
 
-    def run(self, run: int, *, count_moved: bool = False) -> Iterator[Step]:
+    def run(
+        self, run: int, *, count_moved: bool = False, show_seeds: bool = False
+    ) -> Iterator[Step]:
         """Iterations from the seeds of one run; with max_iter 0, the seeds as the only step.
 
         Except for effort lloyd, a search comes first; its iterations are counted but not shown.
@@ -218,10 +222,14 @@ class Problem:
             unit=self.unit,
             threads=settings.threads,
             count_moved=count_moved,
+            show_seeds=show_seeds,
         ):
             if self.colors.shape[1] == 4:
                 units = np.float32(self.unit)
                 step = replace(step, centroids=self.plain(step.centroids * units) / units)
+            if self.repeats > 1:
+                moved = None if step.moved is None else step.moved * self.repeats
+                step = replace(step, moved=moved, counts=step.counts * self.repeats)
             if searched:
                 first = step.iteration <= 1  # there, "all moved" would be true but misleading
                 step = replace(
@@ -330,12 +338,45 @@ def _by_share(palette: NDArray[np.uint8], weights: NDArray[np.int64]) -> NDArray
     return np.lexsort((pack(palette), -weights))
 
 
-def steps(histogram: Histogram, settings: Settings) -> Iterator[Step]:
+def steps(histogram: Histogram, settings: Settings, *, show_seeds: bool = False) -> Iterator[Step]:
     """Yield the iterations of the first run; each knows how many pixels moved."""
     if histogram.channels == 4 and histogram.opaque:
         histogram = histogram.without_alpha()
-    if len(histogram) > settings.k and settings.max_iter > 0:
-        yield from Problem(histogram, settings).run(0, count_moved=True)
+    if len(histogram) > settings.k and (settings.max_iter > 0 or show_seeds):
+        problem = Problem(histogram, settings)
+        yield from problem.run(0, count_moved=True, show_seeds=show_seeds)
+
+
+def nearest_centroids(
+    colors: NDArray[np.uint8], centroids: NDArray[np.float32], space: str
+) -> NDArray[np.uint16]:
+    """Return the row of the centroid that k-means assigns each color to.
+
+    Parameters
+    ----------
+    colors : (n, 3) or (n, 4) uint8 sRGB, distinct
+    centroids : (k, 3) or (k, 4) float32, as many channels as the colors
+        Of a `Step`, in units of the space.
+
+    Returns
+    -------
+    (n,) uint16
+        In the order of `colors`; the lower row wins a tie.
+    """
+    order = _core.storage_order(colors)
+    counts = np.ones(len(colors), np.int64)
+    tree = color.make_tree(
+        np.ascontiguousarray(colors[order]), counts, space, alpha_gap=ALPHA_GAP, keep_keys=False
+    )
+    points = centroids * np.float32(color.UNITS[space])
+    if points.shape[1] == 4:
+        points[:, 3] += np.where(points[:, 3] >= color.bounds(space, 4)[7], ALPHA_GAP, 0)
+    sums = np.empty((len(points), points.shape[1] + 1), np.int64)
+    stored = np.full(len(colors), 65535, np.uint16)
+    _core.step(tree, np.ascontiguousarray(points, np.float32), sums, stored, 1)
+    labels = np.empty_like(stored)
+    labels[order] = stored
+    return labels
 
 
 def fit_palette(

@@ -35,7 +35,7 @@ class Step:
     """
 
     iteration: int
-    """1 for the first; 0 for the seeds themselves, the only step when `max_iter` is 0."""
+    """1 for the first; 0 for the seeds themselves: shown if asked for, or if `max_iter` is 0."""
     distortion: float
     """Mean squared distance of the pixels to their cluster's new centroid; never rises."""
     shift: float
@@ -48,6 +48,8 @@ class Step:
     """(k,) pixels of each cluster."""
     stop_reason: str | None
     """Why this is the last step: "converged", "tol" or "max_iter"; None if it is not."""
+    distortion_before: float = math.nan
+    """The same as `distortion` before the centroids moved: what the assignment alone reached."""
 
 
 def lloyd(
@@ -59,6 +61,7 @@ def lloyd(
     unit: float = 1.0,
     threads: int = 1,
     count_moved: bool = False,
+    show_seeds: bool = False,
 ) -> Iterator[Step]:
     """Yield the iterations of Lloyd's algorithm until nothing changes.
 
@@ -76,6 +79,8 @@ def lloyd(
     threads : int >= 1
     count_moved : bool
         Count the pixels that change clusters; costs up to a tenth of the time.
+    show_seeds : bool
+        Yield the seeds as step 0; costs one more assignment.
 
     Yields
     ------
@@ -90,39 +95,42 @@ def lloyd(
     k, dims = centroids.shape
     sums = np.empty((k, dims + 1), np.int64)
     labels = np.full(tree.size, 65535, np.uint16) if count_moved else None
-    if max_iter == 0:
-        seeds = assign_and_update(tree, centroids, threads)
-        total = int(seeds.counts.sum())
-        yield Step(
-            0,
-            seeds.before / total / unit**2,
-            0.0,
-            None,
-            centroids / np.float32(unit),
-            seeds.counts,
-            "max_iter",
-        )
+    if show_seeds or max_iter == 0:
+        yield _seeds_as_step(tree, centroids, unit, threads, "max_iter" if max_iter == 0 else None)
     for iteration in range(1, max_iter + 1):
         moved = _core.step(tree, centroids, sums, labels, threads)
         if iteration == 1 and count_moved:
             moved = int(sums[:, dims].sum())
-        updated, _, cost, shift2 = _update(tree, centroids, sums, threads)
+        updated, before, cost, shift2 = _update(tree, centroids, sums, threads)
         shift = math.sqrt(shift2) / unit
         reason = "converged" if shift == 0 else "tol" if shift <= tol else None
         if reason is None and iteration == max_iter:
             reason = "max_iter"
         centroids = updated
+        scale = int(sums[:, dims].sum()) * unit**2
         yield Step(
             iteration,
-            cost / int(sums[:, dims].sum()) / unit**2,
+            cost / scale,
             shift,
             moved if count_moved else None,
             centroids / np.float32(unit),
             sums[:, dims].copy(),
             reason,
+            before / scale,
         )
         if reason:
             return
+
+
+def _seeds_as_step(
+    tree: _core.Tree, seeds: NDArray[np.float32], unit: float, threads: int, reason: str | None
+) -> Step:
+    """The seeds before anything has moved, with the pixels that are nearest to each."""
+    found = assign_and_update(tree, seeds, threads)
+    distortion = found.before / int(found.counts.sum()) / unit**2
+    return Step(
+        0, distortion, 0.0, None, seeds / np.float32(unit), found.counts, reason, distortion
+    )
 
 
 @dataclass(frozen=True, eq=False)

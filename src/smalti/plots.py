@@ -1,6 +1,8 @@
 """Plots: what all pictures of numbers share. They need matplotlib, the extra `plot`.
 
     numbers -> [style: new_figure, draw] -> Figure -> [save] -> .png | .svg
+                                            Figures -> [pixels_of] -> frames
+    indexed frames -> [save_animation] -> .gif
 
 Figures are made without matplotlib's global state and its windows, so drawing in
 a library changes nothing in its host. The colors keep apart for people who see
@@ -8,10 +10,13 @@ fewer of them: Okabe & Ito (2008), https://jfly.uni-koeln.de/color/.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import files
 from .errors import BadOption, MissingExtra
@@ -28,7 +33,9 @@ __all__ = [
     "SUFFIXES",
     "check",
     "new_figure",
+    "pixels_of",
     "save",
+    "save_animation",
     "style",
 ]
 
@@ -47,7 +54,9 @@ STYLE = {
 }
 
 
-def check(path: str | Path, *, overwrite: bool = True) -> None:
+def check(
+    path: str | Path, suffixes: tuple[str, ...] = SUFFIXES, *, overwrite: bool = True
+) -> None:
     """Refuse, before any work, a plot that could not be drawn or written.
 
     Raises
@@ -56,8 +65,9 @@ def check(path: str | Path, *, overwrite: bool = True) -> None:
     MissingExtra : matplotlib is not installed.
     OutputExists, CannotWrite : as far as that can be told beforehand.
     """
-    if Path(path).suffix.lower() not in SUFFIXES:
-        raise BadOption(f"a plot ends in {' or '.join(SUFFIXES)}, got {files.shown(path)}")
+    if Path(path).suffix.lower() not in suffixes:
+        listed = ", ".join(suffixes[:-1]) + f" or {suffixes[-1]}"
+        raise BadOption(f"a plot ends in {listed}, got {files.shown(path)}")
     files.check_writable(path, overwrite)
     _matplotlib()
 
@@ -107,3 +117,47 @@ def save(figure: "Figure", path: str | Path, *, overwrite: bool = True) -> None:
     with style():
         figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
     files.write_atomic(path, buffer.getvalue(), overwrite=overwrite)
+
+
+def pixels_of(figure: "Figure", dpi: int = DPI) -> NDArray[np.uint8]:
+    """Draw a figure as an image: (H, W, 3) uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(dpi)
+    canvas: Any = FigureCanvasAgg(figure)
+    with style():
+        canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def save_animation(
+    frames: Sequence[NDArray[np.uint8]],
+    palette: NDArray[np.uint8],
+    durations: Sequence[int],
+    path: str | Path,
+    *,
+    overwrite: bool = True,
+) -> None:
+    """Write frames as an animation that repeats: .gif.
+
+    Parameters
+    ----------
+    frames : each (H, W) uint8, rows of `palette`, all of one shape
+    palette : (k, 3) uint8, k <= 256
+    durations : for how many milliseconds each frame stays; GIF counts in tens
+
+    Raises
+    ------
+    OutputExists, CannotWrite : the file could not be written; what was there is untouched.
+    """
+    from PIL import Image
+
+    pictures = []
+    for frame in frames:
+        pictures.append(Image.fromarray(frame, "P"))
+        pictures[-1].putpalette(palette.tobytes())
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=list(durations), loop=0
+    )
+    files.write_atomic(Path(path), buffer.getvalue(), overwrite=overwrite)

@@ -71,12 +71,14 @@ def build_palette(source: Any, k: int | str, *, channels: str = "rgb", **options
     return fit_palette(histogram, settled(histogram, settings, word)[0])[0]
 
 
-def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iterator[Step]:
+def steps(
+    source: Any, k: int, *, show_seeds: bool = False, channels: str = "rgb", **options: Any
+) -> Iterator[Step]:
     """Yield the iterations of k-means one by one: to watch it, to teach it, to stop it.
 
     Parameters are those of `build_palette` ("rgb" or "bgr" `channels`, too), except that `effort`
     is "lloyd" unless given; only the first of `n_init` runs is shown, and of a search only the
-    closing iterations.
+    closing iterations. With `show_seeds`, step 0 comes first: the seeds, before they move.
 
     Yields
     ------
@@ -93,7 +95,8 @@ def steps(source: Any, k: int, *, channels: str = "rgb", **options: Any) -> Iter
     [16, 1, 0]
     """
     settings = Settings.of(k, **{"effort": "lloyd", **options})
-    return fit_steps(_histogram(source, channels, settings.threads), settings)
+    histogram = _histogram(source, channels, settings.threads)
+    return fit_steps(histogram, settings, show_seeds=show_seeds)
 
 
 def apply_palette(

@@ -11,7 +11,7 @@ __all__ = ["smalti"]
 
 SHELLS = ("bash", "zsh", "fish")
 
-SUBCOMMANDS = ("compress", "sweep", "palette", "compare")
+SUBCOMMANDS = ("compress", "sweep", "converge", "palette", "compare")
 """Each is a module of this package that holds a command of its name; loaded when it is used."""
 
 

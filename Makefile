@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test sanitize fuzz lint bench figures profile parity scaling lesson clean help
+.PHONY: demo test sanitize fuzz lint bench figures profile parity scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -79,6 +79,10 @@ scaling: .venv/installed-bench ## measure how time and memory grow, into docs/sc
 
 lesson: .venv/installed-bench ## draw the figures of docs/lesson.md, and measure its numbers
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/lesson.py --page docs/lesson.md
+
+recipes: .venv/installed-bench ## run all recipes, their numbers and pictures into docs/recipes
+	@for recipe in $(filter-out %/kit.py,$(wildcard docs/recipes/*.py)); do \
+	    $(BIN)/python $$recipe --pages docs/recipes || exit; done
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \

@@ -18,7 +18,7 @@ FLOORS = (
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
-    ("pixels", "stored"),
+    ("packing", "pixels", "stored"),
     ("color", "image"),
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
@@ -28,7 +28,7 @@ FLOORS = (
     ("ladder",),
     ("choose",),
     ("indexed", "report", "converge_figure", "sklearn"),
-    ("quantize", "masks", "compare"),
+    ("quantize", "masks", "compare", "export"),
     ("compress", "sweep", "converge", "pillow"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import BadImage, BadOption
+from .packing import bits_for, pack
 from .stored import decode_indexed
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _oxipng() -> Any:
 def _indexed_png(
     indices: np.ndarray, palette: np.ndarray, icc: bytes | None, dpi: Density
 ) -> bytes:
-    depth = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
+    depth = bits_for(len(palette))
     oxipng = _oxipng()
     if oxipng is None:
         options: dict[str, Any] = {"bits": depth, "optimize": True, **_png_extras(icc, dpi)}
@@ -163,22 +164,8 @@ def _indexed_png(
         effort["deflate"] = oxipng.Deflaters.libdeflater(12)
     elif depth < 8:
         effort["filter"] += [filters.Up]
-    packed = _packed(indices, depth)
+    packed = pack(indices, depth)
     return _optimized(oxipng, packed, indices.shape, color, depth, icc, dpi, effort)
-
-
-def _packed(indices: np.ndarray, depth: int) -> bytes:
-    """Pack indices as PNG does: leftmost pixel in the high bits, each row from a new byte."""
-    if depth == 8:
-        return indices.tobytes()
-    per_byte = 8 // depth
-    height, width = indices.shape
-    padded = np.zeros((height, -(-width // per_byte) * per_byte), np.uint8)
-    padded[:, :width] = indices
-    packed = padded[:, ::per_byte].copy()
-    for i in range(1, per_byte):
-        packed = packed << depth | padded[:, i::per_byte]
-    return packed.tobytes()
 
 
 def _optimized(

@@ -2,20 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import photo
 from PIL import Image
+from process import one_line
 
-import smalti as package
 from smalti import compare
-
-COMMAND = [sys.executable, "-m", "smalti.cli"]
-SOURCES = str(Path(package.__file__).resolve().parent.parent)
 
 
 @pytest.fixture
@@ -27,23 +21,13 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def smalti(folder):
-    def run(*arguments, code=0, stdin=b""):
-        done = subprocess.run(
-            [*COMMAND, "compare", *map(str, arguments)],
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            env={**os.environ, "PYTHONPATH": SOURCES},
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        assert b"Traceback" not in done.stderr
-        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+def smalti(smalti):
+    """`smalti compare`, whose errors are one line."""
+
+    def run(*arguments, code=0, **options):
+        done = smalti("compare", *arguments, code=code, **options)
         if code:
-            assert done.stderr.startswith("smalti: ")
-            assert done.stderr.count("\n") == 1
+            one_line(done.stderr)
         return done
 
     return run

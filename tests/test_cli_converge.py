@@ -2,9 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 from pictures import photo
@@ -12,25 +10,18 @@ from PIL import Image
 
 import smalti as package
 
-COMMAND = [sys.executable, "-m", "smalti.cli", "converge"]
-SOURCES = str(Path(package.__file__).resolve().parent.parent)
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that holds photo.png and red.png."""
+    Image.fromarray(photo(1, 48)).save(tmp_path / "photo.png")
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "red.png")
+    return tmp_path
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run the command in a folder that holds photo.png and red.png."""
-    Image.fromarray(photo(1, 48)).save(tmp_path / "photo.png")
-    Image.new("RGB", (9, 9), "red").save(tmp_path / "red.png")
-
-    def call(*arguments, code=0, **environment):
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True,
-            env={**os.environ, "PYTHONPATH": SOURCES, **environment}, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        return done
-
-    return call
+def run(smalti):
+    return partial(smalti, "converge")
 
 
 def test_table_shows_all_seedings(run):
@@ -78,7 +69,7 @@ def test_a_missing_matplotlib_is_told_in_one_line_before_the_image_is_read(run, 
     (tmp_path / "matplotlib.py").write_text("raise ImportError")
 
     done = run("missing.png", "--plot", "plot.png", code=2,
-               PYTHONPATH=os.pathsep.join([str(tmp_path), SOURCES]))  # fmt: skip
+               PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]))  # fmt: skip
 
     assert done.stderr.count("\n") == 1
     assert "pip install '.[plot]'" in done.stderr

@@ -3,21 +3,16 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import photo
 from PIL import Image
+from process import one_line
 
-import smalti as package
 from smalti import Histogram, Palette, build_palette, palette_files
 from smalti.palette import SUFFIXES
-
-COMMAND = [sys.executable, "-m", "smalti.cli"]
-SOURCES = str(Path(package.__file__).resolve().parent.parent)
 
 FLAG = np.uint8([[[255, 165, 0]] * 3, [[0, 0, 0]] * 3, [[0, 0, 0]] * 3])
 
@@ -37,23 +32,13 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def smalti(folder):
-    def run(*arguments, code=0, stdin=b"", **environment):
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            env={**os.environ, "PYTHONPATH": SOURCES, **environment},
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        assert b"Traceback" not in done.stderr
-        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+def smalti(smalti):
+    """The command, whose errors are one line."""
+
+    def run(*arguments, code=0, **options):
+        done = smalti(*arguments, code=code, **options)
         if code:
-            assert done.stderr.startswith("smalti: ")
-            assert done.stderr.count("\n") == 1
+            one_line(done.stderr)
         return done
 
     return run

@@ -20,7 +20,7 @@ from .stored import decode_indexed
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "decode_indexed", "encode", "encode_truecolor"]
+__all__ = ["FORMATS", "check_palette", "decode_indexed", "encode", "encode_truecolor"]
 
 FORMATS = ("PNG", "WEBP", "GIF")
 Density = tuple[float, float] | None
@@ -119,16 +119,21 @@ def encode_truecolor(
     return _optimized(oxipng, image.tobytes(), image.shape, color, 8, icc, dpi, {"level": 2})
 
 
-def _check(indices: np.ndarray, palette: np.ndarray) -> None:
-    if indices.dtype != np.uint8 or indices.ndim != 2 or not indices.size:
-        raise BadImage(
-            f"indices must be uint8 of shape (H, W), got {indices.dtype} of shape {indices.shape}"
-        )
+def check_palette(palette: np.ndarray) -> None:
+    """Raise `BadImage` unless `palette` is (k, 3) or (k, 4) uint8."""
     if palette.dtype != np.uint8 or palette.ndim != 2 or palette.shape[1] not in (3, 4):
         raise BadImage(
             f"palette must be uint8 of shape (k, 3) or (k, 4), got {palette.dtype} of shape "
             f"{palette.shape}"
         )
+
+
+def _check(indices: np.ndarray, palette: np.ndarray) -> None:
+    if indices.dtype != np.uint8 or indices.ndim != 2 or not indices.size:
+        raise BadImage(
+            f"indices must be uint8 of shape (H, W), got {indices.dtype} of shape {indices.shape}"
+        )
+    check_palette(palette)
     if not 1 <= len(palette) <= 256:
         raise BadImage(f"palette must have 1 to 256 colors, got {len(palette)}")
     if indices.max() >= len(palette):

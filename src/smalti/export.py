@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .encode import check_palette
 from .errors import BadImage, BadOption
 from .packing import bits_for, pack, unpack
 
@@ -42,11 +43,7 @@ def to_rgb565(palette: np.ndarray) -> NDArray[np.uint16]:
     >>> [hex(value) for value in to_rgb565(np.uint8([[255, 0, 0], [0, 0, 255]]))]
     ['0xf800', '0x1f']
     """
-    if palette.dtype != np.uint8 or palette.ndim != 2 or palette.shape[1] not in (3, 4):
-        raise BadImage(
-            f"palette must be uint8 of shape (k, 3) or (k, 4), got {palette.dtype} of shape "
-            f"{palette.shape}"
-        )
+    check_palette(palette)
     if (palette[:, 3:] < 255).any():
         raise BadImage("RGB565 has no transparency, and the palette has; export it as RGBA")
     red, green, blue = palette[:, :3].astype(np.uint16).T

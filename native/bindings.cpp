@@ -178,6 +178,16 @@ void nearest(const Tree& tree, const In<int16_t, nb::ndim<2>>& entries,
                       d2 ? d2->data() : nullptr, threads);
 }
 
+void nearest_rows(const In<double, nb::ndim<2>>& columns, const In<double, nb::ndim<2>>& centroids,
+                  Out<int64_t, nb::ndim<1>>& labels, Out<double, nb::ndim<1>>& d2, unsigned threads) {
+    const size_t dims = columns.shape(0), n = columns.shape(1), k = centroids.shape(0);
+    require(dims >= 1 && centroids.shape(1) == dims, "centroids must have the columns of the rows");
+    require(k >= 1, "there must be a centroid");
+    require(labels.shape(0) == n && d2.shape(0) == n, "labels and d2 must have one entry per row");
+    kernels().nearest_rows(columns.data(), n, dims, centroids.data(), k, labels.data(), d2.data(),
+                           threads);
+}
+
 template <class T, class... Sizes>
 auto copy_of(const std::vector<T>& values, Sizes... shape) {
     std::unique_ptr<T[]> out(new T[values.size()]);
@@ -337,6 +347,8 @@ NB_MODULE(_core, m) {
     m.def("update", &update, "tree"_a, "centroids"_a.noconvert(), "sums"_a.noconvert());
     m.def("nearest", &nearest, "tree"_a, "entries"_a.noconvert(), "labels"_a.noconvert(),
           "d2"_a.noconvert().none(), "threads"_a, nogil);
+    m.def("nearest_rows", &nearest_rows, "columns"_a.noconvert(), "centroids"_a.noconvert(),
+          "labels"_a.noconvert(), "d2"_a.noconvert(), "threads"_a, nogil);
     m.def("coarsen", [](const Tree& tree, int dropped, unsigned threads) {
         require(dropped >= 1 && dropped <= 16, "dropped must be 1 to 16");
         return Tree(tree, dropped, threads);

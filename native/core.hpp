@@ -287,6 +287,12 @@ struct Kernels {
 
     void (*oklab)(const uint8_t* colors, size_t n, int channels, const double* linear,
                   int16_t* points);
+
+    // The nearest centroid of each of n rows of `dims` numbers, ties to the lower one, and the squared
+    // distance to it, one row at a time and dimension by dimension: the same bits on every CPU.
+    //   columns  dims x n, the rows lying on their side    centroids  k x dims    labels, d2  n
+    void (*nearest_rows)(const double* columns, size_t n, size_t dims, const double* centroids,
+                         size_t k, int64_t* labels, double* d2, unsigned threads);
 };
 
 // The kernels of the best level this CPU has, or of the level named by SMALTI_ISA (v2, v3, v4).

@@ -6,6 +6,7 @@
 #include "kernels/lloyd_step.hpp"
 #include "kernels/merges.hpp"
 #include "kernels/nearest_entry.hpp"
+#include "kernels/nearest_row.hpp"
 #include "kernels/oklab.hpp"
 #include "kernels/plus_plus.hpp"
 
@@ -17,7 +18,7 @@ namespace SMALTI_LEVEL {
 extern const Kernels table;
 const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, nearest_two,
                        divide, plus_plus, cheapest_merges, diffuse, morton,
-                       list_used, unmorton, oklab};
+                       list_used, unmorton, oklab, nearest_rows};
 
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

@@ -20,6 +20,7 @@ constexpr int vector_bytes = 32;
 constexpr int vector_bytes = 16;
 #endif
 constexpr int lanes = vector_bytes / 4;
+constexpr int double_lanes = vector_bytes / 8;
 
 typedef float Floats __attribute__((vector_size(vector_bytes)));
 typedef std::int32_t Ints __attribute__((vector_size(vector_bytes)));

@@ -24,12 +24,12 @@ FLOORS = (
      "encode", "files", "colornames", "swatches"),
     ("load", "plots"),
     ("histogram", "search", "palette"),
-    ("fit", "grid"),
+    ("fit", "grid", "rows"),
     ("ladder",),
     ("choose",),
-    ("indexed", "report", "converge_figure"),
+    ("indexed", "report", "converge_figure", "sklearn"),
     ("quantize", "masks", "compare", "export"),
-    ("compress", "sweep", "converge"),
+    ("compress", "sweep", "converge", "pillow"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
@@ -40,7 +40,11 @@ PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "plots", "pn
 EXTRAS = {
     "plots": {"matplotlib"},
     "converge_figure": {"matplotlib"},
-}  # modules that use an optional package
+    "metrics": {"scipy"},
+    "sklearn": {"sklearn"},
+}
+# Modules that use an optional package: never at the top. That of smalti.sklearn's base classes is
+# imported with the module, inside the `try` that says what is missing; no other module imports it.
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from pictures import photo
 from PIL import Image
 
 from smalti import (
@@ -16,6 +17,7 @@ from smalti import (
     OutputExists,
     Palette,
     SmaltiError,
+    quantize,
 )
 
 
@@ -237,3 +239,15 @@ def test_a_mask_of_no_palette_row_is_refused(i):
 
     with pytest.raises(BadOption, match="i must be an integer from 0 to 2"):
         image.mask(i)
+
+
+@pytest.mark.parametrize("k", [3, 300])
+def test_jupyter_shows_the_png_of_the_image(k):
+    image = quantize(photo(1, side=40), k)
+
+    shown = image._repr_png_()
+
+    assert len(image.palette) == k
+    with Image.open(io.BytesIO(shown)) as picture:
+        assert picture.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), image.to_array())

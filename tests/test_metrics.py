@@ -1,13 +1,17 @@
 """Metrics against numbers worked out another way."""
 
 import math
+import sys
+from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.stats import entropy
 from skimage.color import deltaE_cie76, deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
+from sklearn.metrics import mutual_info_score
 
-from smalti import BadImage, metrics
+from smalti import BadImage, BadOption, MissingExtra, metrics
 from smalti.color import UNITS, to_points
 
 
@@ -164,3 +168,73 @@ def test_ssim_in_bands_is_that_of_the_whole(monkeypatch, shape):
 
     assert found[0] == pytest.approx(found[2], abs=1e-12)
     assert found[1] == pytest.approx(found[2], abs=1e-12)
+
+
+def test_cluster_entropy_is_the_mean_of_the_clusters_entropies_by_size():
+    rng = np.random.default_rng(10)
+    labels, truth = rng.integers(0, 5, 300), rng.integers(0, 3, 300)
+
+    expected = 0.0
+    for j in range(5):
+        shares = np.bincount(truth[labels == j]) / (labels == j).sum()
+        expected += (labels == j).mean() * entropy(shares, base=2)
+
+    assert metrics.cluster_entropy(labels, truth) == pytest.approx(expected, rel=1e-12)
+    assert metrics.cluster_entropy(labels.reshape(3, 100), truth.reshape(3, 100)) == pytest.approx(
+        expected, rel=1e-12
+    )
+
+
+def test_entropy_and_purity_know_the_extremes():
+    truth = np.repeat(np.arange(4), 8)
+    alone, together = np.arange(32), np.zeros(32, int)
+
+    assert metrics.cluster_entropy(alone, truth) == 0  # and yet nothing was clustered
+    assert metrics.purity(alone, truth) == 1
+    assert metrics.cluster_entropy(together, truth) == 2
+    assert metrics.purity(together, truth) == 1 / 4
+    assert metrics.matched_accuracy(alone, truth) == 4 / 32
+
+
+def test_entropy_is_what_mutual_information_leaves_of_that_of_the_truth():
+    rng = np.random.default_rng(11)
+    labels, truth = rng.integers(0, 7, 500), rng.integers(0, 4, 500)
+
+    left = entropy(np.bincount(truth)) - mutual_info_score(labels, truth)
+
+    assert metrics.cluster_entropy(labels, truth) == pytest.approx(left / math.log(2), rel=1e-9)
+
+
+def test_matched_accuracy_is_the_best_of_all_ways_to_name_the_clusters():
+    rng = np.random.default_rng(12)
+    labels, truth = rng.integers(0, 4, 60), rng.integers(0, 4, 60)
+
+    best = max(np.mean(np.array(names)[labels] == truth) for names in permutations(range(4)))
+
+    assert metrics.matched_accuracy(labels, truth) == pytest.approx(best, rel=1e-12)
+    assert metrics.purity(labels, truth) >= best
+
+
+def test_names_of_clusters_and_classes_do_not_matter():
+    truth = ["cat", "cat", "dog", "owl"]
+
+    assert metrics.matched_accuracy([9, 9, 2, -1], truth) == 1
+    assert metrics.purity([9, 9, 2, -1], truth) == 1
+    assert metrics.cluster_entropy([9, 9, 2, -1], truth) == 0
+
+
+@pytest.mark.parametrize(
+    "measure", [metrics.cluster_entropy, metrics.purity, metrics.matched_accuracy]
+)
+@pytest.mark.parametrize("labels", [[], [1, 2, 3]])
+def test_every_sample_needs_a_label_and_a_class(measure, labels):
+    with pytest.raises(BadOption, match="one label and one class"):
+        measure(labels, labels[:2])
+
+
+def test_without_scipy_the_way_out_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[sklearn\]'"):
+        metrics.matched_accuracy([0, 1], [0, 1])
+    assert metrics.purity([0, 1], [0, 1]) == 1

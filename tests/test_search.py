@@ -27,7 +27,10 @@ def test_more_effort_ends_lower(space, k):
         for effort in EFFORTS
     }
 
-    assert found["best"] <= found["default"] <= found["fast"]
+    # Of four colors, both may find the lowest there is; starts are compared on cells, which leaves
+    # a ten-thousandth.
+    assert found["best"] <= found["default"] * (1.0001 if k == 4 else 1)
+    assert found["default"] <= found["fast"]
     assert found["default"] < found["lloyd"]
 
 

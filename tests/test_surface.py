@@ -16,7 +16,7 @@ NAMES = [
     "Histogram", "IndexedImage", "LimitExceeded", "MissingExtra", "MissingFile", "NotSmaller",
     "OutputExists", "Palette", "Report", "SmaltiError", "Step", "Sweep", "apply_palette",
     "build_palette", "choose_k", "compare", "compress", "converge", "elbow", "from_float",
-    "from_uint16", "quantize", "steps", "sweep",
+    "from_uint16", "pil_quantize", "quantize", "steps", "sweep",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip

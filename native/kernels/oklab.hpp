@@ -11,7 +11,6 @@ namespace smalti {
 namespace SMALTI_LEVEL {
 namespace {
 
-constexpr int double_lanes = vector_bytes / 8;
 constexpr double oklab_units = 16384;
 
 typedef int32_t Whole __attribute__((vector_size(double_lanes * 4)));

@@ -36,6 +36,7 @@ from .image import from_float, from_uint16
 from .indexed import IndexedImage
 from .kmeans import Step
 from .palette import Palette
+from .pillow import pil_quantize
 from .quantize import apply_palette, build_palette, quantize, steps
 from .sweep import Sweep, sweep
 
@@ -70,6 +71,7 @@ __all__ = [
     "elbow",
     "from_float",
     "from_uint16",
+    "pil_quantize",
     "quantize",
     "steps",
     "sweep",

@@ -77,6 +77,13 @@ def nearest(
     d2: NDArray[np.int32] | None,
     threads: int,
 ) -> None: ...
+def nearest_rows(
+    columns: NDArray[np.float64],
+    centroids: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    d2: NDArray[np.float64],
+    threads: int,
+) -> None: ...
 def weigh(
     labels: NDArray[np.uint16], counts: NDArray[np.int64], k: int, threads: int = 1
 ) -> NDArray[np.int64]: ...

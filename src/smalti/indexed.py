@@ -157,6 +157,10 @@ class IndexedImage:
             )
         return encode_truecolor(self.to_array(), format, icc=icc, dpi=dpi)
 
+    def _repr_png_(self) -> bytes:
+        """What Jupyter shows where an image is the value of a cell: the PNG, as it is."""
+        return self.encoded()
+
     def save(
         self,
         target: str | os.PathLike[str] | IO[bytes],

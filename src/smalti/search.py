@@ -24,6 +24,9 @@ __all__ = ["EFFORTS", "Effort", "find", "make_cells"]
 FEW = 48
 """Up to here local minima are few and far apart, so starting again is worth its time."""
 
+VERY_FEW = 24
+"""Below, starts cost next to nothing: a palette has as many times more as it goes into this."""
+
 CELLS_PER_SEED = 4
 """Fewer than plain k-means wants: what the seeds get wrong, breathing puts right."""
 
@@ -35,7 +38,7 @@ class Effort:
     cells: int
     """Search on the coarsest cells of which there are so many per color of the palette."""
     starts: int
-    """Further starts, from k-means++, for palettes of at most `FEW` colors."""
+    """Further starts, from k-means++, for palettes of at most `FEW` colors; more for `VERY_FEW`."""
     cycles: int
     """Breathing cycles from each start."""
     largest: int
@@ -99,7 +102,8 @@ def find(
     first = start() if start else _core.split_seeds(cells, k, CELLS_PER_SEED)
     cost, iterations = _core.breathe(cells, first, 2, cycles, each, threads)
     best = first
-    for i in range(effort.starts if k <= FEW else 0):
+    more = max(1, VERY_FEW // k) if k <= FEW else 0
+    for i in range(effort.starts * more):
         other = seeds.make(cells, k, "k-means++", (seed + i) % 2**64)
         other_cost, spent = _core.breathe(cells, other, 2, cycles, each, threads)
         iterations += spent

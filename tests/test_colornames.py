@@ -11,9 +11,15 @@ from smalti import Palette
 from smalti.colornames import HEX, nearest
 
 
-@pytest.mark.parametrize("judge", [matplotlib.colors.CSS4_COLORS, ImageColor.colormap])
+@pytest.mark.parametrize("judge", [matplotlib.colors.to_rgb, ImageColor.getrgb])
 def test_the_names_are_those_of_css_with_their_values(judge):
-    assert {name: value.lower() for name, value in judge.items()} == HEX
+    scale = 255 if judge is matplotlib.colors.to_rgb else 1
+
+    for name, value in HEX.items():
+        assert np.round(np.multiply(judge(name), scale)).astype(int).tolist() == [
+            int(value[i : i + 2], 16) for i in (1, 3, 5)
+        ]
+    assert set(HEX) == set(matplotlib.colors.CSS4_COLORS) == set(ImageColor.colormap)
     assert list(HEX) == sorted(HEX)
 
 

@@ -294,7 +294,7 @@ def sweep(
 
     >>> image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
     >>> [(row.k, round(row.psnr, 1)) for row in sweep(image, [1, 4, 64], threads=1)]
-    [(1, 13.3), (4, 25.4), (64, inf)]
+    [(1, 13.2), (4, 25.2), (64, inf)]
     """
     settings = Settings.of(1, **options)
     pixels = load(image, channels)

@@ -9,7 +9,7 @@ from pictures import images, photo
 
 import smalti
 from smalti import BadOption, Histogram, choose_k, color, elbow
-from smalti.choose import ALLOWED, JUST_NOTICEABLE, METHODS, OBVIOUS
+from smalti.choose import LIMITS, METHODS
 
 
 def flat_picture(colors, side=24):
@@ -28,7 +28,7 @@ def shares_beyond(image, result):
     points = [color.to_points(np.ascontiguousarray(x.reshape(-1, x.shape[2])), "oklab")
               for x in (image, result)]  # fmt: skip
     d = np.sqrt(((points[0].astype(float) - points[1]) ** 2).sum(1)) / color.UNITS["oklab"]
-    return (d > JUST_NOTICEABLE).mean(), (d > OBVIOUS).mean()
+    return tuple((d > limit).mean() for limit, _ in LIMITS.values())
 
 
 def test_visible_is_the_smallest_k_that_looks_the_same():
@@ -38,8 +38,9 @@ def test_visible_is_the_smallest_k_that_looks_the_same():
 
     assert 2 < choice.k < 256
     for k, same in ((choice.k, True), (choice.k - 1, False)):
-        noticeable, obvious = shares_beyond(image, smalti.quantize(image, k).to_array())
-        assert (noticeable <= ALLOWED["noticeable"] and obvious <= ALLOWED["obvious"]) == same
+        shares = shares_beyond(image, smalti.quantize(image, k).to_array())
+        allowed = [share for _, share in LIMITS.values()]
+        assert all(map(float.__le__, map(float, shares), allowed)) == same
 
 
 def test_every_point_of_the_curve_is_what_quantize_gives():
@@ -50,7 +51,8 @@ def test_every_point_of_the_curve_is_what_quantize_gives():
         assert point.distortion == pytest.approx(
             smalti.metrics.distortion(image, result.to_array()), rel=1e-9
         )
-        assert (point.noticeable, point.obvious) == shares_beyond(image, result.to_array())
+        shares = (point.subtle, point.noticeable, point.obvious)
+        assert shares == shares_beyond(image, result.to_array())
 
 
 def test_a_picture_of_few_colors_far_apart_keeps_them_all():
@@ -61,6 +63,19 @@ def test_a_picture_of_few_colors_far_apart_keeps_them_all():
 
     assert choice.k == 5
     assert choice.suggestions["silhouette"] == 5
+
+
+def test_a_smooth_ramp_gets_steps_that_can_hardly_be_seen():
+    ramp = np.linspace([0, 0, 255], [255, 0, 0], 220).round().astype(np.uint8)
+    image = np.repeat(ramp[None], 30, axis=0)
+
+    result = smalti.quantize(image, "auto")
+
+    points = color.to_points(result.palette, "oklab") / color.UNITS["oklab"]
+    rows = result.indices[0]
+    steps = points[rows[1:]] - points[rows[:-1]]
+    assert np.median(np.sqrt((steps[rows[1:] != rows[:-1]] ** 2).sum(1))) < 0.025
+    assert len(points) < 40
 
 
 def test_colors_that_nobody_can_tell_apart_are_not_worth_entries_of_their_own():
@@ -148,7 +163,7 @@ def test_the_elbow_is_the_point_farthest_below_the_line():
 
 def test_curves_without_an_elbow_have_one_all_the_same():
     assert elbow([7], [3.0]) == 7
-    assert elbow([1, 2], [3.0, 1.0]) == 2
+    assert elbow([1, 2], [3.0, 1.0]) == 1
     assert elbow([1, 2, 3], [5.0, 5.0, 5.0]) == 1
 
 

@@ -30,11 +30,15 @@ METHODS = ("visible", "elbow", "silhouette", "bic")
 JUST_NOTICEABLE = 0.02
 """Distance in Oklab: CSS Color Module Level 4, https://www.w3.org/TR/css-color-4/#css-gamut-mapping"""
 
-OBVIOUS = 3 * JUST_NOTICEABLE
-
-ALLOWED = {"noticeable": 0.01, "obvious": 0.001}
-"""Shares of the pixels that may differ by more: single ones, which nobody looks at. Measured on
-photographs, screenshots and drawings: with fewer colors small things begin to lose theirs."""
+LIMITS = {
+    "subtle": (JUST_NOTICEABLE / 2, 0.05),
+    "noticeable": (JUST_NOTICEABLE, 0.01),
+    "obvious": (3 * JUST_NOTICEABLE, 0.001),
+}
+"""Distances, and which share of the pixels may have more. Neighbors that look alike may go to
+either side by the first, before the step between them is noticed as the edge of a band. The few
+beyond the others are single pixels; with fewer colors small things begin to lose theirs. Measured
+on photographs, screenshots and drawings."""
 
 CELLS = 1024  # at least, if there are so many colors: silhouettes are measured on them
 CHUNK = 1 << 16  # colors compared at a time
@@ -47,10 +51,12 @@ class Point:
     k: int
     distortion: float
     """Mean squared distance to the stored palette, summed over channels, in the space asked for."""
+    subtle: float
+    """Share of the pixels that differ by more than 0.01 in Oklab: in smooth areas, bands."""
     noticeable: float
-    """Share of the pixels that differ noticeably: by more than 0.02 in Oklab."""
+    """Share of the pixels that differ noticeably: by more than 0.02."""
     obvious: float
-    """Share of the pixels that differ by three times as much."""
+    """Share of the pixels that differ by more than 0.06."""
     silhouette: float
     """-1 to 1: how much nearer colors are to their own entry than to the next; 0 for one color."""
     bic: float
@@ -58,8 +64,8 @@ class Point:
 
     @property
     def looks_the_same(self) -> bool:
-        """Whether next to no pixel differs: at most 1 % noticeably, and 0.1 % obviously."""
-        return all(getattr(self, name) <= share for name, share in ALLOWED.items())
+        """Whether hardly a pixel differs: 5 % subtly at most, 1 % noticeably, 0.1 % obviously."""
+        return all(getattr(self, name) <= share for name, (_, share) in LIMITS.items())
 
 
 @dataclass(frozen=True)
@@ -99,10 +105,10 @@ def choose_k(
     ----------
     source : Histogram, or an image as `quantize` takes it
     method : "visible", "elbow", "silhouette" or "bic"
-        visible: the smallest k that leaves at most 1 % of the pixels noticeably different, and
-        0.1 % obviously, or else `max_k`. elbow: where the root of the distortion, drawn against
-        log k, bends most. silhouette: the highest mean silhouette. bic: the lowest Bayesian
-        information criterion.
+        visible: the smallest k that leaves at most 1 % of the pixels noticeably different, 0.1 %
+        obviously and 5 % subtly, which makes bands; or else `max_k`. elbow: where the root of the
+        distortion, drawn against log k, bends most. silhouette: the highest mean silhouette. bic:
+        the lowest Bayesian information criterion.
     max_k : int, 1 to 65,536
     channels : "rgb" or "bgr"
         Order of the channels of an array.
@@ -185,7 +191,7 @@ def elbow(ks: Sequence[int], errors: Sequence[float]) -> int:
     -------
     int, one of `ks`
         The one farthest below the straight line from the first point to the last, the smaller of
-        two; the first where nothing falls.
+        two; the first where nothing falls, and of one or two points, which have no bend.
 
     Raises
     ------
@@ -204,7 +210,7 @@ def elbow(ks: Sequence[int], errors: Sequence[float]) -> int:
         raise BadOption(f"every k has one error, got {len(ks)} and {len(errors)} of them")
     x, y = np.log(np.asarray(ks, float)), np.asarray(errors, float)
     if len(ks) < 3 or not y[0] > y[-1]:
-        return int(ks[0] if not y[0] > y[-1] else ks[-1])
+        return int(ks[0])
     way, height = (x - x[0]) / (x[-1] - x[0]), (y - y[-1]) / (y[0] - y[-1])
     return int(ks[int(np.argmax(1 - way - height))])
 
@@ -231,12 +237,12 @@ class _Measure:
                 self._bic(rung),
             )
 
-    def _differing(self, rung: Rung) -> tuple[float, float]:
-        """Shares of the pixels that differ noticeably, and obviously."""
+    def _differing(self, rung: Rung) -> tuple[float, float, float]:
+        """Shares of the pixels beyond each of the limits."""
         colors, counts = self._histogram.stored_colors, self._histogram.stored_counts
         entries = color.to_points(rung.palette.colors, "oklab").astype(np.int32)
-        limits = [(limit * color.UNITS["oklab"]) ** 2 for limit in (JUST_NOTICEABLE, OBVIOUS)]
-        beyond = [0, 0]
+        limits = [(distance * color.UNITS["oklab"]) ** 2 for distance, _ in LIMITS.values()]
+        beyond = [0, 0, 0]
         for start in range(0, len(colors), CHUNK):
             part = slice(start, start + CHUNK)
             delta = color.to_points(colors[part], "oklab") - entries[rung.labels[part]]
@@ -244,7 +250,7 @@ class _Measure:
             for i, limit in enumerate(limits):
                 beyond[i] += int(counts[part][d2 > limit].sum())
         total = self._histogram.total
-        return beyond[0] / total, beyond[1] / total
+        return beyond[0] / total, beyond[1] / total, beyond[2] / total
 
     def _silhouette(self, rung: Rung) -> float:
         if rung.palette.k < 2:
@@ -298,8 +304,10 @@ def _reason(method: str, k: int, points: list[Point], distinct_colors: int) -> s
     here = next(point for point in points if point.k == k)
     if method == "visible":
         if not here.looks_the_same:
-            share = 100 * here.noticeable
-            return f"even these leave {share:.1f} % of the pixels noticeably different."
+            return (
+                f"even these leave {100 * here.noticeable:.1f} % of the pixels noticeably "
+                f"different, and {100 * here.subtle:.0f} % subtly."
+            )
         return "the fewest colors with which next to no pixel differs noticeably."
     return {
         "elbow": "the elbow: from here on more colors lower the error by less than before.",

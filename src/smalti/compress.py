@@ -323,8 +323,9 @@ def _refuse_larger(
     advice = ""
     if distinct > 256 and _is_lossy(source, decoded):
         advice = "; photographs belong in JPEG, WebP or AVIF"
+    take = "takes" if k == 1 else "take"
     raise NotSmaller(
-        f"{_name(source) or 'the image'}: {_colors(k)} as {kind} take {size:,} bytes, "
+        f"{_name(source) or 'the image'}: {_colors(k)} as {kind} {take} {size:,} bytes, "
         f"the input {before:,}{advice}; --allow-larger writes it anyway"
     )
 

@@ -115,8 +115,9 @@ class Fit:
     """"converged" (nothing moved any more), "tol", "max_iter", "exact" (every color kept), or
     "searched" (the effort's budget was spent)."""
     distortion: float
-    """Mean squared distance to the unrounded centroids, in units of the space; NaN for effort turbo
-    where it counted cells, as that of their mean colors would be too low."""
+    """Mean squared distance to the unrounded centroids, in units of the space, of the pixels that
+    are not fully transparent; NaN for effort turbo where it counted cells, as that of their mean
+    colors would be too low."""
     centroids: NDArray[np.float32]
     """(k, 3|4), unrounded, in units of the space; alpha premultiplied."""
     space: str

@@ -127,10 +127,13 @@ class Sweep(Sequence[Row]):
                 *lines,
                 f"J: distortion in {space}, the mean squared error summed over channels; "
                 f"entropy in bits per pixel.",
-                f"{self.distinct_colors:,} distinct colors, counted in "
-                f"{self.histogram_milliseconds:.0f} ms; the elbow is at k = {self.elbow:,}.",
+                f"{self.distinct_colors:,} distinct color{'s' * (self.distinct_colors > 1)}, "
+                f"counted in {self.histogram_milliseconds:.0f} ms{self._about_the_elbow()}.",
             ]
         )
+
+    def _about_the_elbow(self) -> str:
+        return f"; the elbow is at k = {self.elbow:,}" if len(self) > 2 else ""
 
     def _repr_html_(self) -> str:
         head, cells = self._cells()
@@ -188,7 +191,7 @@ class Sweep(Sequence[Row]):
 
     def _drawn(self) -> Any:
         """Three curves above, five pictures below."""
-        pictures = [k for k in PICTURES if k in self._palettes]
+        pictures = self._pictured()
         height, width = self._image.shape[:2]
         # Pictures as wide as a fifth of the figure, and a title; a tall one may not fill the page.
         below = [min(5.0, WIDTH / (len(PICTURES) + 1) * height / width + 0.4)] if pictures else []
@@ -206,6 +209,15 @@ class Sweep(Sequence[Row]):
             self._draw_pictures(rest[0], pictures)
         return figure
 
+    def _pictured(self) -> list[int]:
+        """Sizes of which pictures are drawn: the usual ones, or some of those there are."""
+        usual = [k for k in PICTURES if k in self._palettes]
+        if len(usual) == len(PICTURES):
+            return usual
+        there = [k for k in self._palettes if k > 1]
+        some = np.linspace(0, len(there) - 1, min(len(PICTURES), len(there))).round().astype(int)
+        return [there[i] for i in some]
+
     def _draw_errors(self, axes: Any) -> None:
         """On a scale of square roots: there the elbow is what is farthest below the line."""
         ks, errors = [row.k for row in self.rows], [row.distortion for row in self.rows]
@@ -215,16 +227,18 @@ class Sweep(Sequence[Row]):
         ends = math.sqrt(errors[0]), math.sqrt(errors[-1])
         axes.plot(chord, (ends[0] + way * (ends[1] - ends[0])) ** 2, ":", color=plots.FAINT)
         axes.plot(ks, errors, "o-", color=plots.BLUE)
-        bend = self.rows[ks.index(self.elbow)]
-        axes.plot(bend.k, bend.distortion, "o", ms=11, mfc="none", mew=2, color=plots.RED)
-        axes.annotate(
-            f"elbow: k = {bend.k:,}",
-            (0.98, 0.97),
-            xycoords="axes fraction",
-            ha="right",
-            va="top",
-            color=plots.RED,
-        )
+        if len(self) > 2:
+            bend = self.rows[ks.index(self.elbow)]
+            ring = {"ms": 11, "mfc": "none", "mew": 2, "color": plots.RED, "clip_on": False}
+            axes.plot(bend.k, bend.distortion, "o", **ring)
+            axes.annotate(
+                f"elbow: k = {bend.k:,}",
+                (0.98, 0.97),
+                xycoords="axes fraction",
+                ha="right",
+                va="top",
+                color=plots.RED,
+            )
         axes.set_ylim(bottom=0)
         space = {"srgb": "sRGB", "oklab": "Oklab"}[self.space]
         axes.set_title(f"Distortion J in {space}, on a root scale")
@@ -248,12 +262,14 @@ class Sweep(Sequence[Row]):
         axes.set_ylim(0, 1.15 * max(*times, self.histogram_milliseconds))
 
     def _draw_pictures(self, figure: Any, ks: list[int]) -> None:
-        names = ["original", *(f"{k} colors" for k in ks)]
+        names = ["original", *(f"{k:,} colors" for k in ks)]
         shown = [self._image, *(self.picture(k).to_array() for k in ks)]
-        for axes, name, image in zip(figure.subplots(1, len(names)), names, shown, strict=True):
+        places = figure.subplots(1, len(PICTURES) + 1)
+        for axes in places:
+            axes.axis("off")
+        for axes, name, image in zip(places, names, shown, strict=False):
             axes.imshow(_small(image), interpolation="none")
             axes.set_title(name, loc="center")
-            axes.axis("off")
 
 
 def sweep(
@@ -382,8 +398,8 @@ def _label_ks(axes: Any, ks: Sequence[int]) -> None:
     """Draw k on a logarithmic axis, with numbers as people write them."""
     axes.set_xscale("log", base=2)
     axes.set_xlabel("k")
-    labeled = [k for k in (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536) if ks[0] <= k <= ks[-1]]
-    ticks = labeled if len(labeled) > 1 else list(ks)
+    round_ones = [k for k in (1, 4, 16, 64, 256, 1024, 4096, 16384) if ks[0] <= k < ks[-1] / 2]
+    ticks = [*round_ones, ks[-1]] if len(ks) > 8 else list(ks)
     axes.set_xticks(ticks, [f"{k:,}" for k in ticks])
     axes.minorticks_off()
     axes.grid(True, color="#eeeeee")

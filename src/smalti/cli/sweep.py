@@ -30,6 +30,8 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.command(
     cls=Command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done; 2 usage, unreadable input or no matplotlib; 4 refused by a limit; "
+    "15 the plot exists (see --force); 16 cannot write.",
 )
 @click.argument("source", metavar="IMAGE")
 @click.option(

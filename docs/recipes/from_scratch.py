@@ -191,8 +191,8 @@ def hundred_colors(recipe, image, points):
 def judge(image, result):
     """PSNR, SSIM, SSIMULACRA2 (None without its package), and two shares of unnoticed pixels."""
     unnoticed = metrics.delta_e(image, result, "1976") <= metrics.JUST_NOTICEABLE
-    first, second = (color.to_points(x, "oklab").astype(float) for x in (image, result))
-    distance = np.sqrt(((first - second) ** 2).sum(axis=-1)) / color.UNITS["oklab"]
+    first, second = (color.to_points(x.reshape(-1, 3), "oklab") for x in (image, result))
+    distance = np.sqrt(((first.astype(float) - second) ** 2).sum(axis=1)) / color.UNITS["oklab"]
     near = distance <= choose.JUST_NOTICEABLE
     try:
         similar = measure.ssimulacra2(image, result)

@@ -17,7 +17,7 @@ import smalti
 from smalti import metrics
 
 K = 16
-SHOWN = (210, 280)  # height and width of the middle that is shown, pixel by pixel
+SHOWN = (200, 260)  # height and width of the middle that is shown, pixel by pixel
 CHINA = Path(sklearn.datasets.__file__).with_name("images") / "china.jpg"
 RUNS = 3  # the lowest time counts
 BANDS = np.uint8([[200, 60, 50], [225, 125, 60], [60, 120, 190], [70, 150, 90]])

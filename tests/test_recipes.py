@@ -77,6 +77,7 @@ def test_a_hundred_colors_are_not_95_percent_of_what_is_visible(numbers):
     found = numbers("from_scratch")
 
     assert 0 < found["within"] < 95
+    assert 0 < found["within-oklab"] < 95
     assert all(0 < ssim < 1 for ssim in column(found["hundred"], "SSIM"))
 
 
@@ -113,6 +114,12 @@ def test_a_larger_eps_stops_earlier(numbers):
         rows = [row for row in table if row["k"] == k]
         assert column(rows, "iterations") == sorted(column(rows, "iterations"))
         assert all(row["last shift"] <= row["eps"] for row in rows)
+
+
+def test_ten_iterations_are_an_upper_bound_for_opencv(numbers):
+    found = numbers("opencv")
+
+    assert found["eps-one-two"] < 10 < found["eps-one-cv2"]
 
 
 def test_opencvs_order_of_channels_changes_nothing_once_it_is_told(numbers):
@@ -314,6 +321,18 @@ def test_pictures_are_small_and_each_is_on_a_page():
     assert kept == shown
     for name in kept:
         assert (FOLDER / "images" / name).stat().st_size < 150_000
+
+
+def test_the_picture_that_readers_compare_with_is_the_original():
+    with Image.open(ROOT / "examples" / "demo.png") as demo:
+        original = np.asarray(demo.convert("RGB").reduce(2).reduce(2))
+    height, width = original.shape[:2]
+
+    for name in ("from_scratch-hundred", "segmentation-regions"):
+        with Image.open(FOLDER / "images" / f"{name}.png") as page:
+            first = np.asarray(page.convert("RGB"))[:, :width]
+        title = 20
+        np.testing.assert_array_equal(first[title : title + height], original)
 
 
 def test_what_r_printed_is_about_the_pixels_of_the_recipe(numbers):

@@ -114,7 +114,7 @@ def who_reads_what(recipe, image):
             lambda options=options: smalti.build_palette(image, K, **options), RUNS
         )
         row(f"{name}, histogram of all pixels", n, distinct, took, palette)
-    header = ["palette from", "read while iterating", "colors per iteration, at most",
+    header = ["palette from", "pixels read for the means", "colors per iteration, at most",
               "CPU seconds", "MSE of all pixels"]  # fmt: skip
     recipe.table("reads", header, rows, ["", ",", ",", ".3f", ".2f"])
     recipe.fact("scikit-learn", sklearn.__version__)

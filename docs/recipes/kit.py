@@ -89,7 +89,8 @@ class Recipe:
         for row in [header, *cells]:
             print("  ".join(f"{x:>{w}}" for x, w in zip(row, widths, strict=True)))
         print(flush=True)
-        ruler = ["---" if isinstance(x, str) else "---:" for x in rows[0]]
+        texts = [all(isinstance(x, str) for x in column) for column in zip(*rows, strict=True)]
+        ruler = ["---" if text else "---:" for text in texts]
         lines = ["| " + " | ".join(row) + " |" for row in (header, ruler, *cells)]
         self.facts[key] = [dict(zip(header, row, strict=True)) for row in rows]
         self.shown[key] = "\n\n" + "\n".join(lines) + "\n\n"

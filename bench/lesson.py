@@ -95,9 +95,10 @@ def sizes(lesson: Names) -> str:
     original = bytes_of(Image.fromarray(image))
     lines = [
         f"The picture of this lesson ({image.shape[1]} × {image.shape[0]} pixels) takes "
-        f"{original:,} bytes as a 24-bit PNG of Pillow's. In k colors, also Pillow's PNG:",
+        f"{original:,} bytes as a 24-bit PNG of Pillow's with `optimize=True`. In k colors, "
+        "written the same way:",
         "",
-        "| k | distortion J | palette and indices | the same pixels, 24 bits each |",
+        "| k | J of one start, in 8 bits | palette and indices | the same pixels, 24 bits each |",
         "| ---: | ---: | ---: | ---: |",
     ]
     for k in SIZES:

@@ -5,18 +5,21 @@
 The page beside it, from_scratch.md, tells what the numbers mean.
 """
 
+import inspect
 import math
 import sys
 from itertools import pairwise
 
 import numpy as np
-from kit import Recipe, beside, measure
+from kit import Recipe, measure, titled
 
 import smalti
-from smalti import metrics, plots
+from smalti import choose, color, metrics, plots
 
 PIXELS = 40_000  # plain NumPy compares every pixel with every centroid: keep the picture small
 LIMIT = 500  # iterations, should it never end
+MOST = 256  # colors, of a palette
+ELBOW_LIMIT, HUNDRED_LIMIT = 15, 20  # iterations where the last few change little
 
 
 def random_seeds(points, k, seed):
@@ -124,8 +127,9 @@ def draw_costs(costs):
 
 def elbow(recipe, points, ks=(1, 2, 4, 8, 16, 32, 64)):
     """J over k, from scratch; then where it really is 0."""
-    costs = [min(kmeans(points, random_seeds(points, k, seed), limit=15)[2][-1] for seed in (0, 1))
-             for k in ks]  # fmt: skip
+    costs = [min(kmeans(points, random_seeds(points, k, seed), limit=ELBOW_LIMIT)[2][-1]
+                 for seed in (0, 1)) for k in ks]  # fmt: skip
+    recipe.fact("elbow-limit", ELBOW_LIMIT)
     recipe.table("elbow", ["k", "J"], zip(ks, costs, strict=True), ["", ",.1f"])
     with plots.style():
         figure = plots.new_figure(6.4, 3.2)
@@ -145,8 +149,9 @@ def elbow(recipe, points, ks=(1, 2, 4, 8, 16, 32, 64)):
 
 def opinions(recipe, image):
     """What four rules say about k: each answers a question of its own."""
-    choice = smalti.choose_k(image)
-    rows = [[method, k] for method, k in choice.suggestions.items()]
+    choice = smalti.choose_k(image, max_k=MOST)
+    rows = [[method, f"> {MOST}" if k is None else k]
+            for method, k in choice.suggestions.items()]  # fmt: skip
     recipe.table("opinions", ["`smalti.choose_k`, method", "k"], rows)
     recipe.fact("chosen", f"{choice}")
 
@@ -163,29 +168,38 @@ def distinct_colors(recipe, image):
 
 def hundred_colors(recipe, image, points):
     """100 colors: what "95 % visible" could mean, by five measures that have a definition."""
-    centroids, labels, _ = kmeans(points, random_seeds(points, 100, 0), limit=20)
+    centroids, labels, _ = kmeans(points, random_seeds(points, 100, 0), limit=HUNDRED_LIMIT)
     ours = np.rint(centroids).astype(np.uint8)[labels].reshape(image.shape)
     better = smalti.quantize(image, 100).to_array()
     found = [["from scratch, random seeds", *judge(image, ours)],
              ["`smalti.quantize(image, 100)`", *judge(image, better)]]  # fmt: skip
     header = ["100 colors", "share of the colors kept, %", "PSNR, dB", "SSIM", "SSIMULACRA2",
-              "pixels within ΔE 2.3, %"]  # fmt: skip
+              "pixels within ΔE 2.3 (1976), %", "within 0.02 in Oklab (`choose_k`), %"]  # fmt: skip
     share = 100 * min(1, 100 / len(np.unique(points, axis=0)))
     rows = [[name, share, *numbers] for name, *numbers in found]
-    recipe.table("hundred", header, rows, ["", ".1f", ".1f", ".3f", ".1f", ".0f"])
-    recipe.fact("within", found[0][-1], ".0f")
-    recipe.fact("within-smalti", found[1][-1], ".0f")
-    recipe.picture("hundred", beside(image, ours, better))
+    recipe.table("hundred", header, rows,
+                 ["", ".1f", ".1f", ".3f", ".1f", ".0f", ".0f"])  # fmt: skip
+    recipe.fact("hundred-limit", HUNDRED_LIMIT)
+    recipe.fact("within", found[0][-2], ".0f")
+    recipe.fact("within-smalti", found[1][-2], ".0f")
+    recipe.fact("within-oklab", found[0][-1], ".0f")
+    pictures = [("the picture", image), ("100 colors from scratch", ours),
+                ("smalti.quantize(image, 100)", better)]  # fmt: skip
+    recipe.picture("hundred", titled(pictures))
 
 
 def judge(image, result):
-    """PSNR, SSIM, SSIMULACRA2 (None without its package), and the share of unnoticed pixels."""
+    """PSNR, SSIM, SSIMULACRA2 (None without its package), and two shares of unnoticed pixels."""
     unnoticed = metrics.delta_e(image, result, "1976") <= metrics.JUST_NOTICEABLE
+    first, second = (color.to_points(x.reshape(-1, 3), "oklab") for x in (image, result))
+    distance = np.sqrt(((first.astype(float) - second) ** 2).sum(axis=1)) / color.UNITS["oklab"]
+    near = distance <= choose.JUST_NOTICEABLE
     try:
         similar = measure.ssimulacra2(image, result)
     except ImportError:
         similar = None
-    return metrics.psnr(image, result), metrics.ssim(image, result), similar, 100 * unnoticed.mean()
+    return (metrics.psnr(image, result), metrics.ssim(image, result), similar,
+            100 * unnoticed.mean(), 100 * near.mean())  # fmt: skip
 
 
 def watch(recipe, image):
@@ -193,15 +207,28 @@ def watch(recipe, image):
     log = []
     for step in smalti.steps(image, 16, init="random", space="srgb", tol=0, max_iter=1000):
         log.append(step)
-        still = math.floor(30 * (1 - step.moved / log[0].moved))
+        line = bar(step, log[0].moved)
         end = "" if sys.stdout.isatty() and not step.stop_reason else "\n"
         if sys.stdout.isatty() or step.stop_reason:  # a log keeps the last line only
-            print(f"\r[{'#' * still:30}] iteration {step.iteration}, J {step.distortion:,.1f}, "
-                  f"{step.moved:,} pixels moved    ", end=end, flush=True)  # fmt: skip
+            print(f"\r{line}    ", end=end, flush=True)
+    recipe.listing("bar", bar(log[min(9, len(log) - 1)], log[0].moved) if log else "no iteration")
     falls = all(b.distortion <= a.distortion for a, b in pairwise(log))
     recipe.fact("library-iterations", len(log))  # none if the image has no more than 16 colors
     recipe.fact("library-stop", log[-1].stop_reason if log else "exact")
     recipe.fact("library-falls", "never rises" if falls else "rises")
+
+
+def bar(step, first):
+    """Return a line of progress: full when no pixel moves, empty when as many as at `first`."""
+    still = math.floor(30 * (1 - step.moved / max(first, step.moved, 1)))
+    return (f"[{'#' * still:30}] iteration {step.iteration}, J {step.distortion:,.1f}, "
+            f"{step.moved:,} pixels moved")  # fmt: skip
+
+
+def code(*functions):
+    """Return these functions as the page shows them: as they are in this file."""
+    head = f"import numpy as np\n\nLIMIT = {LIMIT}  # iterations, should it never end\n"
+    return "\n\n".join([head, *map(inspect.getsource, functions)])
 
 
 def main():
@@ -215,6 +242,7 @@ def main():
     distinct_colors(recipe, image)
     hundred_colors(recipe, image, points)
     watch(recipe, image)
+    recipe.listing("code", code(squared, closest, update, kmeans), "python")
     recipe.done()
 
 

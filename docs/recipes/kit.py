@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
 import smalti
@@ -28,10 +28,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.append(str(ROOT / "bench"))
 import measure  # noqa: E402 (the machine's name, and SSIMULACRA2, are those of the benchmarks)
 
-__all__ = ["DEMO", "Recipe", "beside", "bundled", "crop", "mse", "png24", "seconds"]
+__all__ = ["DEMO", "Recipe", "bundled", "crop", "mse", "png24", "seconds", "titled"]
 
 DEMO = ROOT / "examples" / "demo.png"
 LEAST_COLORS, LEAST_PIXELS = 32, 4_096  # so that k = 25 is a question, and k = 256 an answer
+TITLE = 20  # pixels above each panel of a picture, for its title
 PICTURE_BYTES = 150_000  # a page's picture is to load at once
 
 mse = measure.mse
@@ -82,31 +83,40 @@ class Recipe:
         """Print a table; `shapes` are the formats of its columns."""
         rows = [list(row) for row in rows]
         shapes = shapes or [""] * len(header)
-        cells = [[format(x, s) if x is not None else "" for x, s in zip(row, shapes, strict=True)]
-                 for row in rows]  # fmt: skip
+        cells = [[cell(x, s) for x, s in zip(row, shapes, strict=True)] for row in rows]
         widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
         print(f"\n{key}")
         for row in [header, *cells]:
             print("  ".join(f"{x:>{w}}" for x, w in zip(row, widths, strict=True)))
         print(flush=True)
-        ruler = ["---" if isinstance(x, str) else "---:" for x in rows[0]]
+        texts = [all(isinstance(x, str) for x in column) for column in zip(*rows, strict=True)]
+        ruler = ["---" if text else "---:" for text in texts]
         lines = ["| " + " | ".join(row) + " |" for row in (header, ruler, *cells)]
         self.facts[key] = [dict(zip(header, row, strict=True)) for row in rows]
         self.shown[key] = "\n\n" + "\n".join(lines) + "\n\n"
 
+    def listing(self, key, text, language="text"):
+        """Print text that pages show as it is: code, or a line of a terminal."""
+        self.facts[key] = text
+        self.shown[key] = f"\n\n```{language}\n{text.strip()}\n```\n\n"
+        print(f"{key}\n{text}", flush=True)
+
     def picture(self, key, what):
-        """Write a picture, an array or a matplotlib figure, as NAME-key.png."""
-        if isinstance(what, np.ndarray):
-            data = _png(what)
-        else:
-            file = self.output / f"{self.name}-{key}.png"
-            plots.save(what, file)
-            data = _png(np.asarray(Image.open(file).convert("RGB")))
+        """Write a picture, an array or a matplotlib figure, as NAME-key.png.
+
+        Arrays are stored as they are, whatever their number of colors: pages ask their readers to
+        judge them. A figure is lines and text, for which 256 colors are enough.
+        """
         path = self.output / f"{self.name}-{key}.png"
+        if isinstance(what, np.ndarray):
+            data = _exact(what)
+        else:
+            plots.save(what, path)
+            data = smalti.quantize(path, 256).encoded("PNG")
         path.write_bytes(data)
         self.pictures.append(path.name)
         print(f"{path}  {len(data):,} bytes", flush=True)
-        if len(data) >= PICTURE_BYTES:
+        if self.pages and len(data) >= PICTURE_BYTES:
             raise SystemExit(f"{path} is larger than a page should show: make it smaller")
 
     def done(self):
@@ -134,9 +144,16 @@ def fill(text, name, shown):
     return re.sub(rf"<!-- {name}\.([\w-]+) -->.*?<!-- / -->", value, text, flags=re.DOTALL)
 
 
-def _png(image):
-    """Bytes of a PNG: exact up to 256 colors; above, of the 256 best ones."""
-    return smalti.quantize(image, 256).encoded("PNG")
+def cell(value, shape):
+    """Return a number as a table shows it: texts as they are, None as an empty cell."""
+    return "" if value is None else value if isinstance(value, str) else format(value, shape)
+
+
+def _exact(image):
+    """Bytes of a PNG of exactly these pixels: a palette up to 256 colors, 24 bits above."""
+    if len(smalti.Histogram.of(image).colors) <= 256:
+        return smalti.quantize(image, 256).encoded("PNG")
+    return png24(image, optimize=True)
 
 
 def bundled(name):
@@ -152,11 +169,24 @@ def crop(image, height, width):
     return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 
-def beside(*images, gap=6):
-    """Return images of one height side by side, white between them."""
-    white = np.full((images[0].shape[0], gap, 3), 255, np.uint8)
-    parts = [part for image in images for part in (white, image)]
-    return np.hstack(parts[1:])
+def titled(panels, columns=None, gap=6):
+    """Return images of one size as one picture, each under its title, `columns` in a row.
+
+    `panels` are pairs (title, (H, W, 3) uint8).
+    """
+    font = ImageFont.load_default(13)
+    height, width = panels[0][1].shape[:2]
+    width = max(width, *(int(font.getlength(title)) + 1 for title, _ in panels))
+    columns = columns or len(panels)
+    across, down = width + gap, height + gap + TITLE
+    size = (columns * across - gap, -(-len(panels) // columns) * down - gap)
+    page = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(page)
+    for i, (title, image) in enumerate(panels):
+        x, y = i % columns * across, i // columns * down
+        draw.text((x, y), title, "black", font)
+        page.paste(Image.fromarray(image), (x, y + TITLE))
+    return np.asarray(page)
 
 
 def seconds(call, runs=1):
@@ -174,8 +204,8 @@ def seconds(call, runs=1):
     return min(times), result
 
 
-def png24(image):
+def png24(image, **options):
     """Return the bytes of a PNG of 24 bits per pixel, as imaging libraries save an array."""
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "png")
+    Image.fromarray(image).save(file, "png", **options)
     return file.getvalue()

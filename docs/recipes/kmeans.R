@@ -7,7 +7,9 @@ pixels <- as.matrix(read.csv(path, header = FALSE)) / 255
 
 cat("version", R.version.string, "\n")
 cat("date", format(Sys.Date()), "\n")
-cat("machine", sub(".*: ", "", grep("model name", readLines("/proc/cpuinfo"), value = TRUE)[1]), "\n")
+if (file.exists("/proc/cpuinfo")) { # Linux only
+  cat("machine", sub(".*: ", "", grep("model name", readLines("/proc/cpuinfo"), value = TRUE)[1]), "\n")
+}
 cat("md5", unname(tools::md5sum(path)), "\n")
 for (seed in 1:5) {
   set.seed(seed)

@@ -7,7 +7,7 @@ The page beside it, segmentation.md, tells what the numbers mean.
 
 import cv2
 import numpy as np
-from kit import Recipe, beside
+from kit import Recipe, titled
 from sklearn.metrics import silhouette_score
 
 import smalti
@@ -28,26 +28,23 @@ GROUPS = {
 def regions(recipe, image, k=7):
     """One mask per color: what belongs to it, and of how many pieces it is made."""
     small = smalti.quantize(image, k)
-    rows, pictures = [], [image]
+    rows, pictures = [], [("the picture", image)]
     for i, color in enumerate(small.palette):
         mask = small.mask(i)
         pieces = cv2.connectedComponents(mask.astype(np.uint8))[0] - 1  # without the background
-        rows.append([f"#{bytes(color[:3]).hex()}", 100 * mask.mean(), pieces])
-        pictures.append(np.where(mask[..., None], image, GRAY))
+        name = f"#{bytes(color[:3]).hex()}"
+        rows.append([name, 100 * mask.mean(), pieces])
+        pictures.append((name, np.where(mask[..., None], color[:3], GRAY)))
     recipe.table("regions", ["color", "of the pixels, %", "pieces"], rows, ["", ".1f", ","])
     recipe.fact("pieces", sum(row[2] for row in rows), ",")
     recipe.fact("k", len(small.palette))
-    half = -(-len(pictures) // 2)
-    pictures += [np.full_like(image, 255)] * (len(pictures) % 2)
-    above, below = beside(*pictures[:half]), beside(*pictures[half:])
-    gap = np.full((6, above.shape[1], 3), 255, np.uint8)
-    recipe.picture("regions", np.vstack([above, gap, below]))
+    recipe.picture("regions", titled(pictures, columns=-(-len(pictures) // 2)))
 
 
 def customers(seed, each=(150, 200, 120, 80)):
     """Draw a table of customers and the group of each: (n, 4) float64, (n,)."""
     rng = np.random.default_rng(seed)
-    tables = [rng.normal(mean, spread, (n, len(mean)))
+    tables = [np.maximum(rng.normal(mean, spread, (n, len(mean))), 0)  # nobody visits -1 times
               for (mean, spread), n in zip(GROUPS.values(), each, strict=True)]  # fmt: skip
     truth = np.repeat(np.arange(len(GROUPS)), each)
     order = rng.permutation(len(truth))
@@ -86,13 +83,18 @@ def scaling_matters(recipe, table, truth):
     return scale, scaled
 
 
-def which_k(recipe, points):
-    """Choose k without the truth: the silhouette; inertia alone always asks for more."""
+def which_k(recipe, points, truth):
+    """Choose k without the truth: the silhouette; inertia alone always asks for more.
+
+    Purity needs the truth, and is there to compare.
+    """
     rows = []
     for k in range(2, 9):
         model = KMeans(k, random_state=0).fit(points)
-        rows.append([k, model.inertia_, silhouette_score(points, model.labels_)])
-    recipe.table("which-k", ["k", "inertia", "silhouette"], rows, ["", ".0f", ".3f"])
+        rows.append([k, model.inertia_, silhouette_score(points, model.labels_),
+                     100 * metrics.purity(model.labels_, truth)])  # fmt: skip
+    recipe.table("which-k", ["k", "inertia", "silhouette", "purity, %"], rows,
+                 ["", ".0f", ".3f", ".1f"])  # fmt: skip
     recipe.fact("best-k", max(rows, key=lambda row: row[2])[0])
 
 
@@ -107,15 +109,17 @@ def new_rows(recipe, scale, model, first):
     recipe.fact("new-own-scale", 100 * (wrong == known).mean(), ".1f")
 
 
-def draw(table, model):
-    """Income and visits, colored by cluster."""
+def draw(table, model, truth):
+    """Income and visits, colored by cluster; a cluster has the name of most of its members."""
+    names = list(GROUPS)
     with plots.style():
         figure = plots.new_figure(6.4, 3.4)
         axes = figure.add_subplot(xlabel=COLUMNS[1], ylabel=COLUMNS[2])
         for j, color in enumerate((plots.BLUE, plots.ORANGE, plots.GREEN, plots.RED)):
             members = table[model.labels_ == j]
+            name = names[np.bincount(truth[model.labels_ == j]).argmax()]
             axes.scatter(members[:, 1], members[:, 2], s=9, color=color,
-                         label=f"cluster {j}: {len(members)} customers")  # fmt: skip
+                         label=f"{len(members)}, mostly {name}")  # fmt: skip
         axes.set_ylim(top=1.25 * table[:, 2].max())  # room for the legend
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
@@ -129,9 +133,9 @@ def main():
     table, truth = customers(seed=1)
     recipe.fact("customers", len(table))
     scale, model = scaling_matters(recipe, table, truth)
-    which_k(recipe, scale(table))
+    which_k(recipe, scale(table), truth)
     new_rows(recipe, scale, model, truth)
-    recipe.picture("customers", draw(table, model))
+    recipe.picture("customers", draw(table, model, truth))
     recipe.done()
 
 

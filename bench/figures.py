@@ -12,12 +12,14 @@ import argparse
 import hashlib
 import itertools
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from statistics import mean, median
 
@@ -157,6 +159,24 @@ def ladder(data: Path) -> None:
     say(f"  0.4 MP: with PNG files, PSNR and SSIM {whole:.2f} s")
 
 
+def choices(data: Path) -> None:
+    """What the methods of choosing k say of photographs."""
+    say("smalti.choose_k(image).suggestions, and the elbow with the distortion on a log axis")
+    found: dict[str, list[int]] = {}
+    for image in photos(data).values():
+        choice = smalti.choose_k(image)
+        for method, k in choice.suggestions.items():
+            found.setdefault(method, []).append(k or choice.k)
+        curve = [(point.k, math.log(point.distortion)) for point in choice.curve]
+        found.setdefault("elbow, log-log", []).append(smalti.elbow(*zip(*curve, strict=True)))
+    for method, ks in found.items():
+        common, times = Counter(ks).most_common(1)[0]
+        say(
+            f"  {method:14}  k from {min(ks)} to {max(ks)}, median {median(ks):.0f}, "
+            f"most often {common} ({times} of {len(ks)})"
+        )
+
+
 def startup(data: Path) -> None:
     """What starting costs before any pixel is touched, and where one file's time goes."""
 
@@ -214,7 +234,9 @@ def determinism(data: Path) -> None:
     say(f"one SHA-256 per image over v2, v3, v4 x 1, 2, 8 threads: {'yes' if same else 'NO'}")
 
 
-FIGURES = {f.__name__: f for f in (distortion, speed, ladder, command, startup, determinism)}
+FIGURES = {
+    f.__name__: f for f in (distortion, speed, ladder, choices, command, startup, determinism)
+}
 
 
 def main() -> None:

@@ -28,14 +28,14 @@ FLOORS = (
     ("ladder",),
     ("choose",),
     ("indexed", "report", "converge_figure", "sklearn"),
-    ("quantize", "masks", "compare", "export"),
-    ("compress", "sweep", "converge", "pillow"),
+    ("quantize", "masks", "comparison", "export"),
+    ("compress", "sweeps", "convergence", "pillow"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli"}
 PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "plots", "png", "profiles",
-                "libtiff", "stored", "swatches", "compare"}  # fmt: skip
+                "libtiff", "stored", "swatches", "comparison"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},

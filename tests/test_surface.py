@@ -131,3 +131,20 @@ def test_import_loads_no_face_no_extra_no_pillow_and_not_the_reference():
     assert "smalti" in loaded
     assert not loaded & {"PIL", "click", "oxipng", "matplotlib", "sklearn", "hypothesis"}
     assert not {"smalti.reference", "smalti.cli"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", sorted(smalti._LATER))
+def test_names_that_are_loaded_late_stay_what_they_are(name):
+    code = (
+        f"import smalti, importlib; first = smalti.{name}\n"
+        f"importlib.import_module('smalti.' + smalti._LATER[{name!r}])\n"
+        f"assert smalti.{name} is first and callable(first)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(smalti.__file__).parent.parent)}
+
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_names_that_are_not_there_are_no_attributes():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        smalti.nothing  # noqa: B018

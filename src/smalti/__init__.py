@@ -15,10 +15,10 @@
 Same input, options and version: same palette and indices, bit for bit, on every CPU.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .choose import Choice, choose_k, elbow
-from .compare import Comparison, compare
 from .compress import Report, compress
-from .converge import Convergence, converge
 from .errors import (
     BadImage,
     BadOption,
@@ -36,11 +36,39 @@ from .image import from_float, from_uint16
 from .indexed import IndexedImage
 from .kmeans import Step
 from .palette import Palette
-from .pillow import pil_quantize
 from .quantize import apply_palette, build_palette, quantize, steps
-from .sweep import Sweep, sweep
+
+if TYPE_CHECKING:
+    from .comparison import Comparison, compare
+    from .convergence import Convergence, converge
+    from .pillow import pil_quantize
+    from .sweeps import Sweep, sweep
 
 __version__ = "0.1.0"
+
+_LATER = {
+    "Comparison": "comparison",
+    "Convergence": "convergence",
+    "Sweep": "sweeps",
+    "compare": "comparison",
+    "converge": "convergence",
+    "pil_quantize": "pillow",
+    "sweep": "sweeps",
+}
+"""Names whose modules are loaded when they are first asked for: most programs never do, and every
+run of the command would pay. None of the modules has the name of one of its functions, as
+importing it would put the module in the function's place."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "BadImage",

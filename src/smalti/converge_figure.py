@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .converge import Convergence, Run
+    from .convergence import Convergence, Run
     from .kmeans import Step
 
 __all__ = ["figure", "frames"]

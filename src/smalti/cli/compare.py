@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from ..compare import GAIN, check_target
-from ..compare import compare as library_compare
+from ..comparison import GAIN, check_target
+from ..comparison import compare as library_compare
 from ..decode import Limits
 from ..files import shown
 from .jobs import STANDARD

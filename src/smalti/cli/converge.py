@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from .. import plots
-from ..converge import INITS, RUNS, SUFFIXES
-from ..converge import converge as library_converge
+from ..convergence import INITS, RUNS, SUFFIXES
+from ..convergence import converge as library_converge
 from ..files import shown
 from ..options import OPTIONS
 from .parameters import flag, knob

@@ -8,7 +8,7 @@ import click
 
 from .. import plots
 from ..options import MAX_K
-from ..sweep import sweep as run_sweep
+from ..sweeps import sweep as run_sweep
 from .parameters import Command, flag, knob
 from .terminal import Bar, say
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 import smalti
 from smalti import BadOption, MissingExtra, OutputExists, color, converge_figure, reference
-from smalti.converge import SAMPLE, converge
+from smalti.convergence import SAMPLE, converge
 from smalti.fit import nearest_centroids
 
 ALL = ("random", "k-means++", "splitting", "box")

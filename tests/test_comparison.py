@@ -14,7 +14,7 @@ from PIL import Image
 
 import smalti
 from smalti import BadImage, BadOption, Comparison, MissingFile, OutputExists, compare, metrics
-from smalti.compare import GAIN
+from smalti.comparison import GAIN
 
 
 def pair(seed=0):

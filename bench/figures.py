@@ -29,8 +29,8 @@ from PIL import Image
 import smalti
 from measure import best_known, cpu_seconds, machine, mse, photos
 from rivals import EFFORTS, OURS, RIVALS, Quantizer, measure, ours
-from smalti.fit import Settings
 from smalti.ladder import climb, rungs
+from smalti.settings import Settings
 
 KS = (16, 64, 256)
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # set by `make figures`, for all rivals

@@ -23,7 +23,7 @@ FLOORS = (
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
     ("load", "plots"),
-    ("histogram", "search", "palette"),
+    ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows"),
     ("ladder",),
     ("choose",),

@@ -8,7 +8,7 @@ from pictures import images, photo
 
 import smalti
 from smalti import BadOption, Histogram, ladder, metrics
-from smalti.fit import Settings
+from smalti.settings import Settings
 
 
 def climb(image, ks, **options):

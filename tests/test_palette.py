@@ -19,8 +19,9 @@ from smalti import (
     quantize,
     reference,
 )
-from smalti.fit import DEFAULT_TOL, Settings, fit_palette
+from smalti.fit import fit_palette
 from smalti.palette import check_target
+from smalti.settings import DEFAULT_TOL, Settings
 
 METHODS = ("splitting", "k-means++", "random", "box")
 

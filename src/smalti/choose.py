@@ -18,10 +18,10 @@ import numpy as np
 
 from . import _core, color, ladder
 from .errors import BadOption
-from .fit import Settings
 from .histogram import Histogram
 from .ladder import Rung
 from .options import AUTO, ELBOW, check
+from .settings import Settings
 
 __all__ = ["METHODS", "Choice", "Point", "choose_k", "elbow", "settings_for", "settled"]
 

@@ -23,7 +23,7 @@ from . import anatomy, files, metrics, options, pixels, profiles
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
 from .errors import BadOption, CannotWrite, NotSmaller
-from .fit import Fit, Settings, fit_palette
+from .fit import Fit, fit_palette
 from .histogram import Histogram, map_labels
 from .indexed import FORMATS, IndexedImage
 from .kmeans import Step
@@ -31,6 +31,7 @@ from .load import load_with_notes
 from .palette import Palette
 from .quantize import apply_palette
 from .report import Report
+from .settings import Settings
 
 __all__ = ["Report", "compress"]
 

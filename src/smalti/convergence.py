@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from . import color, converge_figure, files, plots
 from .errors import BadOption
-from .fit import Settings, nearest_centroids
+from .fit import nearest_centroids
 from .histogram import Histogram
 from .image import Image
 from .kmeans import Step
 from .load import load
 from .options import Option
 from .quantize import apply_palette, build_palette, steps
+from .settings import Settings
 
 __all__ = ["INITS", "RUNS", "SUFFIXES", "Convergence", "Run", "converge"]
 

@@ -18,88 +18,20 @@ from . import _core, color, kmeans, search, seeds
 from .errors import BadOption
 from .histogram import Histogram, pack
 from .kmeans import Step
-from .options import check, check_k
 from .palette import Palette
 from .remap import Remapper
+from .settings import Settings
 
-__all__ = ["Fit", "Settings", "fit_palette", "nearest_centroids", "steps"]
+__all__ = ["Fit", "fit_palette", "nearest_centroids", "steps"]
 
 RECOVERY = {"lloyd": 1, "turbo": 0, "fast": 1, "default": 3, "best": 21}
 """Rounds after rounding to 8 bits; the first only learns how many pixels each color has."""
-
-MAX_ITER = {"lloyd": 100, "turbo": 1, "fast": 1, "default": 1, "best": 1}
-"""Default of max_iter, by effort: a search needs no more than the step to the means."""
 
 COLORS_PER_THREAD = 100_000
 """Fewer are clustered in the time that another thread may take to get a processor."""
 
 ALPHA_GAP = 16383
 """Added to the alpha coordinate of opaque colors, so that no cluster mixes them with others."""
-
-DEFAULT_TOL = {"srgb": 0.05, "oklab": 0.0002}
-"""Largest shift at which the distortion has settled to about a thousandth."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The options of palette building, checked. Meanings and ranges are in `options.py`."""
-
-    k: int
-    space: str = "oklab"
-    effort: str = "default"
-    init: Any = "splitting"
-    n_init: int = 1
-    max_iter: int = MAX_ITER["default"]
-    tol: float = 0.0
-    seed: int = 0
-    threads: int = 1
-
-    @classmethod
-    def of(
-        cls,
-        k: int,
-        *,
-        space: str = "oklab",
-        effort: str = "default",
-        init: Any = "splitting",
-        n_init: int | None = None,
-        max_iter: int | None = None,
-        tol: float | None = None,
-        seed: int = 0,
-        threads: int | None = None,
-    ) -> "Settings":
-        """Check the options and fill in defaults; raises BadOption."""
-        check("space", space)
-        check("effort", effort)
-        own = not isinstance(init, str)
-        if own:  # given places are where to start, not a hint to search from
-            effort = "lloyd"
-        if not own:
-            check("init", init)
-        lloyd = effort == "lloyd"
-        if n_init is None:
-            n_init = seeds.RESTARTS[init] if lloyd and not own else 1
-        if max_iter is None:
-            max_iter = MAX_ITER[effort]
-        return cls(
-            k=check_k(k),
-            space=space,
-            effort=effort,
-            init=np.asarray(init) if own else init,
-            n_init=check("n_init", n_init),
-            max_iter=check("max_iter", max_iter),
-            tol=DEFAULT_TOL[space] if tol is None else check("tol", tol),
-            seed=check("seed", seed),
-            threads=check("threads", _cores() if threads is None else threads),
-        )
-
-
-def _cores() -> int:
-    import os
-
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, min(1024, len(os.sched_getaffinity(0))))
-    return max(1, min(1024, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True, eq=False)

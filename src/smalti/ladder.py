@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from . import kmeans, metrics
 from .errors import BadOption
-from .fit import Fit, Settings, fit_palette
+from .fit import Fit, fit_palette
 from .histogram import Histogram
 from .options import MAX_K, check_k
 from .palette import Palette
 from .remap import Remapper
+from .settings import Settings
 
 __all__ = ["RUNGS", "Rung", "check_ks", "climb", "rungs"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from . import dither as dithering
 from . import histogram as histograms
 from .choose import settings_for, settled
-from .fit import Settings, fit_palette
+from .fit import fit_palette
 from .fit import steps as fit_steps
 from .grid import Grid
 from .histogram import Histogram
@@ -28,6 +28,7 @@ from .load import load
 from .options import check
 from .palette import Palette
 from .remap import Remapper
+from .settings import Settings
 
 __all__ = ["apply_palette", "build_palette", "quantize", "steps"]
 

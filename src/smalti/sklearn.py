@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import MissingExtra
-from .fit import Settings
 from .rows import Fitted, Rows, lloyd, make_seeds, nearest, nearest_of
+from .settings import Settings
 
 try:  # An estimator is a subclass of scikit-learn's classes: there is no later than this.
     from sklearn.base import (

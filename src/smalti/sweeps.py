@@ -23,7 +23,6 @@ from . import ladder, metrics, plots
 from .choose import elbow
 from .encode import encode_truecolor
 from .errors import BadOption
-from .fit import Settings
 from .histogram import Histogram, map_labels
 from .image import Image
 from .indexed import IndexedImage
@@ -32,6 +31,7 @@ from .load import load
 from .options import MAX_K
 from .palette import Palette
 from .quantize import apply_palette
+from .settings import Settings
 
 __all__ = ["PICTURES", "Row", "Sweep", "sweep"]
 

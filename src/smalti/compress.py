@@ -24,14 +24,13 @@ from .choose import settings_for, settled
 from .decode import Decoded, Limits
 from .errors import BadOption, CannotWrite, NotSmaller
 from .fit import Fit, fit_palette
-from .histogram import Histogram, map_labels
+from .histogram import Histogram
 from .indexed import FORMATS, IndexedImage
 from .kmeans import Step
 from .load import load_with_notes
+from .mapping import map_pixels
 from .palette import Palette
-from .quantize import apply_palette
 from .report import Report
-from .settings import Settings
 
 __all__ = ["Report", "compress"]
 
@@ -140,7 +139,8 @@ def compress(
         if kind == "GIF":  # one color for opaque and clear pixels is neither
             palette = Palette(_held(palette.colors, kind)[0], palette.shares)
     with clock("map"):
-        indexed = _mapped(image, histogram, palette, labels, fit, dither, settings)
+        indices = map_pixels(image, histogram, palette, labels, fit, dither, settings)
+        indexed = IndexedImage(palette.colors, indices, fit)
     with clock("encode"):
         dpi = decoded.dpi if preserve else None
         data = indexed.encoded(kind, icc=decoded.icc, dpi=dpi)
@@ -270,24 +270,6 @@ def _held(colors: NDArray[np.uint8], kind: str) -> tuple[NDArray[np.uint8], bool
     hard[..., 3] = np.where(hard[..., 3] < 128, np.uint8(0), np.uint8(255))
     hard[hard[..., 3] == 0] = 0
     return hard if (hard[..., 3] == 0).any() else np.ascontiguousarray(hard[..., :3]), True
-
-
-def _mapped(
-    image: NDArray[np.uint8],
-    histogram: Histogram,
-    palette: Palette,
-    labels: NDArray[np.uint16],
-    fit: Fit,
-    dither: str,
-    settings: Settings,
-) -> IndexedImage:
-    """Give every pixel its palette row; where nothing is lost there is nothing to dither."""
-    if dither == "none" or fit.stop_reason == "exact":
-        threads = settings.threads
-        indices = map_labels(image, histogram, labels, k=palette.k, threads=threads)
-    else:
-        indices = apply_palette(image, palette, space=settings.space, dither=dither).indices
-    return IndexedImage(palette.colors, indices, fit)
 
 
 def _errors(

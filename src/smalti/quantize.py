@@ -11,23 +11,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import numpy as np  # noqa: TC002 (the examples use it)
 
-from . import dither as dithering
-from . import histogram as histograms
 from .choose import settings_for, settled
 from .fit import fit_palette
 from .fit import steps as fit_steps
 from .grid import Grid
 from .histogram import Histogram
-from .image import Image
 from .indexed import IndexedImage
 from .kmeans import Step
 from .load import load
+from .mapping import dithered, map_pixels, nearest_indices
 from .options import check
 from .palette import Palette
-from .remap import Remapper
 from .settings import Settings
 
 __all__ = ["apply_palette", "build_palette", "quantize", "steps"]
@@ -144,23 +140,9 @@ def apply_palette(
     palette = palette if isinstance(palette, Palette) else Palette(palette)
     image = load(image, channels)
     if dither != "none":
-        return IndexedImage(palette.colors, _dither(image, palette.colors, space))
+        return IndexedImage(palette.colors, dithered(image, palette.colors, space))
     count = Settings.of(palette.k, threads=threads).threads
-    histogram = Histogram.of(image, threads=count)
-    remapper = Remapper(histogram.stored_colors, space, counts=histogram.stored_counts)
-    labels = remapper.rows(palette.colors, threads=count)
-    indices = histograms.map_labels(image, histogram, labels, k=palette.k, threads=count)
-    return IndexedImage(palette.colors, indices)
-
-
-def _dither(image: Image, palette: NDArray[np.uint8], space: str) -> NDArray[np.uint8]:
-    """Dither with the channels of image and palette made equal."""
-    channels = max(image.shape[2], palette.shape[1])
-    if image.shape[2] < channels:
-        image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
-    if palette.shape[1] < channels:
-        palette = np.column_stack([palette, np.full(len(palette), 255, np.uint8)])
-    return dithering.floyd_steinberg(image, palette, space)
+    return IndexedImage(palette.colors, nearest_indices(image, palette.colors, space, count))
 
 
 def quantize(
@@ -264,13 +246,9 @@ def quantize(
     if grid:
         fit = replace(fit, distortion=math.nan)
     if grid and dither == "none":
-        indices: NDArray[Any] = grid.map(pixels, palette.colors, space)
-    elif dither == "none" or fit.stop_reason == "exact":
-        indices = histograms.map_labels(
-            pixels, histogram, labels, k=palette.k, threads=settings.threads
-        )
+        indices: np.ndarray = grid.map(pixels, palette.colors, space)
     else:
-        indices = _dither(pixels, palette.colors, space)
+        indices = map_pixels(pixels, histogram, palette, labels, fit, dither, settings)
     fit.milliseconds.update(
         histogram=(counted - start) * 1e3,
         palette=(fitted - counted) * 1e3,

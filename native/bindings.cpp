@@ -292,6 +292,72 @@ void diffuse(const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& li
                       indices.data());
 }
 
+using Picture = In<uint8_t, nb::ndim<3>>;
+using Plane8 = In<uint8_t, nb::ndim<2>>;
+using Importance = In<float, nb::shape<256>>;
+
+void require_mapped(const Picture& pixels, const In<int16_t, nb::ndim<2>>& entries,
+                    const Plane8& activity, size_t height, size_t width, const uint8_t* indices) {
+    const size_t k = entries.shape(0), c = pixels.shape(2);
+    require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
+    require(k >= 1 && k <= 256 && entries.shape(1) == c, "entries must be 1 to 256 x channels");
+    require(pixels.shape(0) == height && pixels.shape(1) == width, "indices must be H x W");
+    require(activity.shape(0) == height && activity.shape(1) == width, "activity must be H x W");
+    require(height > 0 && width > 0, "pixels must not be empty");
+    require(*std::max_element(indices, indices + height * width) < k,
+            "indices must be rows of entries");
+}
+
+void measure_activity(const Picture& pixels, int space, const Linear& linear,
+                      Out<uint8_t, nb::ndim<2>>& activity, unsigned threads) {
+    const size_t height = pixels.shape(0), width = pixels.shape(1), c = pixels.shape(2);
+    require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
+    require(activity.shape(0) == height && activity.shape(1) == width, "activity must be H x W");
+    require(height > 0 && width > 0, "pixels must not be empty");
+    kernels().activity(pixels.data(), height, width, static_cast<int>(c), space_of(space),
+                       linear.data(), activity.data(), threads);
+}
+
+nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
+                 const In<int16_t, nb::ndim<2>>& entries, const Plane8& indices,
+                 const Plane8& activity, const Importance& importance,
+                 Out<int64_t, nb::ndim<2>>& tally, unsigned threads) {
+    const size_t height = indices.shape(0), width = indices.shape(1), c = pixels.shape(2);
+    const size_t k = entries.shape(0);
+    require_mapped(pixels, entries, activity, height, width, indices.data());
+    require(tally.shape(0) == k && tally.shape(1) == 3 + c, "tally must be k x (3 + channels)");
+    Survey found(k, static_cast<int>(c));
+    {
+        nb::gil_scoped_release release;
+        kernels().survey(pixels.data(), height, width, static_cast<int>(c), space_of(space),
+                         linear.data(), entries.data(), k, indices.data(), activity.data(),
+                         importance.data(), found, threads);
+    }
+    for (size_t j = 0; j < k; ++j) {
+        int64_t* row = tally.data() + j * (3 + c);
+        row[0] = found.other[j], row[1] = found.counts[j], row[2] = found.exact[j];
+        std::copy_n(&found.sums[j * c], c, row + 3);
+    }
+    return nb::make_tuple(found.same, found.error);
+}
+
+void trellis(const Picture& pixels, int space, const Linear& linear,
+             const In<int16_t, nb::ndim<2>>& entries, int opaque, const Plane8& activity,
+             const Importance& importance, float same, const In<float, nb::ndim<1>>& other,
+             float copy, float go_on, int copies, float feedback, float prune,
+             Out<uint8_t, nb::ndim<2>>& indices, unsigned threads) {
+    const size_t height = indices.shape(0), width = indices.shape(1), k = entries.shape(0);
+    require_mapped(pixels, entries, activity, height, width, indices.data());
+    require(other.shape(0) == k, "other must have one cost per entry");
+    require(copies >= 0 && copies <= 3, "copies must be 0 to 3");
+    require(prune > 0 && prune < 1e9f, "prune must be positive, and finite");
+    RowCosts costs{same, {}, copy, go_on, copies, feedback, prune};
+    std::copy_n(other.data(), k, costs.other);
+    kernels().trellis(pixels.data(), height, width, static_cast<int>(pixels.shape(2)),
+                      space_of(space), linear.data(), entries.data(), k, opaque, activity.data(),
+                      importance.data(), costs, indices.data(), threads);
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -363,4 +429,13 @@ NB_MODULE(_core, m) {
     m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a.noconvert(), "transparent"_a, "bounds"_a.noconvert(),
           "indices"_a.noconvert(), nogil);
+    m.def("activity", &measure_activity, "pixels"_a.noconvert(), "space"_a,
+          "linear"_a.noconvert(), "activity"_a.noconvert(), "threads"_a, nogil);
+    m.def("survey", &survey, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
+          "entries"_a.noconvert(), "indices"_a.noconvert(), "activity"_a.noconvert(),
+          "importance"_a.noconvert(), "tally"_a.noconvert(), "threads"_a);
+    m.def("trellis", &trellis, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
+          "entries"_a.noconvert(), "opaque"_a, "activity"_a.noconvert(),
+          "importance"_a.noconvert(), "same"_a, "other"_a.noconvert(), "copy"_a, "go_on"_a,
+          "copies"_a, "feedback"_a, "prune"_a, "indices"_a.noconvert(), "threads"_a, nogil);
 }

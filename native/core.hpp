@@ -225,6 +225,38 @@ struct Breath {
 Breath breathe(const Tree& tree, float* centroids, size_t k, int first, int cycles, int iterations,
                unsigned threads);
 
+// ---------------------------------------------------------------- size-aware mapping
+
+// What storing a row is taken to cost, in bits: an index like the one before it, another one (by row
+// of the palette), a copy of pixels from the row above begun, and gone on with.
+struct RowCosts {
+    float same, other[256], copy, go_on;
+    int copies;      // how many of the three places that may be copied from: above, left and right of it
+    float feedback;  // share of its error that a pixel hands on, 0 to 1
+    float prune;     // ways that cost this much more than the cheapest are given up
+};
+
+// Of an image and its indices, what decides costs and centroids.
+struct Survey {
+    Survey(size_t k, int dims)
+        : other(k), counts(k), exact(k), sums(k * static_cast<size_t>(dims)) {}
+    void add(const Survey& part) noexcept {
+        same += part.same;
+        error += part.error;
+        for (size_t j = 0; j < other.size(); ++j) {
+            other[j] += part.other[j];
+            counts[j] += part.counts[j];
+            exact[j] += part.exact[j];
+        }
+        for (size_t i = 0; i < sums.size(); ++i) sums[i] += part.sums[i];
+    }
+
+    int64_t same = 0;            // pixels with the index of the one to their left
+    std::vector<int64_t> other;  // those with another one, by index
+    std::vector<int64_t> counts, exact, sums;  // pixels of an entry; of its very color; their points
+    double error = 0;  // of importance times squared distance
+};
+
 // ---------------------------------------------------------------- kernels, one set per CPU level
 
 struct Kernels {
@@ -273,6 +305,30 @@ struct Kernels {
     void (*diffuse)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
                     const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
                     int transparent, const int32_t* bounds, uint8_t* indices);
+
+    // How busy an image is: the standard deviation of lightness in a window of 9 x 9 pixels, in steps
+    // of 16 of the working space's coordinates, at most 255.    out  height x width
+    void (*activity)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
+                     const double* linear, uint8_t* out, unsigned threads);
+
+    // Adds to `found` what `indices` say about an image.   importance  256, by activity
+    void (*survey)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
+                   const double* linear, const int16_t* entries, size_t k, const uint8_t* indices,
+                   const uint8_t* activity, const float* importance, Survey& found,
+                   unsigned threads);
+
+    // Turns indices of nearest entries into ones that cost fewer bits: along each row, the sequence
+    // with the lowest sum of bits and of importance times squared error, found by dynamic programming
+    // (Viterbi) over the entries near each pixel's own, and copies of the row above. Errors are handed
+    // on as by Floyd and Steinberg, each way of the search with its own. A pixel of exactly its
+    // entry's color, or that is fully transparent, keeps it; opaque pixels keep to opaque entries
+    // (those of alpha coordinate `opaque`).
+    // Entropy-constrained quantization: Chou, Lookabaugh & Gray (1989), doi:10.1109/29.17498. Errors of
+    // survivors: Raheli, Polydoros & Tzou (1995), per-survivor processing, IEEE Trans. Comm. 43.
+    void (*trellis)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
+                   const double* linear, const int16_t* entries, size_t k, int32_t opaque,
+                   const uint8_t* activity, const float* importance, const RowCosts& costs,
+                   uint8_t* indices, unsigned threads);
 
     // Writes the Z-order codes (morton.hpp) of the r, g and b of n pixels of 3 or 4 bytes.
     void (*morton)(const uint8_t* pixels, size_t n, int channels, uint32_t* codes);

@@ -111,3 +111,39 @@ def diffuse(
     bounds: NDArray[np.int32],
     indices: NDArray[np.uint8],
 ) -> None: ...
+def activity(
+    pixels: NDArray[np.uint8],
+    space: int,
+    linear: NDArray[np.float64],
+    activity: NDArray[np.uint8],
+    threads: int,
+) -> None: ...
+def survey(
+    pixels: NDArray[np.uint8],
+    space: int,
+    linear: NDArray[np.float64],
+    entries: NDArray[np.int16],
+    indices: NDArray[np.uint8],
+    activity: NDArray[np.uint8],
+    importance: NDArray[np.float32],
+    tally: NDArray[np.int64],
+    threads: int,
+) -> tuple[int, float]: ...
+def trellis(
+    pixels: NDArray[np.uint8],
+    space: int,
+    linear: NDArray[np.float64],
+    entries: NDArray[np.int16],
+    opaque: int,
+    activity: NDArray[np.uint8],
+    importance: NDArray[np.float32],
+    same: float,
+    other: NDArray[np.float32],
+    copy: float,
+    go_on: float,
+    copies: int,
+    feedback: float,
+    prune: float,
+    indices: NDArray[np.uint8],
+    threads: int,
+) -> None: ...

@@ -1,0 +1,93 @@
+// How busy an image is around each pixel: in busy places an error is harder to see.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "../core.hpp"
+#include "../parallel.hpp"
+
+namespace smalti {
+namespace SMALTI_LEVEL {
+namespace {
+
+constexpr int activity_reach = 4;    // the window is 9 x 9
+constexpr double activity_step = 16;  // of a working space's coordinates
+
+// Lightness, or what comes closest to it, of a row of points.
+inline void lightness(const int16_t* points, size_t width, int channels, Space space,
+                      int32_t* light) noexcept {
+    const auto c = static_cast<size_t>(channels);
+    for (size_t x = 0; x < width; ++x) {
+        const int16_t* p = points + x * c;
+        light[x] = space == Space::oklab ? p[0] : (p[0] + 2 * p[1] + p[2]) / 4;
+    }
+}
+
+// Running sums over the rows of a window, per column.
+class LightColumns {
+public:
+    LightColumns(const uint8_t* pixels, size_t width, int channels, Space space,
+                 const double* linear)
+        : pixels_(pixels), width_(width), channels_(channels), space_(space), linear_(linear),
+          points_(width * static_cast<size_t>(channels)), light_(width),
+          sum_(width + 2 * activity_reach), square_(width + 2 * activity_reach) {}
+
+    void add(size_t y, int sign) {
+        const auto c = static_cast<size_t>(channels_);
+        to_points(pixels_ + y * width_ * c, width_, channels_, space_, linear_, points_.data());
+        lightness(points_.data(), width_, channels_, space_, light_.data());
+        for (size_t x = 0; x < width_; ++x) {
+            sum_[x + activity_reach] += sign * light_[x];
+            square_[x + activity_reach] += sign * int64_t{light_[x]} * light_[x];
+        }
+    }
+
+    // The standard deviation in a window of `rows` rows around each pixel, in steps, at most 255.
+    void judge(int rows, uint8_t* activity) const noexcept {
+        int64_t sum = 0, square = 0;
+        for (size_t i = 0; i < 2 * activity_reach; ++i) sum += sum_[i], square += square_[i];
+        for (size_t x = 0; x < width_; ++x) {
+            sum += sum_[x + 2 * activity_reach];
+            square += square_[x + 2 * activity_reach];
+            const size_t right = std::min<size_t>(activity_reach, width_ - 1 - x);
+            const auto n = static_cast<int64_t>(rows) *
+                           static_cast<int64_t>(std::min<size_t>(activity_reach, x) + 1 + right);
+            const auto spread = static_cast<double>(n * square - sum * sum);
+            const double steps = std::sqrt(spread) / (activity_step * static_cast<double>(n));
+            activity[x] = static_cast<uint8_t>(std::min(steps, 255.0));
+            sum -= sum_[x];
+            square -= square_[x];
+        }
+    }
+
+private:
+    const uint8_t* pixels_;
+    size_t width_;
+    int channels_;
+    Space space_;
+    const double* linear_;
+    std::vector<int16_t> points_;
+    std::vector<int32_t> light_;
+    std::vector<int64_t> sum_, square_;
+};
+
+void activity(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
+              const double* linear, uint8_t* out, unsigned threads) {
+    constexpr size_t rows = 128;  // of a task
+    parallel_chunks(height, rows, threads, [&](size_t begin, size_t end, size_t) {
+        LightColumns columns(pixels, width, channels, space, linear);
+        const size_t top = begin < activity_reach ? 0 : begin - activity_reach;
+        size_t low = top, high = top;  // rows in the sums
+        for (size_t y = begin; y < end; ++y) {
+            for (; high < std::min(height, y + activity_reach + 1); ++high) columns.add(high, 1);
+            for (; low + activity_reach < y; ++low) columns.add(low, -1);
+            columns.judge(static_cast<int>(high - low), out + y * width);
+        }
+    });
+}
+
+}  // namespace
+}  // namespace SMALTI_LEVEL
+}  // namespace smalti

@@ -1,0 +1,212 @@
+"""Size: indices that cost fewer bytes for the same look.
+
+    image, palette, indices -> [SizeAware] -> palette, indices, both a little different
+
+A file's size hardly depends on how many colors it has, but on how predictable its indices
+are. So each row is mapped anew: of all sequences of entries near the pixels' own, the one
+with the lowest sum of bits and errors (Viterbi's algorithm). Bits are what encoders make of
+an index: few where it repeats the one before it or goes on copying the row above, many
+elsewhere. Errors count less in busy places, where they are harder to see, and are handed on
+as in dithering, so that what one pixel lacks its neighbors have. Entries then move to the
+mean of what they serve, and the rows are mapped once more.
+
+A pixel whose color is an entry's own keeps it, and neither takes nor gives error.
+
+Sources: entropy-constrained quantization: Chou, Lookabaugh & Gray (1989),
+doi:10.1109/29.17498; error diffusion: Floyd & Steinberg (1976), Proc. SID 17(2).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, color
+from .image import Image
+
+__all__ = ["FORMATS", "Copies", "map_rows"]
+
+STEEPEST = 4.0
+"""At size 1, a bit is worth so many times the mean squared error of the nearest entries."""
+
+FEEDBACK = 0.75
+"""Share of its error that a pixel hands on; all of it makes noise that costs more than it gains."""
+
+CALM, STEP = 328.0, 16.0
+"""Importance of an error is 1 / (CALM + standard deviation around it); `STEP` units to a step of
+activity. In Oklab, CALM is 0.02."""
+
+GO_ON = 0.1
+"""Bits for a pixel more in a copy: of a match in LZ77, next to nothing."""
+
+PRUNE = 25.0
+"""Bits; a way that much dearer than the best is given up."""
+
+
+@dataclass(frozen=True)
+class Copies:
+    """How an encoder copies from the row above: from how many places, and the bits to begin."""
+
+    places: int
+    bits: float
+    """Without the distance, of which log2(width) more are stored."""
+
+
+FORMATS = {
+    "PNG": Copies(3, 8.0),  # a match of deflate: length, and a distance of some eight extra bits
+    "WEBP": Copies(3, 2.0),  # distances to close pixels have short codes
+    "GIF": Copies(0, 0.0),  # LZW knows phrases, not places
+}
+
+
+def map_rows(
+    image: Image,
+    palette: NDArray[np.uint8],
+    indices: NDArray[np.uint8],
+    space: str,
+    *,
+    size: float,
+    format: str = "PNG",  # noqa: A002
+    feedback: float = 1.0,
+    movable: NDArray[np.bool_] | None = None,
+    nearest: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    threads: int = 1,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Map an image to its palette for a small file.
+
+    Parameters
+    ----------
+    image : (H, W, C) uint8 sRGB
+    palette : (k, C) uint8 sRGB, 1 <= k <= 256
+    indices : (H, W) uint8, of the nearest entries
+    size : 0..1, from none of this to all that makes sense
+    format : "PNG", "WEBP" or "GIF", whose encoder will pack the indices
+    feedback : 0..1, how much of the errors is handed on; 0 for no dithering at all
+    movable : (k,) bool, entries that may change; None for none of them
+    nearest : gives the indices of the nearest entries of another palette
+
+    Returns
+    -------
+    palette : (k, C) uint8, as given but for entries that moved; distinct if they were
+    indices : (H, W) uint8
+    """
+    task = _Task(image, space, Copies(1, 8.0) if _packed(format, len(palette)) else FORMATS[format],
+                 feedback * FEEDBACK, threads)  # fmt: skip
+    plain = task.survey(palette, indices)
+    if plain.error == 0 or size == 0:
+        return palette, indices
+    worth = STEEPEST * size * size * plain.error / indices.size
+    chosen = task.choose(palette, indices, plain, worth)
+    found = task.survey(palette, chosen)
+    if movable is not None:
+        palette = _moved(palette, found, movable, space)
+        indices = nearest(palette)
+    return palette, task.choose(palette, indices, found, worth)
+
+
+def _packed(format: str, k: int) -> bool:  # noqa: A002
+    """Whether several indices share a byte, so that copies must begin where bytes do."""
+    return format == "PNG" and k <= 16
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What indices say: repeated ones, others by index, pixels, exact ones, sums of points."""
+
+    same: int
+    other: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    exact: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    error: float
+
+
+class _Task:
+    """One image on its way to an encoder."""
+
+    def __init__(
+        self, image: Image, space: str, copies: Copies, feedback: float, threads: int
+    ) -> None:
+        self._image, self._space, self._threads = image, space, threads
+        self._copies, self._feedback = copies, feedback
+        self._activity = np.empty(image.shape[:2], np.uint8)
+        _core.activity(image, color.code(space), color.LINEAR, self._activity, threads)
+        self._importance = (1 / (CALM + STEP * np.arange(256))).astype(np.float32)
+
+    def survey(self, palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> _Survey:
+        tally = np.empty((len(palette), 3 + palette.shape[1]), np.int64)
+        same, error = _core.survey(
+            self._image,
+            color.code(self._space),
+            color.LINEAR,
+            color.to_points(palette, self._space),
+            indices,
+            self._activity,
+            self._importance,
+            tally,
+            self._threads,
+        )
+        return _Survey(same, tally[:, 0], tally[:, 1], tally[:, 2], tally[:, 3:], error)
+
+    def choose(
+        self,
+        palette: NDArray[np.uint8],
+        indices: NDArray[np.uint8],
+        seen: _Survey,
+        worth: float,
+    ) -> NDArray[np.uint8]:
+        """Return the indices of the cheapest rows when a bit is worth that much error."""
+        total = seen.same + int(seen.other.sum()) + 1 + len(palette) / 2
+        points = color.to_points(palette, self._space)
+        chosen = indices.copy()
+        _core.trellis(
+            self._image,
+            color.code(self._space),
+            color.LINEAR,
+            points,
+            int(color.bounds(self._space, 4)[7]),
+            self._activity,
+            (self._importance / worth).astype(np.float32),
+            _bits((seen.same + 1) / total),
+            np.array([_bits((n + 0.5) / total) for n in seen.other.tolist()], np.float32),
+            self._copies.bits + _bits(1 / indices.shape[1]),
+            GO_ON,
+            self._copies.places,
+            self._feedback,
+            PRUNE,
+            chosen,
+            self._threads,
+        )
+        return chosen
+
+
+def _bits(share: float) -> float:
+    """-log2, by arithmetic alone: the same on every system, where libm is not."""
+    mantissa, exponent = math.frexp(share)
+    ratio = (mantissa - 1) / (mantissa + 1)
+    term, sum_ = ratio, 0.0
+    for odd in range(1, 33, 2):
+        sum_ += term / odd
+        term *= ratio * ratio
+    return -(exponent + 2 * sum_ * 1.4426950408889634)  # 1 / ln 2
+
+
+def _moved(
+    palette: NDArray[np.uint8], found: _Survey, movable: NDArray[np.bool_], space: str
+) -> NDArray[np.uint8]:
+    """Return entries moved to the means of what they serve, where nothing forbids it."""
+    rows = np.flatnonzero(movable & (found.counts > 0) & (found.exact == 0))
+    means = found.sums[rows] / found.counts[rows, None]
+    moved = palette.copy()
+    moved[rows] = color.from_points(means, space)
+    if palette.shape[1] == 4:  # what was opaque stays so, and what was not
+        solid = palette[rows, 3] == 255
+        moved[rows, 3] = np.where(solid, 255, np.clip(moved[rows, 3], 1, 254))
+    while True:  # twins go back to where they were
+        _, first, times = np.unique(moved, axis=0, return_inverse=True, return_counts=True)
+        twins = (times[first.ravel()] > 1) & (moved != palette).any(1)
+        if not twins.any():
+            return moved
+        moved[twins] = palette[twins]

@@ -31,18 +31,16 @@ public:
     LightColumns(const uint8_t* pixels, size_t width, int channels, Space space,
                  const double* linear)
         : pixels_(pixels), width_(width), channels_(channels), space_(space), linear_(linear),
-          points_(width * static_cast<size_t>(channels)), light_(width),
+          points_(width * static_cast<size_t>(channels)), light_(width * kept),
           sum_(width + 2 * activity_reach), square_(width + 2 * activity_reach) {}
 
-    void add(size_t y, int sign) {
+    void add(size_t y) {
         const auto c = static_cast<size_t>(channels_);
         to_points(pixels_ + y * width_ * c, width_, channels_, space_, linear_, points_.data());
-        lightness(points_.data(), width_, channels_, space_, light_.data());
-        for (size_t x = 0; x < width_; ++x) {
-            sum_[x + activity_reach] += sign * light_[x];
-            square_[x + activity_reach] += sign * int64_t{light_[x]} * light_[x];
-        }
+        lightness(points_.data(), width_, channels_, space_, row(y));
+        count(row(y), 1);
     }
+    void remove(size_t y) noexcept { count(row(y), -1); }
 
     // The standard deviation in a window of `rows` rows around each pixel, in steps, at most 255.
     void judge(int rows, uint8_t* activity) const noexcept {
@@ -63,6 +61,16 @@ public:
     }
 
 private:
+    static constexpr size_t kept = 2 * activity_reach + 2;  // rows: the window's, and the next
+
+    int32_t* row(size_t y) noexcept { return &light_[y % kept * width_]; }
+    void count(const int32_t* light, int sign) noexcept {
+        for (size_t x = 0; x < width_; ++x) {
+            sum_[x + activity_reach] += sign * light[x];
+            square_[x + activity_reach] += sign * int64_t{light[x]} * light[x];
+        }
+    }
+
     const uint8_t* pixels_;
     size_t width_;
     int channels_;
@@ -81,8 +89,8 @@ void activity(const uint8_t* pixels, size_t height, size_t width, int channels, 
         const size_t top = begin < activity_reach ? 0 : begin - activity_reach;
         size_t low = top, high = top;  // rows in the sums
         for (size_t y = begin; y < end; ++y) {
-            for (; high < std::min(height, y + activity_reach + 1); ++high) columns.add(high, 1);
-            for (; low + activity_reach < y; ++low) columns.add(low, -1);
+            for (; high < std::min(height, y + activity_reach + 1); ++high) columns.add(high);
+            for (; low + activity_reach < y; ++low) columns.remove(low);
             columns.judge(static_cast<int>(high - low), out + y * width);
         }
     });

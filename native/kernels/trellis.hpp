@@ -20,9 +20,14 @@ constexpr size_t strip_rows = 128;  // a strip does not look at the one above: s
 constexpr float never = 1e30f;
 constexpr std::ptrdiff_t copied_from[copies] = {0, -1, 1};
 
-// One number per state.
-struct PerState {
-    Floats part[state_vectors];
+// What a pixel may become, state by state. Rows of -1 are no state: they cost more than any way.
+template <int C>
+struct alignas(vector_bytes) States {
+    int32_t rows[states];       // of the palette
+    int32_t keys[states];       // the same where a repeated index is cheaper: not for copies
+    float axes[C][states];      // coordinates of the entries
+    float limits[states];       // how long an error may be that is handed on, squared
+    float starts[states];       // bits of coming here from another state
 };
 
 // The entries nearest to each one, itself first, of those that pixels of its kind may take: opaque
@@ -30,40 +35,48 @@ struct PerState {
 template <int C>
 class Neighbors {
 public:
-    Neighbors(const int16_t* entries, size_t k, int32_t opaque) : of_(k), limits_(k) {
-        std::vector<std::pair<int64_t, int32_t>> near;
+    Neighbors(const int16_t* entries, size_t k, int32_t opaque, const RowCosts& costs)
+        : entries_(entries), of_(k), alone_(k) {
+        for (size_t j = 0; j < k; ++j) kinds_.push_back(kind(entries + j * C, opaque));
         for (size_t j = 0; j < k; ++j) {
-            near.clear();
+            int64_t least = INT64_MAX;
             for (size_t i = 0; i < k; ++i)
-                if (kind(entries + i * C, opaque) == kind(entries + j * C, opaque))
-                    near.emplace_back(distance2_of(entries + i * C, entries + j * C),
-                                      i == j ? -1 : static_cast<int32_t>(i));
-            std::sort(near.begin(), near.end());
-            List& list = of_[j];
-            for (int s = 0; s < states; ++s) {
-                const bool some = s < nearby && static_cast<size_t>(s) < near.size() &&
-                                  (s == 0 || kind(entries + j * C, opaque) != 0);
-                const int32_t row = !some ? -1 : s == 0 ? static_cast<int32_t>(j) : near[s].second;
-                list.rows[s] = row;
-                for (int d = 0; d < C; ++d)
-                    list.axes[d][s] = row < 0 ? 0 : static_cast<float>(entries[row * C + d]);
-            }
-            limits_[j] = near.size() < 2 ? 0 : static_cast<float>(near[1].first) / 2;
-            kinds_.push_back(kind(entries + j * C, opaque));
+                if (i != j && kinds_[i] == kinds_[j])
+                    least = std::min(least, distance2_of(entries + i * C, entries + j * C));
+            // Half the squared distance to the nearest other entry, as in error diffusion.
+            limits_.push_back(least == INT64_MAX ? 0 : static_cast<float>(least) / 2);
         }
+        for (size_t j = 0; j < k; ++j) fill(j, costs);
     }
 
-    struct List {
-        int32_t rows[states];  // -1: none
-        float axes[C][states];
-    };
-    const List& of(size_t row) const noexcept { return of_[row]; }
-    // How long the error may be that a pixel with this entry hands on, squared: half the squared
-    // distance to the entry's nearest neighbor, as in error diffusion.
+    // The states of a pixel that is nearest to entry `row`, or that keeps it; without copies.
+    const States<C>& of(size_t row) const noexcept { return of_[row]; }
+    const States<C>& alone(size_t row) const noexcept { return alone_[row]; }
     float limit(size_t row) const noexcept { return limits_[row]; }
     int kind_of(size_t row) const noexcept { return kinds_[row]; }
 
 private:
+    void fill(size_t j, const RowCosts& costs) {
+        std::vector<std::pair<int64_t, size_t>> near{{-1, j}};
+        for (size_t i = 0; i < kinds_.size(); ++i)
+            if (i != j && kinds_[i] == kinds_[j] && kinds_[j] != 0)
+                near.emplace_back(distance2_of(entries_ + i * C, entries_ + j * C), i);
+        std::sort(near.begin(), near.end());
+        if (near.size() > nearby) near.resize(nearby);
+        for (size_t s = 0; s < states; ++s) {
+            set(of_[j], s, s < near.size() ? static_cast<int32_t>(near[s].second) : -1, costs);
+            set(alone_[j], s, s == 0 ? static_cast<int32_t>(j) : -1, costs);
+        }
+    }
+
+    void set(States<C>& list, size_t s, int32_t row, const RowCosts& costs) const noexcept {
+        list.rows[s] = list.keys[s] = row;
+        list.starts[s] = row < 0 ? never : costs.other[row];
+        list.limits[s] = row < 0 ? 0 : limits_[static_cast<size_t>(row)];
+        for (int d = 0; d < C; ++d)
+            list.axes[d][s] = row < 0 ? 0 : static_cast<float>(entries_[row * C + d]);
+    }
+
     // 0 for fully transparent entries, 1 for translucent, 2 for opaque ones.
     static int kind(const int16_t* entry, int32_t opaque) noexcept {
         if (C == 3) return 2;
@@ -75,7 +88,8 @@ private:
         return d2;
     }
 
-    std::vector<List> of_;
+    const int16_t* entries_;
+    std::vector<States<C>> of_, alone_;
     std::vector<float> limits_;
     std::vector<int> kinds_;
 };
@@ -104,9 +118,10 @@ public:
     }
 
 private:
-    struct Survivors {
-        alignas(vector_bytes) float cost[states], error[C][states];
-        alignas(vector_bytes) int32_t rows[states];
+    // The cheapest way to each state of a pixel, and the error at its end.
+    struct alignas(vector_bytes) Survivors {
+        float cost[states], error[C][states];
+        int32_t rows[states];
     };
 
     // What color the pixel should show: its own, and the errors of the row above.
@@ -131,107 +146,88 @@ private:
         wanted(points, x, target);
         if (fixed)
             for (int d = 0; d < C; ++d) target[d] = entries_[own * C + d];
-        Survivors& now = survivors_[x & 1];
-        PerState start;   // cost of beginning each state from another one
-        PerState go_on;   // and of going on with it: only copies
-        open(now, start, go_on, own, fixed, above, x);
-
-        PerState best, chosen_error[C];
-        Ints from[state_vectors];
-        for (int p = 0; p < state_vectors; ++p) {
-            best.part[p] = all(never);
-            from[p] = Ints{};
-            for (int d = 0; d < C; ++d) chosen_error[d].part[p] = Floats{};
-        }
-        const Survivors& before = survivors_[(x - step_) & 1];
-        const float share = first ? 0 : fixed ? 0 : costs_.feedback * 7 / 16;
-        for (int r = 0; r < states; ++r) {
-            if (first ? r > 0 : !(before.cost[r] < costs_.prune)) continue;
-            const float base = first ? 0 : before.cost[r];
-            const int32_t row = first ? -2 : before.rows[r];
-            float value[C];
-            for (int d = 0; d < C; ++d)
-                value[d] = share == 0 ? target[d] : target[d] + share * before.error[d][r];
-            for (int p = 0; p < state_vectors; ++p) {
-                Floats delta[C], d2 = Floats{};
-                for (int d = 0; d < C; ++d) {
-                    delta[d] = all(value[d]) - load<Floats>(&axes_[d][p * lanes]);
-                    d2 += delta[d] * delta[d];
-                }
-                const Ints same = load<Ints>(&keys_[p * lanes]) == all(row);
-                Floats bits = same ? all(costs_.same) : start.part[p];
-                if (r >= nearby && !first)
-                    bits = load<Ints>(&lane_[p * lanes]) == all(r) ? go_on.part[p] : bits;
-                const Floats cost = (all(importance) * d2 + bits) + all(base);
-                const Ints less = cost < best.part[p];
-                best.part[p] = less ? cost : best.part[p];
-                from[p] = less ? all(r) : from[p];
-                for (int d = 0; d < C; ++d)
-                    chosen_error[d].part[p] = less ? delta[d] : chosen_error[d].part[p];
+        open(own, fixed, above, x);
+        best_ = {};
+        for (auto& cost : best_.cost) cost = all(never);
+        if (first) {
+            reach<false>(target, importance, 0, -2, 0);
+        } else {
+            const Survivors& before = survivors_[(x - step_) & 1];
+            const float share = fixed ? 0 : costs_.feedback * 7 / 16;
+            for (int r = 0; r < states; ++r) {
+                if (before.cost[r] >= costs_.prune) continue;
+                float value[C];
+                for (int d = 0; d < C; ++d) value[d] = target[d] + share * before.error[d][r];
+                if (r < nearby) reach<false>(value, importance, before.cost[r], before.rows[r], r);
+                else reach<true>(value, importance, before.cost[r], before.rows[r], r);
             }
         }
-        close(now, best, from, chosen_error, fixed, x);
+        close(survivors_[x & 1], fixed, x);
     }
 
-    // Lists the states of a pixel and what it costs to begin them.
-    void open(Survivors& now, PerState& start, PerState& go_on, uint8_t own, bool fixed,
-              const uint8_t* above, std::ptrdiff_t x) noexcept {
-        const auto& list = neighbors_.of(own);
-        std::copy(list.rows, list.rows + states, now.rows);
-        for (int d = 0; d < C; ++d) std::copy(list.axes[d], list.axes[d] + states, axes_[d]);
-        alignas(vector_bytes) float starts[states], on[states];
-        for (int s = 0; s < nearby; ++s) {
-            const bool open = now.rows[s] >= 0 && (!fixed || s == 0);
-            starts[s] = open ? costs_.other[now.rows[s]] : never;
-            on[s] = never;
-            keys_[s] = open ? now.rows[s] : -1;
-        }
-        for (int c = 0; c < copies; ++c) {
-            const int s = nearby + c;
+    // Lists the states of a pixel: entries near its own, and copies of pixels above.
+    void open(uint8_t own, bool fixed, const uint8_t* above, std::ptrdiff_t x) noexcept {
+        open_ = fixed ? neighbors_.alone(own) : neighbors_.of(own);
+        if (!above) return;
+        for (int c = 0; c < costs_.copies; ++c) {
             const std::ptrdiff_t at = x + copied_from[c];
-            const bool inside = above && at >= 0 && at < static_cast<std::ptrdiff_t>(width_);
-            const int32_t row = inside ? above[at] : -1;
-            const bool open = c < costs_.copies && row >= 0 &&
-                              (fixed ? row == own : neighbors_.kind_of(row) == neighbors_.kind_of(own));
-            now.rows[s] = open ? row : -1;
-            keys_[s] = -1;
-            starts[s] = open ? costs_.copy : never;
-            on[s] = open ? costs_.go_on : never;
+            if (at < 0 || at >= static_cast<std::ptrdiff_t>(width_)) continue;
+            const uint8_t row = above[at];
+            if (fixed ? row != own : neighbors_.kind_of(row) != neighbors_.kind_of(own)) continue;
+            const int s = nearby + c;
+            open_.rows[s] = row;
+            open_.starts[s] = costs_.copy;
+            open_.limits[s] = neighbors_.limit(row);
             for (int d = 0; d < C; ++d)
-                axes_[d][s] = open ? static_cast<float>(entries_[row * C + d]) : 0;
+                open_.axes[d][s] = static_cast<float>(entries_[row * C + d]);
         }
+    }
+
+    // Tries to come from state r, which shows palette row `row`, to every state of this pixel.
+    template <bool copying>
+    __attribute__((always_inline)) inline void reach(const float* value, float importance, float base, int32_t row,
+                                    int r) noexcept {
         for (int p = 0; p < state_vectors; ++p) {
-            start.part[p] = load<Floats>(&starts[p * lanes]);
-            go_on.part[p] = load<Floats>(&on[p * lanes]);
+            Floats delta[C], d2 = Floats{};
+            for (int d = 0; d < C; ++d) {
+                delta[d] = all(value[d]) - load<Floats>(&open_.axes[d][p * lanes]);
+                d2 += delta[d] * delta[d];
+            }
+            const Floats starts = load<Floats>(&open_.starts[p * lanes]);
+            Floats bits = load<Ints>(&open_.keys[p * lanes]) == all(row) ? all(costs_.same) : starts;
+            if (copying) {
+                const Ints here = load<Ints>(&lane_[p * lanes]) == all(r);
+                bits = (here & (starts < all(never))) ? all(costs_.go_on) : bits;
+            }
+            const Floats cost = (all(importance) * d2 + bits) + all(base);
+            const Ints less = cost < best_.cost[p];
+            best_.cost[p] = less ? cost : best_.cost[p];
+            best_.from[p] = less ? all(r) : best_.from[p];
+            for (int d = 0; d < C; ++d)
+                best_.error[d][p] = less ? delta[d] : best_.error[d][p];
         }
     }
 
     // Keeps the best way to each state; costs are counted from the lowest, which keeps them small.
-    void close(Survivors& now, const PerState& best, const Ints* from, const PerState* error,
-               bool fixed, std::ptrdiff_t x) noexcept {
+    void close(Survivors& now, bool fixed, std::ptrdiff_t x) noexcept {
+        alignas(vector_bytes) int32_t origin[states];
+        Floats least = best_.cost[0];
+        for (int p = 1; p < state_vectors; ++p) least = best_.cost[p] < least ? best_.cost[p] : least;
+        float lowest = least[0];
+        for (int i = 1; i < lanes; ++i) lowest = std::min(lowest, least[i]);
         for (int p = 0; p < state_vectors; ++p) {
-            store(&now.cost[p * lanes], best.part[p]);
-            for (int d = 0; d < C; ++d) store(&now.error[d][p * lanes], error[d].part[p]);
+            store(&now.cost[p * lanes], best_.cost[p] - all(lowest));
+            store(&now.rows[p * lanes], load<Ints>(&open_.rows[p * lanes]));
+            store(&origin[p * lanes], best_.from[p]);
+            Floats length2 = Floats{};
+            for (int d = 0; d < C; ++d) length2 += best_.error[d][p] * best_.error[d][p];
+            const Floats limit = load<Floats>(&open_.limits[p * lanes]);
+            const Floats factor = length2 > limit ? limit / length2 : all(1.f);
+            for (int d = 0; d < C; ++d)
+                store(&now.error[d][p * lanes], fixed ? Floats{} : best_.error[d][p] * factor);
         }
-        float lowest = never;
-        for (int s = 0; s < states; ++s) lowest = std::min(lowest, now.cost[s]);
-        int32_t origin[states];
-        for (int p = 0; p < state_vectors; ++p) store(&origin[p * lanes], from[p]);
         uint8_t* back = &from_[static_cast<size_t>(x) * states];
-        for (int s = 0; s < states; ++s) {
-            now.cost[s] -= lowest;
-            back[s] = static_cast<uint8_t>(origin[s]);
-            shorten(now, s, fixed);
-        }
-    }
-
-    void shorten(Survivors& now, int s, bool fixed) noexcept {
-        float length2 = 0;
-        for (int d = 0; d < C; ++d) length2 += now.error[d][s] * now.error[d][s];
-        const float limit = now.rows[s] < 0 || fixed ? 0 : neighbors_.limit(now.rows[s]);
-        if (length2 <= limit) return;
-        const float factor = limit / length2;
-        for (int d = 0; d < C; ++d) now.error[d][s] *= factor;
+        for (int s = 0; s < states; ++s) back[s] = static_cast<uint8_t>(origin[s]);
     }
 
     // Walks back along the cheapest way.
@@ -279,9 +275,13 @@ private:
     size_t width_;
     std::ptrdiff_t step_ = 1;
     Survivors survivors_[2];
-    alignas(vector_bytes) float axes_[C][states];
-    alignas(vector_bytes) int32_t keys_[states];
-    alignas(vector_bytes) int32_t lane_[states] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    States<C> open_;
+    struct {
+        Floats cost[state_vectors], error[C][state_vectors];
+        Ints from[state_vectors];
+    } best_;
+    alignas(vector_bytes) int32_t lane_[states] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                   8, 9, 10, 11, 12, 13, 14, 15};
     std::vector<uint8_t> from_;
     std::vector<float> below_, incoming_;
 };
@@ -291,7 +291,7 @@ void trellis_in(const uint8_t* pixels, size_t height, size_t width, Space space,
                const double* linear, const int16_t* entries, size_t k, int32_t opaque,
                const uint8_t* activity, const float* importance, const RowCosts& costs,
                uint8_t* indices, unsigned threads) {
-    const Neighbors<C> neighbors(entries, k, opaque);
+    const Neighbors<C> neighbors(entries, k, opaque, costs);
     parallel_allocating((height + strip_rows - 1) / strip_rows, threads, [&](size_t task, unsigned) {
         Strip<C> strip(costs, neighbors, entries, width);
         std::vector<int16_t> points(width * C);

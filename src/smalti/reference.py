@@ -250,3 +250,159 @@ def quantize(image: Bytes, seeds: Bytes, space: str = "oklab") -> tuple[Bytes, I
     centroids = kmeans(to_points(colors, space), counts, to_points(seeds, space))
     palette = from_points(centroids, space)
     return palette, remap(image, palette, space)
+
+
+def activity(light):
+    """How busy an image is: the standard deviation of lightness in 9 x 9, in steps of 16, to 255.
+
+    Parameters
+    ----------
+    light : (H, W) integers
+    """
+    height, width = light.shape
+    steps = np.empty(light.shape, np.uint8)
+    for y in range(height):
+        for x in range(width):
+            window = light[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5].astype(np.int64)
+            n = window.size
+            spread = float(n * (window * window).sum() - window.sum() ** 2)
+            steps[y, x] = min(np.sqrt(spread) / (16.0 * n), 255.0)
+    return steps
+
+
+NEVER = np.float32(1e30)
+COPIED_FROM = (0, -1, 1)
+
+
+def trellis(points, importance, entries, kinds, labels, costs):
+    """Rows of indices with the lowest sum of bits and errors, by Viterbi's algorithm.
+
+    Parameters
+    ----------
+    points : (H, W, C) integers, H <= 128
+    importance : (H, W) float32, what a squared error is worth
+    entries : (k, C) integers
+    kinds : (k,) integers; a pixel keeps to entries of the kind of its own; of kind 0, to its own
+    labels : (H, W) integers, the nearest entries
+    costs : dict of "same", "other" (k,), "copy", "go_on", "copies", "feedback", "prune"
+
+    Returns
+    -------
+    (H, W) uint8
+    """
+    chosen = np.array(labels, np.uint8)
+    height, width, channels = points.shape
+    coming = np.zeros((width + 2, channels), np.float32)
+    for y in range(height):
+        step = -1 if y % 2 else 1
+        above = chosen[y - 1] if y else None
+        row = (points[y], importance[y], entries, kinds, labels[y], above, costs, step, coming)
+        chosen[y] = _cheapest_row(*row)
+        coming = _handed_down(points[y], entries, kinds, chosen[y], costs, step, coming)
+    return chosen
+
+
+def _nearest_of_kind(entries, kinds, j):
+    """Rows of the 13 entries nearest to j of its kind, itself first; and of their error limits."""
+    d2 = ((entries.astype(np.int64) - entries[j]) ** 2).sum(1)
+    d2[j] = -1
+    near = [i for i in np.argsort(d2, kind="stable") if kinds[i] == kinds[j]]
+    limit = np.float32(d2[near[1]]) / np.float32(2) if len(near) > 1 else np.float32(0)
+    return [int(i) for i in (near[:13] if kinds[j] else near[:1])], limit
+
+
+def _is_settled(point, entry):
+    return (point == entry).all() or (len(point) == 4 and point[3] == 0)
+
+
+def _shortened(error, limit):
+    length2 = np.float32(0)
+    for value in error:
+        length2 += value * value
+    return error * (limit / length2) if length2 > limit else error
+
+
+def _cheapest_row(points, importance, entries, kinds, labels, above, costs, step, coming):
+    width = len(points)
+    order = range(width) if step > 0 else range(width - 1, -1, -1)
+    ways, before = [], None
+    for x in order:
+        own = int(labels[x])
+        settled = _is_settled(points[x], entries[own])
+        target = entries[own].astype(np.float32) if settled else points[x] + coming[x + 1]
+        rows, starts = _states_of(own, settled, x, entries, kinds, above, costs, width)
+        best = _reached(rows, starts, target, importance[x], entries, before, settled, costs)
+        lowest = min(cost for cost, _, _ in best)
+        before = [
+            (cost - lowest, row, np.zeros_like(error) if settled or row < 0 else _shortened(
+                error, _nearest_of_kind(entries, kinds, row)[1]))
+            for (cost, _, error), row in zip(best, rows, strict=True)
+        ]  # fmt: skip
+        ways.append([(row, origin) for (_, origin, _), row in zip(best, rows, strict=True)])
+    state = min(range(len(before)), key=lambda s: before[s][0])
+    chosen = np.empty(width, np.uint8)
+    for x, way in zip(reversed(order), reversed(ways), strict=True):
+        chosen[x], state = way[state]
+    return chosen
+
+
+def _states_of(own, settled, x, entries, kinds, above, costs, width):
+    """Palette rows of the 16 states of a pixel, -1 for none, and what each costs to begin."""
+    near = [own] if settled else _nearest_of_kind(entries, kinds, own)[0]
+    rows = near + [-1] * (13 - len(near))
+    starts = [costs["other"][row] if row >= 0 else NEVER for row in rows]
+    for place, offset in enumerate(COPIED_FROM):
+        open_ = place < costs["copies"] and above is not None and 0 <= x + offset < width
+        row = int(above[x + offset]) if open_ else -1
+        allowed = row >= 0 and (row == own if settled else kinds[row] == kinds[own])
+        rows.append(row if allowed else -1)
+        starts.append(costs["copy"] if allowed else NEVER)
+    return rows, starts
+
+
+def _reached(rows, starts, target, weight, entries, before, settled, costs):
+    """The cheapest way to each state: (cost, state it came from, error)."""
+    share = np.float32(0) if settled else costs["feedback"] * np.float32(7) / np.float32(16)
+    nothing = np.zeros(len(target), np.float32)
+    origins = [(np.float32(0), -2, nothing)] if before is None else before
+    best = [(NEVER, 0, nothing) for _ in rows]
+    for r, (base, came_from, error) in enumerate(origins):
+        if before is not None and base >= costs["prune"]:
+            continue
+        value = target if before is None else target + share * error
+        for s, row in enumerate(rows):
+            bits = starts[s]
+            if s < 13 and row == came_from:
+                bits = costs["same"]
+            if before is not None and r >= 13 and s == r and starts[s] < NEVER:
+                bits = costs["go_on"]
+            delta = value - (entries[row] if row >= 0 else np.zeros_like(entries[0])).astype(
+                np.float32
+            )
+            d2 = np.float32(0)
+            for part in delta:
+                d2 += part * part
+            cost = (weight * d2 + bits) + base
+            if cost < best[s][0]:
+                best[s] = (cost, r, delta)
+    return best
+
+
+def _handed_down(points, entries, kinds, labels, costs, step, coming):
+    """The errors that the next row begins with: 3, 5 and 1 sixteenths of those of this one."""
+    width, channels = points.shape
+    below = np.zeros((width + 2, channels), np.float32)
+    error = np.zeros(channels, np.float32)
+    for x in range(width) if step > 0 else range(width - 1, -1, -1):
+        entry = entries[labels[x]]
+        share = costs["feedback"] * np.float32(7) / np.float32(16)
+        error = (points[x] + coming[x + 1] + share * error - entry.astype(np.float32)).astype(
+            np.float32
+        )
+        error = np.zeros_like(error) if _is_settled(points[x], entry) else error
+        error = _shortened(error, _nearest_of_kind(entries, kinds, int(labels[x]))[1])
+        part = costs["feedback"] / np.float32(16) * error
+        below[x + 1 - step] += np.float32(3) * part
+        below[x + 1] += np.float32(5) * part
+        below[x + 1 + step] += part
+    return below

@@ -18,8 +18,9 @@ FLOORS = (
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored"),
-    ("color", "image"),
+    ("packing", "pixels", "stored", "ordering"),
+    ("color", "image", "layouts"),
+    ("png_packing",),
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
     ("load", "plots"),

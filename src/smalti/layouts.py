@@ -80,7 +80,7 @@ def layouts(
     found = orders(compact[indices], palette[used], fast=not thorough)
     for i, order in enumerate(found if thorough == 2 else found[:1]):
         rows = _transparent_first(palette, used[order])
-        name = "palette by neighbors" + (f", order {i + 1}" if i else "")
+        name = "palette arranged" + (f" {i + 1}" if i else "")
         if not i and (thorough == 2 or len(used) < len(palette) or palette.shape[1] == 4):
             yield from _indexed(name, palette, rows, thorough)
         yield from _indexed(name, palette, rows, thorough, filtered=True)
@@ -125,10 +125,10 @@ def _gray(palette: Bytes, used: Bytes) -> Iterator[Layout]:
         if np.isin(levels, rows[~transparent, 0]).any():
             return
         clear = int(levels[0]) if len(levels) else None
-    depth = next(bits for bits in BITS if not (rows[:, 0] % (255 // ((1 << bits) - 1))).any())
-    step = 255 // ((1 << depth) - 1)
-    table = palette[:, 0] // np.uint8(step)
-    clear = None if clear is None else clear // step
+    # With a clear sample, 8 bits: Pillow, for one, takes that of fewer bits for another gray.
+    depths = BITS if clear is None else (8,)
+    depth = next(bits for bits in depths if not (rows[:, 0] % (255 // ((1 << bits) - 1))).any())
+    table = palette[:, 0] // np.uint8(255 // ((1 << depth) - 1))
     name = f"grayscale, {depth} bit{'s' if depth > 1 else ''}"
     for filtered in (False, True):
         how = f"{name}, filtered" if filtered else name

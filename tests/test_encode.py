@@ -319,7 +319,7 @@ def test_smooth_pictures_are_as_small_as_with_the_optimizer_at_its_slowest():
 
     given = encode(indices, palette, pack="fast")
     rival = len(oxipng.optimize_from_memory(given, level=6))
-    assert most < rival
+    assert most <= rival
     assert default < 1.01 * rival
 
 

@@ -56,7 +56,7 @@ class Plan:
     final: int | None
     """Deflate level of what is written; None takes the first try."""
     margin: float = 1
-    """How many times the smallest first try another may have to be compressed for good."""
+    """How many times the best expectation another may have to be compressed for good."""
     filters: tuple[str, ...] = ("Entropy",)
     zopfli: int = 0
     """Iterations of Zopfli on the best; 0 for none."""
@@ -131,8 +131,9 @@ def packed(
     }
     full: dict[Layout, bytes] = {}
     if plan.final:
-        limit = plan.margin * min(len(data) for data in quick.values())
-        near = [layout for layout, data in quick.items() if len(data) <= limit]
+        likely = {layout: len(data) * _promise(layout) for layout, data in quick.items()}
+        limit = plan.margin * min(likely.values())
+        near = [layout for layout, size in likely.items() if size <= limit]
         full = {layout: press(layout, plan.final, plan.filters) for layout in near}
     files = full or quick
     best = min(files, key=lambda layout: len(files[layout]))
@@ -140,6 +141,17 @@ def packed(
         slow = press(best, 0, plan.filters, zopfli=plan.zopfli)
         files[best] = min(files[best], slow, key=len)
     return Encoded(files[best], _tried(best, quick, full))
+
+
+def _promise(layout: Layout) -> float:
+    """Return what a layout may be expected to gain by a higher deflate level, beside others.
+
+    From photographs of 16 and 256 colors: what looks like noise to a quick search for repetitions
+    has more to give to a slow one. Indices that could be packed have most.
+    """
+    if layout.kind == "indexed" and layout.depth > bits_for(len(layout.palette)):
+        return 0.90 if layout.filtered else 0.91
+    return 0.96 if layout.filtered else 1
 
 
 def _tried(

@@ -35,8 +35,8 @@ FLOORS = (
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli"}
-PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png", "profiles",
-                "libtiff", "stored", "swatches", "comparison"}  # fmt: skip
+PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
+                "profiles", "libtiff", "stored", "swatches", "comparison"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},

@@ -4,7 +4,7 @@
 
 All layouts are compressed quickly; those that come close to the best are
 compressed for good. Filtering and compressing is pyoxipng's work; where that has no
-wheel, Pillow writes the PNG, correct all the same, some 5 to 15 % larger.
+wheel, Pillow writes the PNG, correct all the same, but larger.
 """
 
 import io

@@ -274,6 +274,48 @@ nb::tuple merges(const In<float, nb::ndim<2>>& means, const In<float, nb::ndim<1
     return nb::make_tuple(own(std::move(costs), {k}), own(std::move(neighbors), {k}));
 }
 
+using Square = In<int32_t, nb::ndim<2>>;
+
+nb::ndarray<nb::numpy, int32_t> neighbors_of(const In<uint8_t, nb::ndim<2>>& indices, size_t k) {
+    const size_t height = indices.shape(0), width = indices.shape(1);
+    require(k >= 1 && k <= 256 && height * width > 0, "there must be pixels, and 1 to 256 entries");
+    require(std::all_of(indices.data(), indices.data() + height * width,
+                        [k](uint8_t index) { return index < k; }), "indices must be below k");
+    std::unique_ptr<int32_t[]> counts(new int32_t[k * k]);
+    count_neighbors(indices.data(), height, width, k, counts.get());
+    return own(std::move(counts), {k, k});
+}
+
+size_t entries_of(const Square& counts) {
+    const size_t k = counts.shape(0);
+    require(k >= 1 && k <= 256 && counts.shape(1) == k, "counts must be k x k, k from 1 to 256");
+    return k;
+}
+
+nb::ndarray<nb::numpy, uint8_t> grown_order(const Square& counts) {
+    const size_t k = entries_of(counts);
+    std::unique_ptr<uint8_t[]> order(new uint8_t[k]);
+    grow_order(counts.data(), k, order.get());
+    return own(std::move(order), {k});
+}
+
+int64_t arrange_in_place(const Square& counts, int sweeps, Out<uint8_t, nb::ndim<1>>& order) {
+    const size_t k = entries_of(counts);
+    require(order.shape(0) == k, "order must have one entry per row of counts");
+    bool seen[256] = {};
+    for (size_t i = 0; i < k; ++i) {
+        require(order.data()[i] < k && !seen[order.data()[i]], "order must be a permutation");
+        seen[order.data()[i]] = true;
+    }
+    int64_t sum = 0;
+    for (size_t i = 0; i < k * k; ++i) {
+        require(counts.data()[i] >= 0, "counts must not be negative");
+        sum += counts.data()[i];
+    }
+    require(sum <= 1 << 22, "counts must add up to at most 2^22");
+    return kernels().arrange(counts.data(), k, sweeps, order.data());
+}
+
 void diffuse(const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& linear,
              const In<int16_t, nb::ndim<2>>& entries, const In<uint8_t, nb::ndim<1>>& opaque,
              int transparent, const In<int32_t, nb::ndim<1>>& bounds,
@@ -426,6 +468,10 @@ NB_MODULE(_core, m) {
     m.def("split_seeds", &split, "tree"_a, "k"_a, "cells_per_seed"_a);
     m.def("plus_plus", &plus_plus, "tree"_a, "k"_a, "trials"_a, "seed"_a);
     m.def("cheapest_merges", &merges, "means"_a.noconvert(), "weights"_a.noconvert());
+    m.def("count_neighbors", &neighbors_of, "indices"_a.noconvert(), "k"_a);
+    m.def("grow_order", &grown_order, "counts"_a.noconvert());
+    m.def("arrange", &arrange_in_place, "counts"_a.noconvert(), "sweeps"_a, "order"_a.noconvert(),
+          nogil);
     m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a.noconvert(), "transparent"_a, "bounds"_a.noconvert(),
           "indices"_a.noconvert(), nogil);

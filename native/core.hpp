@@ -56,6 +56,19 @@ void gather(const uint8_t* pixels, size_t n, int channels, const uint8_t* colors
 bool weigh(const uint16_t* labels, const int64_t* counts, size_t n, size_t k, int64_t* weights,
            unsigned threads);
 
+// ---------------------------------------------------------------- order of a palette
+
+// Writes to counts[i k + j] how often entries i and j, i != j, are beside or below each other. Of
+// pictures above a million pixels, only as many, evenly spread, are looked at. indices below k <= 256.
+void count_neighbors(const uint8_t* indices, size_t height, size_t width, size_t k,
+                     int32_t* counts) noexcept;
+
+// Writes an order of the k entries that grows from the most frequent pair of neighbors: the entry
+// that has most neighbors among those in it comes next, at the end that is nearer to these. Ties to
+// the lower rows, and to the right. Pinho and Neves (2004), IEEE Signal Processing Letters 11(2), a
+// modification of Zeng, Li and Lei (2000).
+void grow_order(const int32_t* counts, size_t k, uint8_t* order);
+
 // ---------------------------------------------------------------- working space
 
 enum class Space { srgb = 0, oklab = 1 };
@@ -295,6 +308,13 @@ struct Kernels {
     //   means  dims x k    weights, costs, neighbors  k >= 2
     void (*cheapest_merges)(const float* means, const float* weights, size_t k, int dims,
                             float* costs, uint32_t* neighbors);
+
+    // Moves the k <= 256 entries of `order`, one by one, to where the sum over all pairs of counts
+    // times the logarithm of 1 + their distance is lowest (32 log2, rounded down): `sweeps` times
+    // through all of them, or until none moves any more. Ties stay, or go to the left.
+    // Returns that sum.
+    //   counts  k x k, symmetric, zero on the diagonal, with a sum of at most 2^22
+    int64_t (*arrange)(const int32_t* counts, size_t k, int sweeps, uint8_t* order);
 
     // Floyd-Steinberg error diffusion in serpentine order, in working-space coordinates and exact
     // integers. A pixel hands on no more error than its entry's neighbors in the palette can make

@@ -1,6 +1,7 @@
 // The hot loops, compiled once per instruction set level (SMALTI_LEVEL names it): the table that
 // dispatch.cpp chooses from. What each does is in core.hpp, how in the headers named here.
 #include "kernels/activity.hpp"
+#include "kernels/arrange.hpp"
 #include "kernels/color_codes.hpp"
 #include "kernels/diffusion.hpp"
 #include "kernels/divide.hpp"
@@ -19,9 +20,25 @@ namespace SMALTI_LEVEL {
 #define SMALTI_NAME_(x) #x
 #define SMALTI_NAME(x) SMALTI_NAME_(x)
 extern const Kernels table;
-const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, nearest_two,
-                       divide, plus_plus, cheapest_merges, diffuse, activity, survey, trellis, morton,
-                       list_used, unmorton, oklab, nearest_rows};
+const Kernels table = {
+    SMALTI_NAME(SMALTI_LEVEL),
+    step,
+    nearest,
+    nearest_two,
+    divide,
+    plus_plus,
+    cheapest_merges,
+    arrange,
+    diffuse,
+    activity,
+    survey,
+    trellis,
+    morton,
+    list_used,
+    unmorton,
+    oklab,
+    nearest_rows,
+};
 
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

@@ -201,6 +201,24 @@ def test_explain_says_where_the_bytes_went(smalti):
 
     for part in ("pixels", "palette", "metadata", "container", "left out"):
         assert re.search(rf"^  {part} +[\d,]+ bytes", done.stdout, re.M)
+    table = done.stdout.split("\n  tried ")[1].splitlines()
+    assert re.match(r" +quickly +in full", table[0])
+    size = re.search(r"→ ([\d,]+) bytes", done.stdout)[1]
+    assert re.match(rf" +[\d,]+ +{size}  .*: used$", table[1])
+    assert len(table) > 2
+
+
+@pytest.mark.parametrize("level", ["fast", "max"])
+def test_pack_says_what_a_small_file_may_cost(smalti, folder, level):
+    smalti("a.png", "-k", "8")
+    default = (folder / "a-smalti.png").stat().st_size
+
+    done = smalti("a.png", "-k", "8", "-f", "--pack", level, "--json")
+
+    tried = json.loads(done.stdout)["tried"]
+    assert {"name", "quick_bytes", "bytes"} == set(tried[0])
+    packed = (folder / "a-smalti.png").stat().st_size
+    assert packed >= default if level == "fast" else packed <= default
 
 
 def test_preserve_keeps_the_file_times(smalti, folder):

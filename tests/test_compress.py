@@ -19,7 +19,8 @@ from smalti import (
     OutputExists,
     anatomy,
 )
-from smalti.decode import Limits
+from smalti.decode import Limits, decode
+from smalti.encode import decode_indexed
 
 STAGES = ["decode", "histogram", "palette", "map", "encode", "measure", "write"]
 
@@ -331,6 +332,46 @@ def test_explained_metadata_is_that_of_the_output_and_the_input():
     assert kept.explain["metadata"] > 0
     assert kept.explain["input_metadata"] > 0
     assert converted.explain["metadata"] == 0
+
+
+def test_the_report_keeps_the_order_of_shares_whatever_the_file_has(source):
+    report = smalti.compress(source, k=20)
+
+    shares = report.palette.shares
+    assert (np.diff(shares) <= 0).all()
+    file = decode(report.data).image
+    assert {tuple(row) for row in file.reshape(-1, 3)} <= {
+        tuple(row) for row in report.palette.colors
+    }
+
+
+def test_centroids_of_the_user_are_stored_in_their_order(source):
+    first = smalti.build_palette(source, 12).colors[::-1].copy()
+
+    report = smalti.compress(source, k=12, init=first, max_iter=0, effort="lloyd")
+
+    np.testing.assert_array_equal(decode_indexed(report.data)[1], report.palette.colors)
+
+
+def test_gray_pictures_are_tried_as_gray_before_they_are_refused():
+    ramp = np.add.outer(np.arange(200), np.arange(200)).astype(np.uint8)
+    gray = np.repeat(ramp[..., None], 3, axis=2)
+    data = file_of(gray)
+
+    report = smalti.compress(data, k=256, allow_larger=True)
+
+    assert any(way.name.startswith("grayscale") for way in report.tried)
+    assert report.bytes_out <= len(smalti.quantize(gray, 256).encoded())
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "gif"])
+def test_every_format_takes_every_pack_level(source, kind):
+    reports = [smalti.compress(source, k=20, format=kind, pack=p) for p in ("fast", "max")]
+
+    assert reports[1].bytes_out <= reports[0].bytes_out
+    assert bool(reports[0].tried) == (kind == "png")
+    with pytest.raises(smalti.BadOption, match="pack must be one of"):
+        smalti.compress(source, pack="none")
 
 
 def smalti_profile():

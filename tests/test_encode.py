@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from pictures import LEVELS, level
 from PIL import Image, ImageCms
 
-from smalti import encode as encode_module
-from smalti import png
+from smalti import png, png_packing
 from smalti.decode import decode
-from smalti.encode import decode_indexed, encode, encode_truecolor
+from smalti.encode import decode_indexed, encode, encode_truecolor, try_all
 from smalti.errors import BadImage, BadOption
 
+PACKS = ("fast", "default", "max")
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -83,7 +84,7 @@ def test_png_is_read_the_same_by_pillow(image):
 def test_png_without_oxipng_gives_back_the_same(image):
     indices, palette = image
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode_module, "_oxipng", lambda: None)
+        patch.setattr(png_packing, "_oxipng", lambda: None)
 
         data = encode(indices, palette, icc=SRGB, dpi=(300, 300))
 
@@ -231,6 +232,193 @@ def test_photos_are_not_larger_than_the_optimizers_own_default(shared_data):
     buffer = io.BytesIO()
     photo.save(buffer, "PNG")
     assert len(ours) <= len(oxipng.optimize_from_memory(buffer.getvalue(), level=2))
+
+
+# ---------------------------------------------------------------- packing
+
+
+@st.composite
+def gray_or_colored(draw):
+    """An image whose palette may be gray, of few levels, partly clear or half used."""
+    indices, palette = draw(indexed_images(alpha=st.sampled_from([0, 128, 255]), max_side=20))
+    if draw(st.booleans()):
+        step = draw(st.sampled_from([1, 17, 85, 255]))
+        palette[:, :3] = palette[:, :1] // step * step
+    if palette.shape[1] == 4 and draw(st.booleans()):
+        palette[:, 3] = 255
+        palette[draw(st.integers(0, len(palette) - 1)), 3] = 0
+    return indices, palette
+
+
+def rgba(palette: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    opaque = np.full((len(palette), 1), 255, np.uint8)
+    return np.hstack([palette, opaque])[:, :4][indices]
+
+
+def smooth(k: int = 256, height: int = 200, width: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """A picture without edges, and a palette in no order."""
+    rng = np.random.default_rng(k)
+    y, x = np.mgrid[:height, :width]
+    level = (np.sin(x / 60) + np.cos(y / 45) + 2) / 4 + rng.normal(0, 0.004, (height, width))
+    order = rng.permutation(k).astype(np.uint8)
+    ramp = np.linspace([250, 20, 90], [10, 200, 160], k).astype(np.uint8)
+    return order[np.clip(level * k, 0, k - 1).astype(int)], ramp[np.argsort(order)]
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@given(image=gray_or_colored())
+@settings(max_examples=40, deadline=None)
+def test_every_pack_level_gives_the_same_pixels(pack, image):
+    indices, palette = image
+
+    data = encode(indices, palette, pack=pack, order="auto")
+
+    picture = Image.open(io.BytesIO(data)).convert("RGBA")
+    np.testing.assert_array_equal(np.asarray(picture), rgba(palette, indices))
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@given(image=gray_or_colored())
+@settings(max_examples=20, deadline=None)
+def test_every_pack_level_keeps_a_given_order(pack, image):
+    indices, palette = image
+
+    again, stored, _ = decode_indexed(encode(indices, palette, pack=pack))
+
+    np.testing.assert_array_equal(again, indices)
+    np.testing.assert_array_equal(stored, opaque_dropped(palette))
+
+
+@given(gray_or_colored())
+@settings(max_examples=50, deadline=None)
+def test_without_oxipng_the_pixels_are_the_same_in_any_order(image):
+    indices, palette = image
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(png_packing, "_oxipng", lambda: None)
+
+        data = encode(indices, palette, order="auto")
+
+    picture = Image.open(io.BytesIO(data)).convert("RGBA")
+    np.testing.assert_array_equal(np.asarray(picture), rgba(palette, indices))
+
+
+def test_more_to_spend_makes_smooth_pictures_smaller():
+    indices, palette = smooth()
+
+    fast, default, most = (len(encode(indices, palette, pack=p, order="auto")) for p in PACKS)
+
+    assert most <= default < fast
+    assert default < 0.8 * len(encode(indices, palette))  # in the order given
+
+
+def test_smooth_pictures_are_as_small_as_with_the_optimizer_at_its_slowest():
+    oxipng = pytest.importorskip("oxipng")
+    indices, palette = smooth()
+
+    default, most = (len(encode(indices, palette, pack=p, order="auto")) for p in PACKS[1:])
+
+    given = encode(indices, palette, pack="fast")
+    rival = len(oxipng.optimize_from_memory(given, level=6))
+    assert most <= rival
+    assert default < 1.01 * rival
+
+
+@pytest.mark.parametrize(("step", "depth"), [(255, 1), (85, 2), (17, 4), (3, 8)])
+def test_gray_pictures_are_stored_as_gray_of_the_least_depth(step, depth):
+    levels = np.arange(0, 256, step, dtype=np.uint8)
+    palette = np.repeat(levels[:, None], 3, axis=1)
+    indices = np.add.outer(np.arange(90), np.arange(99)).astype(np.uint8) % len(levels)
+
+    file = png.read_png(encode(indices, palette, order="auto"))
+
+    assert (file.color_type, file.depth) == (png.GRAY, depth)
+
+
+def test_gray_with_one_clear_level_needs_no_palette():
+    levels = np.arange(256, dtype=np.uint8)
+    palette = np.column_stack([levels, levels, levels, np.where(levels == 85, 0, 255)])
+    indices = np.add.outer(np.arange(90), np.arange(99)).astype(np.uint8)
+
+    data = encode(indices, palette.astype(np.uint8), order="auto")
+
+    found = dict(chunks(data))
+    assert b"PLTE" not in found
+    assert found[b"tRNS"] == bytes([0, 85])
+
+
+def test_clear_gray_of_few_levels_is_read_by_pillow():  # which takes 1 of 15 for 1 of 255
+    palette = np.uint8([[17, 17, 17, 0], [0, 0, 0, 255]])
+    indices = np.zeros((3, 3), np.uint8)
+
+    data = encode(indices, palette, order="auto")
+
+    assert Image.open(io.BytesIO(data)).convert("RGBA").getpixel((0, 0)) == (17, 17, 17, 0)
+
+
+def test_gray_keeps_its_palette_beside_a_color_profile():
+    palette = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    indices = np.arange(256, dtype=np.uint8)[None]
+
+    data = encode(indices, palette, icc=SRGB, order="auto")
+
+    assert png.read_png(data).color_type == png.INDEXED  # gray samples take gray profiles only
+
+
+def test_few_pixels_are_stored_as_colors_where_that_is_smaller():
+    rng = np.random.default_rng(1)
+    palette = rng.integers(0, 256, (200, 4), np.uint8)
+    indices = np.arange(200, dtype=np.uint8).reshape(10, 20)
+
+    data = encode(indices, palette, order="auto")
+
+    assert png.read_png(data).color_type == png.RGB_ALPHA
+    assert len(data) < len(encode(indices, palette))
+
+
+def test_transparent_entries_come_first_and_unused_ones_are_left_out():
+    palette = np.array([[i, 0, 0, 255] for i in range(40)], np.uint8)
+    palette[[7, 30], 3] = 0, 99
+    indices = np.tile(np.arange(31, dtype=np.uint8), (200, 9))
+
+    found = dict(chunks(encode(indices, palette, order="auto")))
+
+    assert len(found[b"tRNS"]) == 2
+    assert len(found[b"PLTE"]) == 31 * 3
+
+
+def test_what_was_tried_begins_with_what_was_used():
+    indices, palette = smooth(64)
+
+    data, tried = try_all(indices, palette, order="auto")
+
+    assert tried[0].bytes == len(data)
+    assert {way.name for way in tried} == {"palette as given", "palette arranged, filtered"}
+    quick = [way.quick_bytes for way in tried]
+    assert quick[0] == min(quick)
+
+
+def test_the_same_way_is_taken_at_every_instruction_set_level():
+    indices, palette = smooth(100, 90, 80)
+    files = set()
+    for name in LEVELS:
+        with level(name) as here:
+            if here:
+                files.add(encode(indices, palette, order="auto"))
+
+    assert len(files) == 1
+
+
+def test_webp_takes_the_pack_levels_too():
+    indices, palette = smooth(64)
+
+    sizes = [len(encode(indices, palette, "WEBP", pack=pack)) for pack in PACKS]
+
+    assert sizes[0] >= sizes[1] >= sizes[2]
+    for kind in ("PNG", "WEBP", "GIF"):
+        with pytest.raises(BadOption, match="pack must be one of fast, default, max"):
+            encode(indices, palette, kind, pack="best")
+        with pytest.raises(BadOption, match="order must be given or auto"):
+            encode(indices, palette, kind, order="luma")
 
 
 # ---------------------------------------------------------------- refusals

@@ -18,13 +18,14 @@ FLOORS = (
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored"),
-    ("color", "image"),
+    ("packing", "pixels", "stored", "ordering"),
+    ("color", "image", "layouts"),
+    ("png_packing",),
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
     ("load", "plots"),
     ("histogram", "search", "palette", "settings"),
-    ("fit", "grid", "rows"),
+    ("fit", "grid", "rows", "size"),
     ("ladder", "mapping"),
     ("choose",),
     ("indexed", "report", "converge_figure", "sklearn"),
@@ -34,8 +35,8 @@ FLOORS = (
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli"}
-PILLOW_USERS = {"decode", "encode", "indexed", "palette", "pixels", "plots", "png", "profiles",
-                "libtiff", "stored", "swatches", "comparison"}  # fmt: skip
+PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
+                "profiles", "libtiff", "stored", "swatches", "comparison"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from . import anatomy, files, metrics, options, pixels, profiles
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
+from .encode import Encoded, try_all
 from .errors import BadOption, CannotWrite, NotSmaller
 from .fit import Fit, fit_palette
 from .histogram import Histogram
@@ -63,6 +64,7 @@ def compress(
     preserve: bool = False,
     limits: Limits | None = None,
     channels: str = "rgb",
+    pack: str = "default",
     progress: Callable[[Step], object] | None = None,
     on_stage: Callable[[str], None] | None = None,
 ) -> Report:
@@ -89,6 +91,9 @@ def compress(
     limits : largest input that is decoded
     channels : "rgb" or "bgr"
         Order of the channels of an array; "bgr" is OpenCV's. The palette and the file are RGB.
+    pack : "fast", "default" or "max"
+        What to spend on a small file. PNG holds the pixels in whatever way is smallest: a palette
+        in another order than the report's, plain gray, colors; with centroids as `init`, in theirs.
     progress : called with every Step of k-means
     on_stage : called with the name of each stage as it begins
 
@@ -121,6 +126,7 @@ def compress(
         threads=threads,
     )
     options.check("dither", dither)
+    options.check("pack", pack)
     kind = _format_of(format, target)
     _check_many_colors(kind, settings.k, dither)
     if _is_path(target):
@@ -143,7 +149,8 @@ def compress(
         indexed = IndexedImage(palette.colors, indices, fit)
     with clock("encode"):
         dpi = decoded.dpi if preserve else None
-        data = indexed.encoded(kind, icc=decoded.icc, dpi=dpi)
+        order = "auto" if isinstance(init, str) else "given"
+        data, tried = _packed(indexed, kind, icc=decoded.icc, dpi=dpi, pack=pack, order=order)
     if not allow_larger:
         _refuse_larger(source, decoded, len(data), kind, palette.k, len(histogram))
     with clock("measure"):
@@ -180,6 +187,7 @@ def compress(
             *_notes(decoded, palette, fit, settings.k, hard_edged),
         ),
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
+        tried=tried,
         data=data if target is None else None,
     )
 
@@ -294,6 +302,13 @@ def _errors(
         space: metrics.distortion(first, second, space, weights=weights)
         for space in ("srgb", "oklab")
     }
+
+
+def _packed(indexed: IndexedImage, kind: str, *, order: str, **how: Any) -> Encoded:
+    """Return the file and what was tried; colors above 256 are stored in one way only."""
+    if len(indexed.palette) > 256:
+        return Encoded(indexed.encoded(kind, **how))
+    return try_all(indexed.indices, indexed.palette, kind, order=order, **how)
 
 
 def _refuse_larger(

@@ -2,33 +2,42 @@
 
     indices (H, W), palette (k, 3|4) -> [encode] -> bytes of a PNG, WebP or GIF
 
-The order of the palette is the caller's and is stored as it is. Packing and
-compressing PNG is pyoxipng's work; where that has no wheel, Pillow writes the
-PNG, correct all the same, some 5 to 10 % larger.
+The order of the palette is the caller's and is stored as it is, unless the
+caller leaves it to the file. How PNG gets small is decided in `png_packing`.
 """
 
 import io
-import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import BadImage, BadOption
-from .packing import bits_for, pack
+from .options import check
+from .png_packing import Density, Encoded, packed, packed_truecolor, pillow_indexed
 from .stored import decode_indexed
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "check_palette", "decode_indexed", "encode", "encode_truecolor"]
+__all__ = [
+    "FORMATS",
+    "Encoded",
+    "check_palette",
+    "decode_indexed",
+    "encode",
+    "encode_truecolor",
+    "try_all",
+]
 
 FORMATS = ("PNG", "WEBP", "GIF")
-Density = tuple[float, float] | None
 
-# Measured with pyoxipng 9.1 on Kodak photos and on graphics, palettes of 4 to 256 colors: row
-# filters never help indices of 8 bits (the same bytes as the default five filters, in half the
-# time); "up" helps some packed ones, by up to 15 %; icons are cheap, and gain 2 % from a real try.
-ICON_PIXELS = 65_536
+# Of lossless WebP: `quality` is how long to search, `method` how. 50 gives the bytes of 80 in two
+# thirds of the time (Kodak and graphics, 16 and 256 colors).
+WEBP = {
+    "fast": {"quality": 20, "method": 1},
+    "default": {"quality": 50, "method": 4},
+    "max": {"quality": 100, "method": 6},
+}
 
 
 def encode(
@@ -38,6 +47,8 @@ def encode(
     *,
     icc: bytes | None = None,
     dpi: Density = None,
+    pack: str = "default",
+    order: str = "given",
 ) -> bytes:
     r"""Encode an image of at most 256 colors.
 
@@ -53,6 +64,10 @@ def encode(
         pixels, lossless, colors under alpha 0 included.
     icc : color profile to embed, which GIF cannot
     dpi : horizontal and vertical dots per inch; only PNG records them
+    pack : "fast", "default" or "max", what to spend on a small file
+    order : "given" or "auto"
+        With "auto", PNG holds the same pixels in whatever way is smallest: its palette in
+        another order and without unused rows, as plain gray, or as colors.
 
     Returns
     -------
@@ -63,20 +78,42 @@ def encode(
     ------
     BadImage : wrong dtype or shape, an index past the palette, or more than the
         format can hold (GIF: partial alpha; WebP: more than 16,383 pixels a side).
-    BadOption : another format.
+    BadOption : another format, pack or order.
 
     >>> data = encode(np.zeros((1, 1), np.uint8), np.uint8([[255, 128, 0]]))
     >>> data[:4]
     b'\x89PNG'
     """
+    return try_all(indices, palette, format, icc=icc, dpi=dpi, pack=pack, order=order).data
+
+
+def try_all(
+    indices: np.ndarray,
+    palette: np.ndarray,
+    format: str = "PNG",  # noqa: A002
+    *,
+    icc: bytes | None = None,
+    dpi: Density = None,
+    pack: str = "default",
+    order: str = "given",
+) -> Encoded:
+    """Encode as `encode` does, and say what was tried, which for WebP and GIF is nothing.
+
+    >>> encoded = try_all(np.zeros((9, 9), np.uint8), np.uint8([[7, 7, 7]]), order="auto")
+    >>> encoded.tried[0].name, encoded.tried[0].bytes == len(encoded.data)
+    ('grayscale, 8 bits', True)
+    """
     _check(indices, palette)
+    check("pack", pack)
+    if order not in ("given", "auto"):
+        raise BadOption(f"order must be given or auto, got {order!r}")
     indices = np.ascontiguousarray(indices)
     if format == "PNG":
-        return _indexed_png(indices, palette, icc, dpi)
+        return packed(indices, palette, icc=icc, dpi=dpi, pack=pack, reorder=order == "auto")
     if format == "WEBP":
-        return _webp(np.take(palette, indices, axis=0), icc)
+        return Encoded(_webp(np.take(palette, indices, axis=0), icc, pack))
     if format == "GIF":
-        return _gif(indices, palette, icc)
+        return Encoded(_gif(indices, palette, icc))
     raise BadOption(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
 
 
@@ -86,6 +123,7 @@ def encode_truecolor(
     *,
     icc: bytes | None = None,
     dpi: Density = None,
+    pack: str = "default",
 ) -> bytes:
     """Encode an image pixel by pixel, lossless: for palettes of more than 256 colors.
 
@@ -93,7 +131,7 @@ def encode_truecolor(
     ----------
     image : (H, W, 3) or (H, W, 4) uint8
     format : "PNG" or "WEBP"
-    icc, dpi : as for `encode`
+    icc, dpi, pack : as for `encode`
 
     Raises
     ------
@@ -106,17 +144,14 @@ def encode_truecolor(
             f"image must be uint8 of shape (H, W, 3) or (H, W, 4), got {image.dtype} of "
             f"shape {image.shape}"
         )
+    check("pack", pack)
     if format == "WEBP":
-        return _webp(image, icc)
+        return _webp(image, icc, pack)
     if format == "GIF":
         raise BadOption("GIF holds at most 256 colors; use PNG or WebP")
     if format != "PNG":
         raise BadOption(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
-    oxipng = _oxipng()
-    if oxipng is None:
-        return _saved(_pillow(image), "PNG", optimize=True, **_png_extras(icc, dpi))
-    color = oxipng.ColorType.rgb() if image.shape[2] == 3 else oxipng.ColorType.rgba()
-    return _optimized(oxipng, image.tobytes(), image.shape, color, 8, icc, dpi, {"level": 2})
+    return packed_truecolor(image, icc, dpi, pack)
 
 
 def check_palette(palette: np.ndarray) -> None:
@@ -142,71 +177,12 @@ def _check(indices: np.ndarray, palette: np.ndarray) -> None:
         )
 
 
-def _oxipng() -> Any:
-    try:
-        import oxipng
-    except ImportError:
-        return None
-    return oxipng
-
-
-def _indexed_png(
-    indices: np.ndarray, palette: np.ndarray, icc: bytes | None, dpi: Density
-) -> bytes:
-    depth = bits_for(len(palette))
-    oxipng = _oxipng()
-    if oxipng is None:
-        options: dict[str, Any] = {"bits": depth, "optimize": True, **_png_extras(icc, dpi)}
-        if palette.shape[1] == 4 and palette[:, 3].min() < 255:
-            options["transparency"] = palette[:, 3].tobytes()
-        return _saved(_pillow_indexed(indices, palette), "PNG", **options)
-    rows = palette.tolist()
-    color = oxipng.ColorType.indexed([(*row, 255)[:4] for row in rows])
-    filters = oxipng.RowFilter
-    effort: dict[str, Any] = {"level": 2, "filter": [filters.NoOp]}
-    if indices.size <= ICON_PIXELS:
-        effort["filter"] += [filters.Sub, filters.Up, filters.Bigrams, filters.BigEnt]
-        effort["deflate"] = oxipng.Deflaters.libdeflater(12)
-    elif depth < 8:
-        effort["filter"] += [filters.Up]
-    packed = pack(indices, depth)
-    return _optimized(oxipng, packed, indices.shape, color, depth, icc, dpi, effort)
-
-
-def _optimized(
-    oxipng: Any,
-    samples: bytes,
-    shape: tuple[int, ...],
-    color: Any,
-    depth: int,
-    icc: bytes | None,
-    dpi: Density,
-    effort: dict[str, Any],
-) -> bytes:
-    raw = oxipng.RawImage(samples, shape[1], shape[0], color_type=color, bit_depth=depth)
-    if icc:
-        raw.add_icc_profile(icc)
-    if dpi:
-        per_meter = [max(1, round(value / 0.0254)) for value in dpi]
-        raw.add_png_chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
-    # No reductions: they would reorder or drop palette rows.
-    reductions = ("bit_depth", "color_type", "palette", "grayscale")
-    off = {f"{name}_reduction": False for name in reductions}
-    return bytes(raw.create_optimized_png(**off, **effort))
-
-
-def _png_extras(icc: bytes | None, dpi: Density) -> dict[str, Any]:
-    extras: dict[str, Any] = {"icc_profile": icc} if icc else {}
-    return {**extras, "dpi": dpi} if dpi else extras
-
-
-def _webp(image: np.ndarray, icc: bytes | None) -> bytes:
+def _webp(image: np.ndarray, icc: bytes | None, pack: str) -> bytes:
     if max(image.shape[:2]) > 16_383:
         raise BadImage("WebP holds at most 16,383 pixels a side; use PNG")
-    # exact: keep the color of transparent pixels. Effort 50 of 100 gives the bytes of 80 in
-    # two thirds of the time (Kodak and graphics, 16 and 256 colors).
-    options = {"lossless": True, "exact": True, "quality": 50, "method": 4}
-    return _saved(_pillow(image), "WEBP", **options, **_png_extras(icc, None))
+    # exact: keep the color of transparent pixels.
+    options = {"lossless": True, "exact": True, **WEBP[pack]}
+    return _saved(_pillow(image), "WEBP", **options, **({"icc_profile": icc} if icc else {}))
 
 
 def _gif(indices: np.ndarray, palette: np.ndarray, icc: bytes | None) -> bytes:
@@ -223,22 +199,13 @@ def _gif(indices: np.ndarray, palette: np.ndarray, icc: bytes | None) -> bytes:
                 "use PNG or WebP"
             )
         options |= {"transparency": int(clear[0])} if len(clear) else {}
-    return _saved(_pillow_indexed(indices, palette), "GIF", **options)
+    return _saved(pillow_indexed(indices, palette), "GIF", **options)
 
 
 def _pillow(image: np.ndarray) -> "Image.Image":
     from PIL import Image
 
     return Image.fromarray(image)
-
-
-def _pillow_indexed(indices: np.ndarray, palette: np.ndarray) -> "Image.Image":
-    from PIL import Image
-
-    height, width = indices.shape
-    image = Image.frombytes("P", (width, height), indices.tobytes())
-    image.putpalette(np.ascontiguousarray(palette[:, :3]).tobytes())
-    return image
 
 
 def _saved(image: "Image.Image", kind: str, **options: Any) -> bytes:

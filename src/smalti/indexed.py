@@ -130,6 +130,8 @@ class IndexedImage:
         *,
         icc: bytes | None = None,
         dpi: tuple[float, float] | None = None,
+        pack: str = "default",
+        order: str = "given",
     ) -> bytes:
         """Return the bytes of a file of this image.
 
@@ -139,6 +141,9 @@ class IndexedImage:
             With k > 256 the file holds colors instead of indices, which GIF cannot.
         icc : color profile to embed, which GIF cannot
         dpi : density to record, (x, y) in dots per inch; only PNG does
+        pack : "fast", "default" or "max", what to spend on a small file
+        order : "given" keeps palette and indices exactly; "auto" lets PNG hold the same pixels in
+            whatever way is smallest, as `compress` does
 
         Raises
         ------
@@ -149,13 +154,15 @@ class IndexedImage:
         b'GIF8'
         """
         if len(self.palette) <= 256:
-            return encode(self.indices, self.palette, format, icc=icc, dpi=dpi)
+            return encode(
+                self.indices, self.palette, format, icc=icc, dpi=dpi, pack=pack, order=order
+            )
         if format == "GIF":
             raise BadOption(
                 f"GIF holds at most 256 colors, this image has {len(self.palette):,}; "
                 "use PNG or WebP, or k of 256 or less"
             )
-        return encode_truecolor(self.to_array(), format, icc=icc, dpi=dpi)
+        return encode_truecolor(self.to_array(), format, icc=icc, dpi=dpi, pack=pack)
 
     def _repr_png_(self) -> bytes:
         """What Jupyter shows where an image is the value of a cell: the PNG, as it is."""
@@ -167,6 +174,7 @@ class IndexedImage:
         *,
         format: str | None = None,  # noqa: A002
         overwrite: bool = True,
+        pack: str = "default",
     ) -> None:
         """Write the image to a file: PNG, WebP, GIF, or NumPy's .npz.
 
@@ -179,6 +187,7 @@ class IndexedImage:
         format : "png", "webp", "gif" or "npz"; None takes it from the name of the target
             A file object without a name gets PNG.
         overwrite : whether a file at the path may be replaced
+        pack : "fast", "default" or "max", what to spend on a small file; .npz has one way only
 
         Raises
         ------
@@ -198,7 +207,7 @@ class IndexedImage:
             np.savez_compressed(buffer, palette=self.palette, indices=self.indices)
             data = buffer.getvalue()
         else:
-            data = self.encoded(kind)
+            data = self.encoded(kind, pack=pack)
         if isinstance(target, str | os.PathLike):
             files.write_atomic(target, data, overwrite=overwrite)
         else:

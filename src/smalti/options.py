@@ -140,6 +140,12 @@ def _table() -> Iterator[Option]:
         "Output format (default: from the output's name, else PNG).",
         choices=("png", "webp", "gif"),
     )
+    yield Option(
+        "pack",
+        "default",
+        "What to spend on a small file: fast is a preview, max tries all and takes seconds.",
+        choices=("fast", "default", "max"),
+    )
 
 
 OPTIONS: dict[str, Option] = {option.name: option for option in _table()}

@@ -53,6 +53,9 @@ class Report:
     notes : sentences about what changed on the way, beyond the colors
     explain : part -> bytes; "pixels", "palette", "metadata" and "container" add up to the
         output, "input_metadata" is what the input had
+    tried : the ways to store the pixels that were tried, the one used first, then those that came
+        nearest: `name`, `quick_bytes` of the whole file compressed quickly, and `bytes` with all
+        the time that `pack` allows, or None for those that were too far behind
     data : the output file's bytes, when no target was given
     """
 
@@ -78,6 +81,7 @@ class Report:
     milliseconds: dict[str, float]
     notes: tuple[str, ...] = ()
     explain: dict[str, int] = field(default_factory=dict)
+    tried: tuple[Any, ...] = ()
     data: bytes | None = field(default=None, repr=False)
 
     @property
@@ -101,6 +105,7 @@ class Report:
             "psnr": self.psnr if math.isfinite(self.psnr) else None,
             "milliseconds": {name: round(ms, 3) for name, ms in self.milliseconds.items()},
             "notes": list(self.notes),
+            "tried": [way._asdict() for way in self.tried],
         }
 
     def __str__(self) -> str:
@@ -128,13 +133,25 @@ class Report:
         return "\n".join([line, *(_row("note", note) for note in self.notes)])
 
     def explained(self) -> str:
-        """Return the lines that say where the output's bytes went."""
-        return "\n".join(
+        """Return the lines that say where the output's bytes went, and what else was tried."""
+        parts = [
             _row(part, f"{size:>11,} bytes, {100 * size / self.bytes_out:.1f} %")
             if part != "input_metadata"
             else _row("left out", f"{size:>11,} bytes of the input's metadata")
             for part, size in self.explain.items()
-        )
+        ]
+        return "\n".join([*parts, *self._tried_rows()])
+
+    def _tried_rows(self) -> list[str]:
+        """Return a table of the ways to store the pixels: bytes of the whole file."""
+        if not self.tried:
+            return []
+        rows = [_row("tried", f"{'quickly':>11} {'in full':>11}  bytes of the file, as")]
+        for i, (name, quick, full) in enumerate(self.tried):
+            size = "" if full is None else f"{full:,}"
+            used = ": used" if i == 0 else ""
+            rows.append(_row("", f"{quick:>11,} {size:>11}  {name}{used}"))
+        return rows
 
     def _title(self) -> str:
         return f"{self.source or 'image'} → {self.target or f'{self.format} bytes'}"

@@ -346,7 +346,7 @@ def _measured(image: Image, histogram: Histogram, rung: Rung, threads: int, webp
     indices = map_labels(image, histogram, rung.labels, k=len(colors), threads=threads)
     mapped = (time.perf_counter() - start) * 1e3
     indexed = IndexedImage(colors, indices)
-    size = len(indexed.encoded("PNG"))
+    size = len(indexed.encoded("PNG", order="auto"))
     counts, stored = histogram.stored_counts, histogram.stored_colors
     return Row(
         k=rung.k,

@@ -59,6 +59,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @knob("tol")
 @knob("seed")
 @knob("icc")
+@knob("pack")
 @flag("--allow-larger", help="Write the result even if it is not smaller than the input.")
 @knob(
     Option(
@@ -75,7 +76,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @knob("threads")
 @knob("jobs", "-j", "--jobs")
 @flag("--json", help="Report as JSON, one object per line and input.")
-@flag("--explain", help="Say where the output's bytes went.")
+@flag("--explain", help="Say where the output's bytes went, and what else was tried.")
 @flag("--show", help="Open the original beside the result.")
 @flag("-v", "--verbose", help="Print the iterations of k-means, and full reports.")
 @flag("-q", "--quiet", help="Print errors only.")
@@ -197,8 +198,10 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
-    passed_on = "format space dither effort init n_init max_iter tol seed icc allow_larger preserve"
-    options = {name: given[name] for name in passed_on.split()}
+    passed_on = (
+        "format space dither effort init n_init max_iter tol seed icc pack allow_larger preserve"
+    )
+    options = {name: given[name] for name in [*passed_on.split(), "pack"]}
     if given["speed"] and not came_from_user("effort"):
         options["effort"] = _effort(given["speed"])
     options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}

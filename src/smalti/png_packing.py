@@ -1,0 +1,302 @@
+"""PNG, as small as the time allows: layouts are tried, and the smallest is written.
+
+    indices (H, W), palette (k, 3|4) -> layouts -> [packed] -> bytes, and what was tried
+
+All layouts are compressed quickly; those that come close to the best are
+compressed for good. Filtering and compressing is pyoxipng's work; where that has no
+wheel, Pillow writes the PNG, correct all the same, but larger.
+"""
+
+import io
+import struct
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .layouts import Layout, layouts
+from .packing import bits_for
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["Density", "Encoded", "Tried", "packed", "packed_truecolor", "pillow_indexed"]
+
+Density = tuple[float, float] | None
+
+
+class Tried(NamedTuple):
+    """A way to store the pixels, and what it took."""
+
+    name: str
+    quick_bytes: int
+    """Of the whole file, compressed quickly."""
+    bytes: int | None
+    """Of the whole file, if it came so far as to be compressed as well as it can be."""
+
+
+class Encoded(NamedTuple):
+    """The bytes of a file, and the ways to store its pixels that were tried, the one used first."""
+
+    data: bytes
+    tried: tuple[Tried, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to spend. Deflate levels are libdeflate's, 1 to 12.
+
+    docs/decisions/0012-packing.md has the measurements.
+    """
+
+    thorough: int
+    """Of layouts: 0 few, 1, 2 all."""
+    quick: int
+    """Deflate level of the first try."""
+    final: int | None
+    """Deflate level of what is written; None takes the first try."""
+    margin: float = 1
+    """How many times the best expectation another may have to be compressed for good."""
+    filters: tuple[str, ...] = ("Entropy",)
+    zopfli: int = 0
+    """Iterations of Zopfli on the best; 0 for none."""
+    true_level: int = 2
+    """oxipng's level for truecolor."""
+
+
+MORE_FILTERS = ("Entropy", "BigEnt", "Brute")
+
+PLANS = {
+    "fast": Plan(thorough=0, quick=6, final=None, true_level=1),
+    "default": Plan(thorough=1, quick=5, final=11),
+    "max": Plan(2, 5, 12, margin=1.06, filters=MORE_FILTERS, zopfli=15, true_level=5),
+}
+
+ICON_PIXELS = 65_536
+"""Pictures up to here are packed without haste, as it takes little time: 256 x 256."""
+
+SMALL_PIXELS = 262_144
+"""Up to here the highest deflate level takes some 30 ms more than the next."""
+
+LARGE_PIXELS = 4_000_000
+"""Above, the last half percent takes seconds, and Zopfli minutes."""
+
+
+def _plan(pack: str, pixels: int) -> Plan:
+    plan = PLANS[pack]
+    if pack == "default" and pixels <= SMALL_PIXELS:
+        plan = replace(plan, final=12)
+    if pack == "default" and pixels <= ICON_PIXELS:
+        return replace(plan, margin=1.1, filters=("Entropy", "BigEnt", "Bigrams"))
+    if pack == "default" and pixels > LARGE_PIXELS:
+        return replace(plan, final=10)
+    if pack == "max" and pixels > LARGE_PIXELS:
+        return replace(plan, margin=1.02, filters=("Entropy",), zopfli=0)
+    return plan
+
+
+def packed(
+    indices: np.ndarray,
+    palette: np.ndarray,
+    *,
+    icc: bytes | None = None,
+    dpi: Density = None,
+    pack: str = "default",
+    reorder: bool = False,
+) -> Encoded:
+    """Return the smallest PNG found.
+
+    Parameters
+    ----------
+    indices : (H, W) uint8, contiguous, each below k
+    palette : (k, 3) or (k, 4) uint8, 1 <= k <= 256
+    icc, dpi : as for `encode`
+    pack : "fast", "default" or "max"
+    reorder : whether the palette may be reordered, or left out where gray or truecolor is smaller
+
+    Returns
+    -------
+    Encoded
+    """
+    oxipng = _oxipng()
+    if oxipng is None:
+        return _by_pillow(indices, palette, icc, dpi, pack, reorder)
+    plan = _plan(pack, indices.size)
+    press = _Press(oxipng, indices, icc, dpi)
+    quick = {
+        layout: press(layout, plan.quick, plan.filters[:1])
+        for layout in layouts(
+            indices, palette, reorder=reorder, colors=icc is None, thorough=plan.thorough
+        )
+    }
+    full: dict[Layout, bytes] = {}
+    if plan.final:
+        likely = {layout: len(data) * _promise(layout) for layout, data in quick.items()}
+        limit = plan.margin * min(likely.values())
+        near = [layout for layout, size in likely.items() if size <= limit]
+        full = {layout: press(layout, plan.final, plan.filters) for layout in near}
+    files = full or quick
+    best = min(files, key=lambda layout: len(files[layout]))
+    if plan.zopfli:
+        slow = press(best, 0, plan.filters, zopfli=plan.zopfli)
+        files[best] = min(files[best], slow, key=len)
+    return Encoded(files[best], _tried(best, quick, full))
+
+
+def _promise(layout: Layout) -> float:
+    """Return what a layout may be expected to gain by a higher deflate level, beside others.
+
+    From photographs of 16 and 256 colors: what looks like noise to a quick search for repetitions
+    has more to give to a slow one. Indices that could be packed have most.
+    """
+    if layout.kind == "indexed" and layout.depth > bits_for(len(layout.palette)):
+        return 0.90 if layout.filtered else 0.91
+    return 0.96 if layout.filtered else 1
+
+
+def _tried(
+    best: Layout, quick: dict[Layout, bytes], full: dict[Layout, bytes]
+) -> tuple[Tried, ...]:
+    """List the layouts: the one used, then those that came nearest."""
+    rows = [
+        (
+            layout is not best,
+            Tried(layout.name, len(data), len(full[layout]) if layout in full else None),
+        )
+        for layout, data in quick.items()
+    ]
+    rows.sort(key=lambda row: (row[0], row[1].bytes is None, row[1].bytes or row[1].quick_bytes))
+    return tuple(tried for _, tried in rows)
+
+
+def packed_truecolor(image: np.ndarray, icc: bytes | None, dpi: Density, pack: str) -> bytes:
+    """Return a PNG of an image (H, W, 3|4) uint8, contiguous, pixel by pixel."""
+    oxipng = _oxipng()
+    if oxipng is None:
+        return _saved(_pillow(image), pack, _extras(icc, dpi))
+    color = oxipng.ColorType.rgb() if image.shape[2] == 3 else oxipng.ColorType.rgba()
+    raw = oxipng.RawImage(image.tobytes(), image.shape[1], image.shape[0], color_type=color)
+    return _written(raw, icc, dpi, level=PLANS[pack].true_level)
+
+
+def _size(data: bytes | None) -> int | None:
+    return None if data is None else len(data)
+
+
+class _Press:
+    """Compresses one image in any of its layouts."""
+
+    def __init__(self, oxipng: Any, indices: np.ndarray, icc: bytes | None, dpi: Density) -> None:
+        self._oxipng, self._indices, self._icc, self._dpi = oxipng, indices, icc, dpi
+
+    def __call__(
+        self, layout: Layout, level: int, filters: tuple[str, ...], *, zopfli: int = 0
+    ) -> bytes:
+        """Return the PNG at a deflate level, or with Zopfli, of the best of these filters."""
+        oxipng = self._oxipng
+        height, width = self._indices.shape
+        raw = oxipng.RawImage(
+            layout.samples(self._indices),
+            width,
+            height,
+            color_type=self._color(layout),
+            bit_depth=layout.depth,
+        )
+        deflaters = oxipng.Deflaters
+        names = filters if layout.filtered else ("NoOp",)
+        return _written(
+            raw,
+            self._icc,
+            self._dpi,
+            filter=[getattr(oxipng.RowFilter, name) for name in names],
+            deflate=deflaters.zopfli(zopfli) if zopfli else deflaters.libdeflater(level),
+            fast_evaluation=bool(zopfli),
+        )
+
+    def _color(self, layout: Layout) -> Any:
+        types = self._oxipng.ColorType
+        if layout.kind == "indexed":
+            return types.indexed([(*row, 255)[:4] for row in layout.palette.tolist()])
+        if layout.kind == "gray":
+            return types.grayscale(layout.clear)
+        names = {
+            "gray and alpha": "grayscale_alpha",
+            "truecolor": "rgb",
+            "truecolor and alpha": "rgba",
+        }
+        return getattr(types, names[layout.kind])()
+
+
+def _written(raw: Any, icc: bytes | None, dpi: Density, **effort: Any) -> bytes:
+    """Return the file of pyoxipng's raw image, with profile and density."""
+    if icc:
+        raw.add_icc_profile(icc)
+    if dpi:
+        per_meter = [max(1, round(value / 0.0254)) for value in dpi]
+        raw.add_png_chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
+    # No reductions: the layout is decided here, and what is given is kept.
+    reductions = ("bit_depth", "color_type", "palette", "grayscale")
+    off = {f"{name}_reduction": False for name in reductions}
+    return bytes(raw.create_optimized_png(**off, **effort))
+
+
+def _oxipng() -> Any:
+    try:
+        import oxipng
+    except ImportError:
+        return None
+    return oxipng
+
+
+# ---------------------------------------------------------------- without pyoxipng
+
+
+def _by_pillow(
+    indices: np.ndarray,
+    palette: np.ndarray,
+    icc: bytes | None,
+    dpi: Density,
+    pack: str,
+    reorder: bool,
+) -> Encoded:
+    """Return what Pillow writes: a palette, or plain gray where that may be and is smaller."""
+    extras = _extras(icc, dpi)
+    options: dict[str, Any] = {"bits": bits_for(len(palette)), **extras}
+    if palette.shape[1] == 4 and palette[:, 3].min() < 255:
+        options["transparency"] = palette[:, 3].tobytes().rstrip(b"\xff")
+    found = {"palette as given": _saved(pillow_indexed(indices, palette), pack, options)}
+    opaque = palette.shape[1] == 3 or bool((palette[:, 3] == 255).all())
+    if reorder and not icc and opaque and bool((palette[:, :1] == palette[:, 1:3]).all()):
+        gray = _pillow(np.take(palette[:, 0], indices))
+        found["grayscale, 8 bits"] = _saved(gray, pack, extras)
+    names = sorted(found, key=lambda name: len(found[name]))
+    tried = tuple(Tried(name, len(found[name]), len(found[name])) for name in names)
+    return Encoded(found[names[0]], tried)
+
+
+def pillow_indexed(indices: np.ndarray, palette: np.ndarray) -> "Image.Image":
+    """Return a Pillow image of mode P, without its transparency."""
+    from PIL import Image
+
+    height, width = indices.shape
+    image = Image.frombytes("P", (width, height), indices.tobytes())
+    image.putpalette(np.ascontiguousarray(palette[:, :3]).tobytes())
+    return image
+
+
+def _pillow(image: np.ndarray) -> "Image.Image":
+    from PIL import Image
+
+    return Image.fromarray(image)
+
+
+def _extras(icc: bytes | None, dpi: Density) -> dict[str, Any]:
+    extras: dict[str, Any] = {"icc_profile": icc} if icc else {}
+    return {**extras, "dpi": dpi} if dpi else extras
+
+
+def _saved(image: "Image.Image", pack: str, options: dict[str, Any]) -> bytes:
+    effort: dict[str, Any] = {"compress_level": 6} if pack == "fast" else {"optimize": True}
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **effort, **options)
+    return buffer.getvalue()

@@ -22,7 +22,7 @@ FLOORS = (
     ("color", "image"),
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
-    ("load", "plots"),
+    ("load", "plots", "keep"),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows"),
     ("ladder", "mapping"),

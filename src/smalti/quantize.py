@@ -46,7 +46,8 @@ def build_palette(source: Any, k: int | str, *, channels: str = "rgb", **options
     channels : "rgb" or "bgr"
         Order of the channels of an array; the palette is always RGB.
     **options
-        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`: as in `quantize`.
+        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`, `keep`: as in
+        `quantize`.
 
     Returns
     -------
@@ -158,6 +159,7 @@ def quantize(
     tol: float | None = None,
     seed: int = 0,
     threads: int | None = None,
+    keep: Any = None,
     channels: str = "rgb",
     progress: Callable[[Step], object] | None = None,
 ) -> IndexedImage:
@@ -195,6 +197,10 @@ def quantize(
         Of the random numbers. Same image, options and version: same result, bit for bit.
     threads : int >= 1, default all cores
         Never changes the result.
+    keep : colors that the palette has exactly, used or not; the others are found beside them
+        "#c00,#fff", or a list of such words, CSS names and (r, g, b) or (r, g, b, a); "0=#fff" or
+        {0: "#fff"} wants a color in that row, which a file keeps, too. Rows that nothing fills up
+        to there are black.
     channels : "rgb" or "bgr"
         Order of the channels of an array; "bgr" is OpenCV's. The palette is always RGB, and
         so is `to_array()` unless told otherwise: `cv2.imwrite(path, result.to_array("bgr"))`.
@@ -204,8 +210,9 @@ def quantize(
     -------
     IndexedImage
         `palette` (k', 3|4) uint8 sRGB by share, k' = min(k, distinct colors), every entry distinct
-        and, without dithering or "turbo", used; `indices` (H, W) uint8, or uint16 when k' > 256;
-        and `fit`. With at most k distinct colors the result equals the image on all visible pixels.
+        and, without dithering or "turbo", used, unless it is kept; `indices` (H, W) uint8, or
+        uint16 when k' > 256; and `fit`. With at most k distinct colors the result equals the image
+        on all visible pixels.
 
     Raises
     ------
@@ -231,12 +238,13 @@ def quantize(
         tol=tol,
         seed=seed,
         threads=threads,
+        keep=keep,
     )
     check("dither", dither)
     pixels = load(image, channels)
     start = time.perf_counter()
     grid = None
-    if settings.effort == "turbo" and word is None:
+    if settings.effort == "turbo" and word is None and settings.keep is None:
         grid = Grid.of(pixels, settings.k, threads=settings.threads)
     histogram = grid.histogram if grid else Histogram.of(pixels, threads=settings.threads)
     settings, _ = settled(histogram, settings, word)

@@ -67,12 +67,14 @@ class Problem:
     and stay there until `settle`.
     """
 
-    def __init__(self, histogram: Histogram, settings: Settings) -> None:
-        colors, counts = histogram.stored_colors, histogram.stored_counts
+    def __init__(
+        self, histogram: Histogram, settings: Settings, weighted: Histogram | None = None
+    ) -> None:
         self.transparent = _has_transparent(histogram, settings)
         self.kept, self.idle = _kept(histogram, settings)
-        if self.transparent:
-            colors, counts = colors[:-1], counts[:-1]
+        colors, counts = _visible(weighted or histogram, self.transparent)
+        if not len(colors):  # weights are on what nobody sees only
+            colors, counts = _visible(histogram, self.transparent)
         self.repeats = 1
         if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
             self.repeats = int(np.gcd.reduce(counts))
@@ -255,7 +257,8 @@ class Problem:
         k, threads = self.settings.k - self.idle, self.settings.threads
         # Previews keep the order that the last iteration left: it is nearly that of the shares.
         in_order = self.by_share and self.settings.effort != "turbo"
-        tree = self.tree if histogram.channels == 3 else None
+        whole = histogram.channels == 3 and self.tree.size == len(colors)
+        tree = self.tree if whole else None
         del self.tree, self.cells  # with alpha, remapping grows its own: two would be the peak
         remapper = Remapper(colors, self.settings.space, tree, counts)
         if self.transparent:
@@ -299,6 +302,16 @@ def _by_share(palette: NDArray[np.uint8], weights: NDArray[np.int64]) -> NDArray
 def _has_transparent(histogram: Histogram, settings: Settings) -> bool:
     """Whether the fully transparent color has an entry of its own."""
     return bool((histogram.stored_colors[-1, 3:] == 0).any()) and settings.k > 1
+
+
+def _visible(
+    histogram: Histogram, transparent: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Colors and counts without the fully transparent color, if it has its own entry."""
+    colors, counts = histogram.stored_colors, histogram.stored_counts
+    if transparent and (colors[-1, 3:] == 0).any():
+        return colors[:-1], counts[:-1]
+    return colors, counts
 
 
 def _kept(histogram: Histogram, settings: Settings) -> tuple[NDArray[np.uint8], int]:
@@ -366,7 +379,10 @@ def nearest_centroids(
 
 
 def fit_palette(
-    histogram: Histogram, settings: Settings, progress: Callable[[Step], object] | None = None
+    histogram: Histogram,
+    settings: Settings,
+    progress: Callable[[Step], object] | None = None,
+    weighted: Histogram | None = None,
 ) -> tuple[Palette, NDArray[np.uint16], Fit]:
     """Find the palette of a histogram, and the palette row of each of its colors.
 
@@ -375,6 +391,9 @@ def fit_palette(
     histogram : n distinct colors
     settings : checked options
     progress : called with each Step; may raise to cancel
+    weighted : of the same image, with some colors counted more than others
+        k-means minds these counts; shares are those of the pixels. Entries that it leaves over,
+        having few colors, go to the others.
 
     Returns
     -------
@@ -386,10 +405,11 @@ def fit_palette(
     visible = histogram
     if histogram.channels == 4 and histogram.opaque:  # shall neither cost time nor change anything
         visible, settings = histogram.without_alpha(), _settings_without_alpha(settings)
+        weighted = weighted and weighted.without_alpha()
     if _all_fit(visible, settings):
         colors, labels, weights, fit = _exact(visible, settings)
     else:
-        colors, labels, weights, fit = _searched(visible, settings, progress)
+        colors, labels, weights, fit = _searched(visible, settings, progress, weighted)
     if visible is not histogram:
         colors = np.column_stack([colors, np.full(len(colors), 255, np.uint8)])
     if settings.keep is not None:
@@ -412,9 +432,12 @@ Found = tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[Any], Fit]
 
 
 def _searched(
-    histogram: Histogram, settings: Settings, progress: Callable[[Step], object] | None
+    histogram: Histogram,
+    settings: Settings,
+    progress: Callable[[Step], object] | None,
+    weighted: Histogram | None,
 ) -> Found:
-    problem = Problem(histogram, settings)
+    problem = Problem(histogram, settings, weighted)
     best = _best_run(problem, progress)
     palette = problem.recover(best)
     palette, labels, weights = problem.settle(palette, histogram)

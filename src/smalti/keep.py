@@ -88,6 +88,13 @@ class Kept:
         """Return the same colors, in whatever rows."""
         return Kept(self.colors, (None,) * len(self.colors))
 
+    def and_(self, other: "Kept") -> "Kept":
+        """Return these colors and, after them, those of the other that are not among them."""
+        mine = {tuple(color) for color in self.colors.tolist()}
+        new = [i for i, color in enumerate(other.colors.tolist()) if tuple(color) not in mine]
+        colors = np.concatenate([self.colors, other.colors[new]])
+        return Kept(colors, (*self.places, *(other.places[i] for i in new)))
+
     def active(self, channels: int, transparent: bool) -> tuple[NDArray[np.uint8], int]:
         """Tell apart the colors that pixels may take from those that only hold their rows.
 

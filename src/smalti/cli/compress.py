@@ -26,7 +26,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 1 some of several files failed; 2 usage or unreadable input; "
     "4 refused by a limit; 15 output exists (see --force); 16 cannot write; 98 not smaller; "
-    "130 and 143 interrupted.",
+    "99 colors outside a strict palette; 130 and 143 interrupted.",
 )
 @click.argument("sources", nargs=-1, metavar="[K] FILE|FOLDER|-...")
 @knob("k", "-k", "--colors")
@@ -38,6 +38,23 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @flag("-f", "--force", help="Replace existing outputs. Never makes a file larger.")
 @flag("-r", "--recursive", help="Compress all images in the given folders.")
 @knob("format")
+@click.option(
+    "--keep",
+    metavar="COLORS",
+    help="Have these colors in the palette exactly, such as '#c00,white'; '0=#fff' in that row.",
+)
+@click.option(
+    "--weight",
+    metavar="MAP|auto",
+    help="Mind pixels as much as this picture of the same size is bright; auto: smooth areas more.",
+)
+@flag("--no-guard", help="Let small regions lose their color, if that lowers the mean error.")
+@click.option(
+    "--palette",
+    metavar="FILE|COLORS",
+    help="Map to this palette, every color in its row: a palette file, or '#000,#fff'.",
+)
+@flag("--strict-palette", help="With --palette, fail if the image has any other color.")
 @knob("space")
 @knob("dither")
 @flag("--nofs", help="The same as --dither none (pngquant).")
@@ -148,6 +165,18 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
         (given["ext"] == "", "--ext must not be empty; -small.png is an example"),
         (given["name"] == "", "--name must not be empty; '{stem}_{k}.png' is an example"),
         (given["show"] and several, "--show is for one input"),
+        (
+            given["palette"] is not None and (k_given or given["ask"]),
+            "--palette says how many colors there are; -k and --ask ask for others",
+        ),
+        (
+            given["palette"] is None and given["strict_palette"],
+            "--strict-palette goes with --palette",
+        ),
+        (
+            given["palette"] is not None and given["no_guard"],
+            "--palette is mapped to as it is; --no-guard guards nothing there",
+        ),
         (given["quiet"] and given["verbose"], "--quiet and --verbose exclude each other"),
     )
     for wrong, sentence in problems:
@@ -197,8 +226,12 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
-    passed_on = "format space dither effort init n_init max_iter tol seed icc allow_larger preserve"
+    passed_on = (
+        "format space dither effort init n_init max_iter tol seed icc allow_larger preserve "
+        "keep weight palette"
+    )
     options = {name: given[name] for name in passed_on.split()}
+    options |= {"guard": not given["no_guard"], "strict": given["strict_palette"]}
     if given["speed"] and not came_from_user("effort"):
         options["effort"] = _effort(given["speed"])
     options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}

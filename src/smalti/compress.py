@@ -430,7 +430,8 @@ def _alpha_notes(histogram: Histogram, palette: Palette, given: Palette | None) 
         pixels = int(histogram.stored_counts[alpha == 0].sum())
         yield f"the palette has no transparent color: {pixels:,} transparent pixels are seen now"
     if (alpha % 255).any() and not (entries % 255).any():
-        yield "the palette has no partly transparent color: such pixels became opaque or clear"
+        became = "opaque or clear" if (entries == 0).any() else "opaque"
+        yield f"the palette has no partly transparent color: such pixels became {became}"
 
 
 def _colors(k: int) -> str:

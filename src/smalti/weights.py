@@ -24,7 +24,7 @@ AUTO = "auto"
 REACH = 2
 """Pixels to each side that count as surroundings: windows of 5 x 5."""
 
-QUIET = 8
+QUIET = 20
 """Mean step between neighbors, in 8-bit luma, at which a pixel counts half."""
 
 LEVELS = 32

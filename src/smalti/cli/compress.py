@@ -10,7 +10,9 @@ import click
 from ..decode import Limits
 from ..errors import CannotWrite
 from ..files import shown
+from ..keep import Kept
 from ..options import OPTIONS, Option, check
+from ..palette import Palette
 from . import jobs
 from .parameters import Command, came_from_user, flag, knob
 from .run import Settings, run
@@ -215,7 +217,7 @@ def _ask(stream: TextIO) -> int:
 def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
     """Return the rule for output names."""
     return jobs.Naming(
-        k=k,
+        k=k if given["palette"] is None else "palette",
         format=given["format"] or "png",
         output=given["output"],
         out_dir=given["out_dir"],
@@ -227,11 +229,12 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
     passed_on = (
-        "format space dither effort init n_init max_iter tol seed icc allow_larger preserve "
-        "keep weight palette"
+        "format space dither effort init n_init max_iter tol seed icc allow_larger preserve weight"
     )
     options = {name: given[name] for name in passed_on.split()}
     options |= {"guard": not given["no_guard"], "strict": given["strict_palette"]}
+    options["keep"] = Kept.of(given["keep"])  # here, so that what is wrong is said once
+    options["palette"] = None if given["palette"] is None else Palette.of(given["palette"])
     if given["speed"] and not came_from_user("effort"):
         options["effort"] = _effort(given["speed"])
     options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}

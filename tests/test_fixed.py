@@ -212,9 +212,10 @@ def test_a_picture_may_be_dithered_to_a_palette():
     np.testing.assert_array_equal(pixels, expected)
 
 
-def test_gif_does_not_promise_to_keep_what_it_cannot_hold():
+@pytest.mark.parametrize("options", [{"k": 4, "keep": "#f008"}, {"palette": "#000,#f008"}])
+def test_gif_does_not_promise_to_keep_what_it_cannot_hold(options):
     with pytest.raises(BadOption, match="GIF cannot keep a partly transparent color"):
-        compress(photo(9, 8), k=4, format="gif", keep="#ff000080")
+        compress(photo(9, 8), format="gif", **options)
 
 
 def test_rows_that_were_asked_for_are_those_of_the_file(tmp_path):

@@ -28,7 +28,6 @@ from .fixed import map_to, refuse_outside
 from .guard import Region, fit_guarded
 from .histogram import Histogram
 from .indexed import FORMATS, IndexedImage
-from .keep import Kept
 from .kmeans import Step
 from .load import load_with_notes
 from .mapping import map_pixels
@@ -144,7 +143,8 @@ def compress(
     options.check("dither", dither)
     kind = _format_of(format, target)
     _check_many_colors(kind, settings.k, dither)
-    _check_kept(kind, settings.keep)
+    for colors in (settings.keep and settings.keep.colors, given and given.colors):
+        _check_alpha(kind, colors)
     if _is_path(target):
         files.check_writable(target, overwrite)
     clock = _Clock(on_stage)
@@ -270,9 +270,9 @@ def _check_many_colors(kind: str, k: int, dither: str) -> None:
         raise BadOption(f"dithering takes k of at most 256, got {k:,}; use dither none")
 
 
-def _check_kept(kind: str, keep: Kept | None) -> None:
-    """Refuse to keep what the format cannot hold."""
-    if kind == "GIF" and keep is not None and (keep.colors[:, 3] % 255).any():
+def _check_alpha(kind: str, wanted: NDArray[np.uint8] | None) -> None:
+    """Refuse colors that the format cannot hold."""
+    if kind == "GIF" and wanted is not None and (wanted[:, 3:] % 255).any():
         raise BadOption("GIF cannot keep a partly transparent color; use PNG or WebP")
 
 

@@ -44,7 +44,8 @@ def build_palette(source: Any, k: int | str, *, channels: str = "rgb", **options
     Parameters
     ----------
     source : Histogram, or an image as `quantize` takes it
-        Histograms of many images, added up, give one palette for all of them.
+        Histograms of many images, added up, give one palette for all of them; those of
+        `Histogram.weighted` mind some pixels more than others.
     k : int, 1 to 65,536, or "auto" or "elbow"
     channels : "rgb" or "bgr"
         Order of the channels of an array; the palette is always RGB.

@@ -143,8 +143,10 @@ def compress(
     options.check("dither", dither)
     kind = _format_of(format, target)
     _check_many_colors(kind, settings.k, dither)
-    for colors in (settings.keep and settings.keep.colors, given and given.colors):
-        _check_alpha(kind, colors)
+    if settings.keep is not None:
+        _check_alpha(kind, settings.keep.colors)
+    if given is not None:
+        _check_alpha(kind, given.colors)
     if _is_path(target):
         files.check_writable(target, overwrite)
     clock = _Clock(on_stage)
@@ -270,9 +272,9 @@ def _check_many_colors(kind: str, k: int, dither: str) -> None:
         raise BadOption(f"dithering takes k of at most 256, got {k:,}; use dither none")
 
 
-def _check_alpha(kind: str, wanted: NDArray[np.uint8] | None) -> None:
+def _check_alpha(kind: str, wanted: NDArray[np.uint8]) -> None:
     """Refuse colors that the format cannot hold."""
-    if kind == "GIF" and wanted is not None and (wanted[:, 3:] % 255).any():
+    if kind == "GIF" and (wanted[:, 3:] % 255).any():
         raise BadOption("GIF cannot keep a partly transparent color; use PNG or WebP")
 
 

@@ -214,7 +214,8 @@ def quantize(
         to there are black.
     weight : which pixels matter to the palette: None for all alike, "auto", or a map
         A map is a picture, or an (H, W) uint8 array, as large as the image: white counts most,
-        black not at all. "auto" counts smooth areas more than busy texture, which hides errors.
+        black not at all. "auto" counts smooth areas more than busy texture, which hides errors;
+        it is worth a try with 16 or 32 colors (docs/perceptual.md).
     guard : whether connected regions that would be lost get their colors, at the cost of others
         A red dot on a map weighs nothing in the mean, and is all that the map is about. At most
         one entry in eight goes that way, and none beside a map of weights or own centroids.

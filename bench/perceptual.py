@@ -98,7 +98,7 @@ def main() -> None:
 PAGE = """\
 # The guard and weights, measured
 
-Written by `make perceptual`; not edited by hand. Photographs of the Kodak set, in Oklab, nothing
+Written by `make guard`; not edited by hand. Photographs of the Kodak set, in Oklab, nothing
 dithered. The guard should not change them (mean 1), and `look` is what it costs to see that there
 is nothing to keep. At equal bytes: against the score that no weights have at the size of the
 weighted PNG, between the sizes of the other k.

@@ -90,7 +90,7 @@ def activity_weights(image: Image) -> NDArray[np.uint8]:
     >>> image = np.zeros((5, 40, 3), np.uint8)
     >>> image[:, 20::2] = 255
     >>> activity_weights(image)[2, [0, 10, 30]].tolist()
-    [32, 32, 1]
+    [32, 32, 4]
     """
     luma = _luma(image)
     steps = np.zeros(luma.shape, np.int64)

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test sanitize fuzz lint bench bench-pack figures profile parity scaling lesson recipes clean help
+.PHONY: demo test sanitize fuzz lint bench bench-pack figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -76,6 +76,9 @@ profile: .venv/installed-bench ## measure where the time goes, into docs/profile
 
 parity: .venv/installed-bench ## compare with plain k-means elsewhere, into docs/parity.md (DATA=folder)
 	$(BIN)/python bench/parity.py --data "$(DATA)" --output docs/parity.md
+
+guard: .venv/installed-bench ## what the guard and weights cost and give, into docs/perceptual.md (DATA=folder)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/perceptual.py --data "$(DATA)" --output docs/perceptual.md
 
 scaling: .venv/installed-bench ## measure how time and memory grow, into docs/scaling.md (DATA=folder)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/scaling.py --data "$(DATA)" --output docs/scaling.md

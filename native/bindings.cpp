@@ -238,13 +238,15 @@ auto split(const Tree& tree, size_t k, size_t cells_per_seed) {
 }
 
 nb::tuple breathe_in_place(const Tree& tree, Out<float, nb::ndim<2>>& centroids, int first,
-                           int cycles, int iterations, unsigned threads) {
+                           int cycles, int iterations, unsigned threads, size_t fixed) {
     require_entries(tree, centroids.shape(0), centroids.shape(1));
+    require(fixed <= centroids.shape(0), "fixed must be at most the number of centroids");
     require(first >= 1 && iterations >= 1, "there must be an iteration");
     Breath breath;
     {
         nb::gil_scoped_release release;
-        breath = breathe(tree, centroids.data(), centroids.shape(0), first, cycles, iterations, threads);
+        breath = breathe(tree, centroids.data(), centroids.shape(0), fixed, first, cycles, iterations,
+                         threads);
     }
     return nb::make_tuple(breath.cost, breath.iterations);
 }
@@ -462,7 +464,7 @@ NB_MODULE(_core, m) {
         return Tree(tree, dropped, threads);
     }, "tree"_a, "dropped"_a, "threads"_a = 1, nogil);
     m.def("breathe", &breathe_in_place, "tree"_a, "centroids"_a.noconvert(), "first"_a, "cycles"_a,
-          "iterations"_a, "threads"_a);
+          "iterations"_a, "threads"_a, "fixed"_a = 0);
     m.def("weigh", &weights_by_label, "labels"_a.noconvert(), "counts"_a.noconvert(), "k"_a,
           "threads"_a = 1);
     m.def("split_seeds", &split, "tree"_a, "k"_a, "cells_per_seed"_a);

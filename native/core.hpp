@@ -229,14 +229,14 @@ Update update_centroids(const Tree& tree, const float* centroids, const int64_t*
                         float* updated) noexcept;
 
 struct Breath {
-    double cost;     // sum of weighted squared distances to the means
+    double cost;     // sum of weighted squared distances to the means, or to fixed centroids
     int iterations;  // of Lloyd's algorithm, spent
 };
 
 // Lowers the cost of k centroids (in place) by `first` relaxed Lloyd iterations and up to `cycles`
-// breathing cycles of `iterations` each.
-Breath breathe(const Tree& tree, float* centroids, size_t k, int first, int cycles, int iterations,
-               unsigned threads);
+// breathing cycles of `iterations` each. The first `fixed` rows, at whole coordinates, stay.
+Breath breathe(const Tree& tree, float* centroids, size_t k, size_t fixed, int first, int cycles,
+               int iterations, unsigned threads);
 
 // ---------------------------------------------------------------- size-aware mapping
 

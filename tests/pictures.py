@@ -89,3 +89,15 @@ def photo(seed: int, side: int = 96) -> np.ndarray:
     waves = [np.sin(6 * (a * x + b * y) + c) for a, b, c in rng.uniform(-1, 1, (6, 3))]
     picture = 128 + 100 * np.stack([waves[i] * waves[i + 3] for i in range(3)], axis=-1)
     return np.clip(picture + rng.normal(0, 6, picture.shape), 0, 255).astype(np.uint8)
+
+
+def chart(seed: int, side: int = 512) -> np.ndarray:
+    """Return something like a map: green land and blue water, each of thousands of shades."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0 : 1 : side * 1j, 0 : 1 : side * 1j]
+    slopes = rng.uniform((2, 2, 0), (9, 9, 6), (5, 3))
+    height = sum(np.sin(np.pi * (a * x + b * y) + c) for a, b, c in slopes) / 5
+    land, water = (np.array([rgb]) for rgb in ((60, 120, 50), (30, 70, 140)))
+    shade = (height[..., None] + 1) / 2 * [90, 80, 70]
+    picture = np.where(height[..., None] > 0, land, water) + shade + rng.normal(0, 4, (*x.shape, 3))
+    return np.clip(picture, 0, 255).astype(np.uint8)

@@ -850,6 +850,28 @@ def test_breathing_never_ends_above_its_first_iterations_for_hard_inputs(problem
     assert len(set(results)) == 1
 
 
+@given(hard_problems(), st.integers(0, 3), st.data())
+@many
+def test_breathing_beside_fixed_centroids_holds_for_hard_inputs(problem, cycles, data):
+    points, weights, tree, entries = problem
+    fixed = data.draw(st.integers(1, len(entries)))
+    results = []
+    for _ in levels():
+        plain, centroids = (entries.astype(np.float32) for _ in range(2))
+        before, _ = _core.breathe(tree, plain, 2, 0, 1, 1, fixed)
+        cost, _ = _core.breathe(tree, centroids, 2, cycles, 2, 1, fixed)
+        results.append((cost, centroids.tobytes()))
+
+        assert cost <= before
+        np.testing.assert_array_equal(centroids[:fixed], entries[:fixed])
+        np.testing.assert_array_equal(centroids, whole(centroids))
+        _, d2 = reference.assign(points, centroids.astype(np.float64))
+        rounding = weights.sum() * tree.dims / 4
+        assert (d2 * weights).sum() <= cost + rounding + tree.second_moment * 1e-12
+
+    assert len(set(results)) == 1
+
+
 @given(hard_problems(), st.integers(1, 3))
 @many
 def test_settling_equals_its_definition_for_hard_inputs(problem, iterations):

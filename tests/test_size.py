@@ -5,8 +5,6 @@ import pytest
 
 from smalti import _core, color, reference
 
-NEVER_PRUNED = 1e6
-
 
 def noisy_ramp(height=12, width=30, channels=3, seed=0):
     """A gradient with noise: neighbors whose nearest entries often differ."""
@@ -32,7 +30,9 @@ def brute_labels(points, entries):
 
 @pytest.mark.parametrize("space", ["srgb", "oklab"])
 @pytest.mark.parametrize("channels", [3, 4])
-@pytest.mark.parametrize(("k", "copies", "prune"), [(1, 3, 25), (5, 3, 25), (20, 1, 6), (40, 0, 1e6)])
+@pytest.mark.parametrize(
+    ("k", "copies", "prune"), [(1, 3, 25), (5, 3, 25), (20, 1, 6), (40, 0, 1e6)]
+)
 def test_native_trellis_matches_the_reference(space, channels, k, copies, prune):
     image = noisy_ramp(channels=channels, seed=k)
     palette = some_entries(image, k)
@@ -42,8 +42,8 @@ def test_native_trellis_matches_the_reference(space, channels, k, copies, prune)
     activity = np.random.default_rng(1).integers(0, 256, labels.shape).astype(np.uint8)
     importance = (1 / np.linspace(2e4, 4e5, 256)).astype(np.float32)
     other = np.linspace(3, 8, len(entries)).astype(np.float32)
-    costs = {"same": np.float32(1), "other": other, "copy": np.float32(9), "go_on": np.float32(0.1),
-             "copies": copies, "feedback": np.float32(0.75), "prune": np.float32(prune)}  # fmt: skip
+    costs = {"same": np.float32(1), "other": other, "copy": np.float32(9), "go_on":
+             np.float32(0.1), "copies": copies, "feedback": np.float32(0.75), "prune": np.float32(prune)}  # fmt: skip
     full = int(color.bounds(space, 4)[7])
     kinds = np.full(len(entries), 2)
     if channels == 4:

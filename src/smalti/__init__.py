@@ -28,6 +28,7 @@ from .errors import (
     MissingFile,
     NotSmaller,
     OutputExists,
+    OutsidePalette,
     SmaltiError,
 )
 from .fit import Fit
@@ -85,6 +86,7 @@ __all__ = [
     "MissingFile",
     "NotSmaller",
     "OutputExists",
+    "OutsidePalette",
     "Palette",
     "Report",
     "SmaltiError",

@@ -96,6 +96,7 @@ def breathe(
     cycles: int,
     iterations: int,
     threads: int,
+    fixed: int = 0,
 ) -> tuple[float, int]: ...
 def plus_plus(tree: Tree, k: int, trials: int, seed: int) -> NDArray[np.uint32]: ...
 def cheapest_merges(

@@ -113,7 +113,8 @@ def choose_k(
     channels : "rgb" or "bgr"
         Order of the channels of an array.
     **options
-        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`: as in `quantize`.
+        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`, `keep`: as in
+        `quantize`.
 
     Returns
     -------
@@ -146,9 +147,13 @@ def choose_k(
 
 def of_histogram(histogram: Histogram, settings: Settings, method: str) -> Choice:
     """Return what `choose_k` does for checked options, whose `k` is the most there may be."""
-    top = min(len(histogram), settings.k)
+    least = kept = 0
+    if settings.keep is not None:  # where they go makes no difference here
+        least, kept = settings.keep.least, len(settings.keep.colors)
+        settings = replace(settings, keep=settings.keep.anywhere())
+    top = min(max(len(histogram) + kept, least), settings.k)
     ladder_of = ladder.rungs(len(histogram), up_to_all=settings.k > ladder.RUNGS[-1])
-    ks = [k for k in ladder_of if k < top] + [top]
+    ks = [k for k in ladder_of if least <= k < top] + [top]
     measure = _Measure(histogram, settings)
     points = list(measure.points(ks))
     points = _refined(points, measure)

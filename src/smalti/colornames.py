@@ -1,18 +1,22 @@
 """Color names: what people call a color, as far as CSS has a word for it.
 
     colors (k, 3|4) -> [nearest] -> names, and how far each color is from its name
+    "#c00" | "orange" | (204, 0, 0) -> [parse] -> (204, 0, 0, 255)
 
 The names are the 148 of the CSS Color Module Level 4, section 6.1, whose values are sRGB.
 Nearest is measured in Oklab, in whole numbers: the same name on every system, and of names
 that mean one color (aqua and cyan) the first of the alphabet.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .color import UNITS, to_points
+from .errors import BadOption
 
-__all__ = ["HEX", "TRANSPARENT", "nearest"]
+__all__ = ["HEX", "TRANSPARENT", "nearest", "parse", "parse_list"]
 
 TRANSPARENT = "transparent"  # CSS's keyword for what has no color
 
@@ -87,3 +91,62 @@ def nearest(colors: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.float64]]:
     clear = colors[:, 3] == 0 if colors.shape[1] == 4 else np.zeros(len(colors), bool)
     names = [TRANSPARENT if gone else words[row] for row, gone in zip(rows, clear, strict=True)]
     return names, np.where(clear, 0, np.sqrt(d2) / UNITS["oklab"])
+
+
+def parse(given: Any) -> tuple[int, int, int, int]:
+    """Return the color that somebody wrote, as red, green, blue and alpha.
+
+    Parameters
+    ----------
+    given : "#rgb", "#rgba", "#rrggbb" or "#rrggbbaa", with or without "#"; a name of CSS, or
+        "transparent"; or 3 or 4 integers in 0..255
+
+    Raises
+    ------
+    BadOption : anything else.
+
+    >>> parse("#c00"), parse("orange"), parse((1, 2, 3, 4))
+    ((204, 0, 0, 255), (255, 165, 0, 255), (1, 2, 3, 4))
+    """
+    if isinstance(given, str):
+        return _parse_word(given)
+    try:
+        numbers = [int(number) for number in given]
+        whole = all(n == number for n, number in zip(numbers, given, strict=True))
+    except (TypeError, ValueError):
+        numbers, whole = [], False
+    if not whole or len(numbers) not in (3, 4) or min(numbers) < 0 or max(numbers) > 255:
+        raise BadOption(f"a color is a word such as '#c00', or 3 or 4 of 0 to 255, got {given!r}")
+    red, green, blue, alpha = [*numbers, 255][:4]
+    return red, green, blue, alpha
+
+
+def _parse_word(given: str) -> tuple[int, int, int, int]:
+    word = given.strip().lower()
+    if word == TRANSPARENT:
+        return 0, 0, 0, 0
+    digits = HEX.get(word, word).removeprefix("#")
+    if len(digits) not in (3, 4, 6, 8) or not set(digits) <= set("0123456789abcdef"):
+        raise BadOption(
+            f"{given!r} is no color; write #rgb, #rrggbb, #rrggbbaa or a CSS name such as orange"
+        )
+    if len(digits) < 6:  # each digit stands for two
+        digits = "".join(digit * 2 for digit in digits)
+    red, green, blue, alpha = bytes.fromhex(f"{digits}ff"[:8])
+    return red, green, blue, alpha
+
+
+def parse_list(text: str) -> list[tuple[int, int, int, int]]:
+    """Return the colors of a list with commas in between.
+
+    Raises
+    ------
+    BadOption : one of them is none, or there are none.
+
+    >>> parse_list("#000, white")
+    [(0, 0, 0, 255), (255, 255, 255, 255)]
+    """
+    colors = [parse(word) for word in text.split(",") if word.strip()]
+    if not colors:
+        raise BadOption("a list of colors, such as '#000,#fff', has at least one")
+    return colors

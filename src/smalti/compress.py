@@ -25,6 +25,8 @@ from .decode import Decoded, Limits
 from .encode import Encoded, try_all
 from .errors import BadOption, CannotWrite, NotSmaller
 from .fit import Fit, fit_palette
+from .fixed import map_to, refuse_outside
+from .guard import Region, fit_guarded
 from .histogram import Histogram
 from .indexed import FORMATS, IndexedImage
 from .kmeans import Step
@@ -32,6 +34,7 @@ from .load import load_with_notes
 from .mapping import map_pixels
 from .palette import Palette
 from .report import Report
+from .weights import is_map, weighted_histogram
 
 __all__ = ["Report", "compress"]
 
@@ -57,6 +60,11 @@ def compress(
     tol: float | None = None,
     seed: int = 0,
     threads: int | None = None,
+    keep: Any = None,
+    weight: Any = None,
+    guard: bool = True,
+    palette: Any = None,
+    strict: bool = False,
     format: str | None = None,  # noqa: A002
     icc: str = "srgb",
     allow_larger: bool = False,
@@ -79,8 +87,13 @@ def compress(
     k : int, 1 to 65,536, or "auto" or "elbow"
         The words let the image decide, up to 256, as for `quantize`. Above 256 the file is
         truecolor, holding at most k colors.
-    space, dither, effort, init, n_init, max_iter, tol, seed, threads
+    space, dither, effort, init, n_init, max_iter, tol, seed, threads, keep, weight
         As for `quantize`.
+    guard : as for `quantize`, but on: a note names each region that was kept
+    palette : colors to map to instead of finding some: as `Palette.of` takes them, such as
+        "colors.gpl" or "#000,#fff"
+        They keep their rows in the file. `k` and the options of the search must be left out.
+    strict : with `palette`, refuse pixels of any other color
     format : "png", "webp" or "gif"; None takes it from the target's name, else PNG
         GIF makes pixels of an alpha of 128 or more opaque, the others clear; the notes say so.
     icc : "srgb" converts to sRGB, "keep" embeds the input's profile, "strip" ignores it
@@ -107,6 +120,7 @@ def compress(
     BadOption, MissingFile, BadImage, LimitExceeded : what came in.
     OutputExists, CannotWrite : where it should go; checked before any work.
     NotSmaller : the result is no smaller than the input. Nothing was written.
+    OutsidePalette : `strict`, and pixels have colors that the palette lacks. Nothing was written.
 
     >>> image = np.zeros((16, 16, 3), np.uint8)
     >>> image[:, 8:] = 255
@@ -114,8 +128,13 @@ def compress(
     >>> report.colors_used, report.data[:4]
     (2, b'\x89PNG')
     """
+    given = _given_palette(
+        palette, strict, k,
+        keep=keep, weight=weight, effort=effort, init=init, n_init=n_init, max_iter=max_iter,
+        tol=tol,
+    )  # fmt: skip
     settings, word = settings_for(
-        k,
+        k if given is None else given.k,
         space=space,
         effort=effort,
         init=init,
@@ -124,11 +143,16 @@ def compress(
         tol=tol,
         seed=seed,
         threads=threads,
+        keep=keep,
     )
     options.check("dither", dither)
     options.check("pack", pack)
     kind = _format_of(format, target)
     _check_many_colors(kind, settings.k, dither)
+    if settings.keep is not None:
+        _check_alpha(kind, settings.keep.colors)
+    if given is not None:
+        _check_alpha(kind, given.colors)
     if _is_path(target):
         files.check_writable(target, overwrite)
     clock = _Clock(on_stage)
@@ -139,9 +163,20 @@ def compress(
         image, hard_edged = _held(decoded.image, kind)
     with clock("histogram"):
         histogram = Histogram.of(image, threads=settings.threads)
+        weighted = weighted_histogram(weight, image, settings.threads)
+        if given is not None and strict:
+            refuse_outside(image, histogram, given, _name(source) or "the image")
     with clock("palette"):
-        settings, choice = settled(histogram, settings, word)
-        palette, labels, fit = fit_palette(histogram, settings, progress)
+        settings, choice = settled(weighted or histogram, settings, word)
+        regions: tuple[Region, ...] = ()
+        if given is not None:
+            palette, labels, fit = map_to(histogram, given, space, settings.threads)
+        elif guard and not is_map(weight):
+            palette, labels, fit, regions = fit_guarded(
+                image, histogram, settings, progress, weighted
+            )
+        else:
+            palette, labels, fit = fit_palette(histogram, settings, progress, weighted)
         if kind == "GIF":  # one color for opaque and clear pixels is neither
             palette = Palette(_held(palette.colors, kind)[0], palette.shares)
     with clock("map"):
@@ -149,7 +184,7 @@ def compress(
         indexed = IndexedImage(palette.colors, indices, fit)
     with clock("encode"):
         dpi = decoded.dpi if preserve else None
-        order = "auto" if isinstance(init, str) else "given"
+        order = "given" if fit.order == "given" else "auto"
         data, tried = _packed(indexed, kind, icc=decoded.icc, dpi=dpi, pack=pack, order=order)
     if not allow_larger:
         _refuse_larger(source, decoded, len(data), kind, palette.k, len(histogram))
@@ -185,6 +220,8 @@ def compress(
             *([str(choice)] if choice else []),
             *decoded.notes,
             *_notes(decoded, palette, fit, settings.k, hard_edged),
+            *(str(region) for region in regions),
+            *_alpha_notes(histogram, palette, given),
         ),
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
         tried=tried,
@@ -241,6 +278,28 @@ def _check_many_colors(kind: str, k: int, dither: str) -> None:
         raise BadOption(f"GIF holds at most 256 colors, got k = {k:,}; use PNG or WebP")
     if k > 256 and dither != "none":
         raise BadOption(f"dithering takes k of at most 256, got {k:,}; use dither none")
+
+
+def _check_alpha(kind: str, wanted: NDArray[np.uint8]) -> None:
+    """Refuse colors that the format cannot hold."""
+    if kind == "GIF" and (wanted[:, 3:] % 255).any():
+        raise BadOption("GIF cannot keep a partly transparent color; use PNG or WebP")
+
+
+def _given_palette(given: Any, strict: bool, k: int | str, **search: Any) -> Palette | None:
+    """Return the palette to map to, if there is one; refuse options that it leaves no place for."""
+    if given is None:
+        if strict:
+            raise BadOption("strict is about a palette; name one, or leave it out")
+        return None
+    palette = Palette.of(given)
+    if k not in (options.OPTIONS["k"].default, palette.k):
+        raise BadOption(f"the palette has {_colors(palette.k)}, got k = {k}; leave k out")
+    for name, value in search.items():
+        default = options.OPTIONS[name].default if name in options.OPTIONS else None
+        if value is not default and not (isinstance(value, str) and value == default):
+            raise BadOption(f"the palette is given, so there is no use for {name}; leave it out")
+    return palette
 
 
 def _without_what_is_not_held(decoded: Decoded, kind: str, preserve: bool) -> Decoded:
@@ -376,6 +435,20 @@ def _notes(decoded: Decoded, palette: Palette, fit: Fit, k: int, hard_edged: boo
         yield f"all {_colors(palette.k)} kept (k = {k:,}): {same}"
     if palette.k > 256:
         yield f"{palette.k:,} colors are too many for indices: stored as truecolor pixels"
+
+
+def _alpha_notes(histogram: Histogram, palette: Palette, given: Palette | None) -> Iterator[str]:
+    """Yield what a palette that was given makes of transparency."""
+    if given is None or histogram.opaque:
+        return
+    alpha = histogram.stored_colors[:, 3]
+    entries = palette.colors[:, 3] if palette.colors.shape[1] == 4 else np.full(palette.k, 255)
+    if (alpha == 0).any() and not (entries == 0).any():
+        pixels = int(histogram.stored_counts[alpha == 0].sum())
+        yield f"the palette has no transparent color: {pixels:,} transparent pixels are seen now"
+    if (alpha % 255).any() and not (entries % 255).any():
+        became = "opaque or clear" if (entries == 0).any() else "opaque"
+        yield f"the palette has no partly transparent color: such pixels became {became}"
 
 
 def _colors(k: int) -> str:

@@ -8,7 +8,8 @@
      ├─ LimitExceeded  ValueError    larger than a limit, seen before decoding     exit 4
      ├─ OutputExists   OSError       something is there and may not be replaced    exit 15
      ├─ CannotWrite    OSError       folder missing, read-only, disk full          exit 16
-     └─ NotSmaller     ValueError    the result would be larger than the input     exit 98
+     ├─ NotSmaller     ValueError    the result would be larger than the input     exit 98
+     └─ OutsidePalette ValueError    pixels have colors that a strict palette lacks  exit 99
 
 Messages are one sentence: what was expected, what came, and the way out. The
 exit codes are those of pngquant where it has one.
@@ -23,6 +24,7 @@ __all__ = [
     "MissingFile",
     "NotSmaller",
     "OutputExists",
+    "OutsidePalette",
     "SmaltiError",
 ]
 
@@ -71,3 +73,12 @@ class NotSmaller(SmaltiError, ValueError):
     """The result would not be smaller than the input; nothing was written."""
 
     exit_code = 98
+
+
+class OutsidePalette(SmaltiError, ValueError):
+    """Pixels have colors that a strict palette lacks; nothing was written.
+
+    99 is pngquant's code for a result below the quality that was asked for: here, no error at all.
+    """
+
+    exit_code = 99

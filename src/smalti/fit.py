@@ -55,20 +55,26 @@ class Fit:
     space: str
     milliseconds: dict[str, float] = field(default_factory=dict)
     """Wall time of the stages: histogram, palette, map."""
+    order: str = "share"
+    """What the rows of the palette follow: "share", or "given" where somebody counts on them."""
 
 
 class Problem:
     """One clustering task: the visible colors of a histogram as points of a working space.
 
     A fully transparent color gets an entry of its own beforehand and takes no part, unless the
-    palette has room for one color only.
+    palette has room for one color only. Kept colors are the first rows of centroids and palettes,
+    and stay there until `settle`.
     """
 
-    def __init__(self, histogram: Histogram, settings: Settings) -> None:
-        colors, counts = histogram.stored_colors, histogram.stored_counts
-        self.transparent = bool((colors[-1, 3:] == 0).any()) and settings.k > 1
-        if self.transparent:
-            colors, counts = colors[:-1], counts[:-1]
+    def __init__(
+        self, histogram: Histogram, settings: Settings, weighted: Histogram | None = None
+    ) -> None:
+        self.transparent = _has_transparent(histogram, settings)
+        self.kept, self.idle = _kept(histogram, settings)
+        colors, counts = _visible(weighted or histogram, self.transparent)
+        if not len(colors):  # weights are on what nobody sees only
+            colors, counts = _visible(histogram, self.transparent)
         self.repeats = 1
         if counts.min() > 1:  # the same picture, repeated, gives the same palette to the bit
             self.repeats = int(np.gcd.reduce(counts))
@@ -76,7 +82,8 @@ class Problem:
         threads = min(settings.threads, 1 + len(colors) // COLORS_PER_THREAD)
         self.settings = settings = replace(settings, threads=threads)
         self.colors, self.counts = colors, counts
-        self.k = settings.k - self.transparent
+        self.k = settings.k - self.transparent - self.idle
+        _check_room(self.k, len(self.kept), self.transparent, settings.k)
         self.by_share = isinstance(settings.init, str)  # the user's own centroids keep their order
         self.unit = color.UNITS[settings.space]
         self.tree = color.make_tree(
@@ -156,6 +163,7 @@ class Problem:
             threads=settings.threads,
             count_moved=count_moved,
             show_seeds=show_seeds,
+            fixed=len(self.kept),
         ):
             if self.colors.shape[1] == 4:
                 units = np.float32(self.unit)
@@ -175,9 +183,9 @@ class Problem:
 
     def _start(self, run: int) -> tuple[NDArray[np.float32], int]:
         """Where Lloyd's algorithm starts, and the iterations that finding it took."""
-        settings = self.settings
+        settings, fixed = self.settings, self.points(self.kept)
         if settings.effort == "lloyd":
-            return self.seeds(run), 0
+            return search.with_fixed(self.seeds(run), fixed), 0
         return search.find(
             self.tree,
             self.cells,
@@ -186,7 +194,15 @@ class Problem:
             start=None if settings.init == "splitting" and not run else lambda: self.seeds(run),
             seed=(settings.seed + run) * 1000 % 2**64,
             threads=settings.threads,
+            fixed=fixed,
         )
+
+    def points(self, palette: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """8-bit colors as centroids in fixed point, with the alpha gap."""
+        points = color.to_points(palette, self.settings.space).astype(np.float32)
+        if points.shape[1] == 4:
+            points[:, 3] += np.where(palette[:, 3] == 255, ALPHA_GAP, 0)
+        return points
 
     def round(self, centroids: NDArray[np.float32]) -> NDArray[np.uint8]:
         """8-bit colors of centroids in units; at least one is opaque if a color is."""
@@ -199,6 +215,7 @@ class Problem:
                 solid = color.to_points(self.colors[opaque], self.settings.space)
                 mean = (solid * weights).sum(0, keepdims=True) / weights.sum()
                 palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
+        palette[: len(self.kept)] = self.kept
         return palette
 
     def recover(self, found: Step) -> NDArray[np.uint8]:
@@ -208,20 +225,20 @@ class Problem:
         channel is rounded by itself: in Oklab a tinted neighbor can be nearer, but a gray picture
         must keep a gray palette.
         """
-        palette = self.round(found.centroids)
-        if self.by_share:
+        palette, fixed = self.round(found.centroids), len(self.kept)
+        by_share = self.by_share and not fixed
+        if by_share:
             palette = palette[_by_share(palette, found.counts)]
         best, lowest = palette, np.inf
         for _ in range(RECOVERY[self.settings.effort]):
-            points = color.to_points(palette, self.settings.space).astype(np.float32)
-            if points.shape[1] == 4:
-                points[:, 3] += np.where(palette[:, 3] == 255, ALPHA_GAP, 0)
-            step = kmeans.assign_and_update(self.tree, points, self.settings.threads)
+            points = self.points(palette)
+            step = kmeans.assign_and_update(self.tree, points, self.settings.threads, fixed)
             if step.before >= lowest:
                 break
             best, lowest = palette, step.before
             palette = color.from_points(self.plain(step.centroids), self.settings.space)
-            if self.by_share:  # now, as ties go by the order: then settling has little to move
+            palette[:fixed] = self.kept
+            if by_share:  # now, as ties go by the order: then settling has little to move
                 order = _by_share(best, step.counts)
                 best, palette = best[order], palette[order]
         return best
@@ -231,25 +248,29 @@ class Problem:
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.int64]]:
         """Make every entry distinct and used, as many as asked for if colors allow, in their order.
 
-        Entries that serve no color (twins of an earlier one do not) are dropped, and the colors
-        with the largest error join. Each round lowers the total error, so it ends. Sorting moves
-        ties to other rows, and then shares: always towards the larger share, so that ends too.
+        Entries that serve no color (twins of an earlier one do not) are dropped, unless they are
+        kept, and the colors with the largest error join. Each round lowers the total error, so it
+        ends. Sorting moves ties to other rows, and then shares: always towards the larger share,
+        so that ends too.
         """
         colors, counts = histogram.stored_colors, histogram.stored_counts
-        k, threads = self.settings.k, self.settings.threads
+        k, threads = self.settings.k - self.idle, self.settings.threads
         # Previews keep the order that the last iteration left: it is nearly that of the shares.
         in_order = self.by_share and self.settings.effort != "turbo"
-        tree = self.tree if histogram.channels == 3 else None
+        whole = histogram.channels == 3 and self.tree.size == len(colors)
+        tree = self.tree if whole else None
         del self.tree, self.cells  # with alpha, remapping grows its own: two would be the peak
         remapper = Remapper(colors, self.settings.space, tree, counts)
         if self.transparent:
             palette = np.concatenate([palette, np.zeros((1, 4), np.uint8)])
+        if len(self.kept):  # unused ones stay, so their twins have to go by themselves
+            palette = palette[np.sort(np.unique(pack(palette), return_index=True)[1])]
         while True:
             missing = k - len(palette)
             d2 = np.empty(len(colors), np.int32) if missing > 0 else None
             labels = remapper.rows(palette, threads=threads, d2=d2)
             weights = _core.weigh(labels, counts, len(palette), threads)
-            rows = _used_rows(palette, weights, by_share=in_order)
+            rows = _used_rows(palette, weights, self.kept, by_share=in_order)
             if not np.array_equal(rows, np.arange(len(palette))):
                 palette = palette[rows]
                 continue
@@ -260,22 +281,67 @@ class Problem:
 
 
 def _used_rows(
-    palette: NDArray[np.uint8], weights: NDArray[np.int64], *, by_share: bool
+    palette: NDArray[np.uint8],
+    weights: NDArray[np.int64],
+    kept: NDArray[np.uint8],
+    *,
+    by_share: bool,
 ) -> NDArray[np.intp]:
-    """Rows that serve a color: by share, ties by packed color, or in the order they have."""
+    """Rows that serve a color or are kept: by share, ties by packed color, or as they are."""
     rows = _by_share(palette, weights) if by_share else np.arange(len(palette))
-    return rows[weights[rows] > 0]
+    wanted = weights > 0
+    if len(kept):
+        wanted |= np.isin(pack(palette), pack(kept))
+    return rows[wanted[rows]]
 
 
 def _by_share(palette: NDArray[np.uint8], weights: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.lexsort((pack(palette), -weights))
 
 
+def _has_transparent(histogram: Histogram, settings: Settings) -> bool:
+    """Whether the fully transparent color has an entry of its own."""
+    return bool((histogram.stored_colors[-1, 3:] == 0).any()) and settings.k > 1
+
+
+def _visible(
+    histogram: Histogram, transparent: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Colors and counts without the fully transparent color, if it has its own entry."""
+    colors, counts = histogram.stored_colors, histogram.stored_counts
+    if transparent and (colors[-1, 3:] == 0).any():
+        return colors[:-1], counts[:-1]
+    return colors, counts
+
+
+def _kept(histogram: Histogram, settings: Settings) -> tuple[NDArray[np.uint8], int]:
+    """Return the kept colors that pixels may take, and how many rows the others need."""
+    if settings.keep is None:
+        return np.empty((0, histogram.channels), np.uint8), 0
+    return settings.keep.active(histogram.channels, _has_transparent(histogram, settings))
+
+
+def _check_room(room: int, kept: int, transparent: bool, k: int) -> None:
+    """Refuse kept colors that leave no entry for what the image cannot do without."""
+    if room < max(1, kept):
+        what = "the fully transparent pixels" if transparent else "the opaque pixels"
+        raise BadOption(f"keep takes all of k = {k:,} entries, and {what} need one; raise k")
+
+
+def _all_fit(histogram: Histogram, settings: Settings) -> bool:
+    """Whether there is room for every color, beside those that are kept."""
+    kept, idle = _kept(histogram, settings)
+    extra = 0
+    if len(kept):
+        extra = int((~np.isin(pack(kept), pack(histogram.stored_colors))).sum())
+    return len(histogram) + extra + idle <= settings.k
+
+
 def steps(histogram: Histogram, settings: Settings, *, show_seeds: bool = False) -> Iterator[Step]:
     """Yield the iterations of the first run; each knows how many pixels moved."""
     if histogram.channels == 4 and histogram.opaque:
         histogram = histogram.without_alpha()
-    if len(histogram) > settings.k and (settings.max_iter > 0 or show_seeds):
+    if not _all_fit(histogram, settings) and (settings.max_iter > 0 or show_seeds):
         problem = Problem(histogram, settings)
         yield from problem.run(0, count_moved=True, show_seeds=show_seeds)
 
@@ -313,7 +379,10 @@ def nearest_centroids(
 
 
 def fit_palette(
-    histogram: Histogram, settings: Settings, progress: Callable[[Step], object] | None = None
+    histogram: Histogram,
+    settings: Settings,
+    progress: Callable[[Step], object] | None = None,
+    weighted: Histogram | None = None,
 ) -> tuple[Palette, NDArray[np.uint16], Fit]:
     """Find the palette of a histogram, and the palette row of each of its colors.
 
@@ -322,18 +391,53 @@ def fit_palette(
     histogram : n distinct colors
     settings : checked options
     progress : called with each Step; may raise to cancel
+    weighted : of the same image, with some colors counted more than others
+        k-means minds these counts; shares are those of the pixels. Entries that it leaves over,
+        having few colors, go to the others.
 
     Returns
     -------
-    palette : by share, ties by packed color; the user's own centroids keep their order
+    palette : by share, ties by packed color; the user's own centroids keep their order, and kept
+        colors the rows that were asked for
     labels : (n,) uint16, in the order of `histogram.stored_colors`
     fit : what k-means did
     """
-    if len(histogram) <= settings.k:
-        return _exact(histogram, settings)
-    if histogram.channels == 4 and histogram.opaque:
-        return _without_alpha(histogram, settings, progress)
-    problem = Problem(histogram, settings)
+    visible = histogram
+    if histogram.channels == 4 and histogram.opaque:  # shall neither cost time nor change anything
+        visible, settings = histogram.without_alpha(), _settings_without_alpha(settings)
+        weighted = weighted and weighted.without_alpha()
+    if _all_fit(visible, settings):
+        colors, labels, weights, fit = _exact(visible, settings)
+    else:
+        colors, labels, weights, fit = _searched(visible, settings, progress, weighted)
+    if visible is not histogram:
+        colors = np.column_stack([colors, np.full(len(colors), 255, np.uint8)])
+    if settings.keep is not None:
+        colors, rows = settings.keep.place(colors)
+        labels, weights = rows[labels], np.bincount(rows, weights, len(colors))
+    own = not isinstance(settings.init, str) and fit.stop_reason != "exact"
+    if own or (settings.keep is not None and settings.keep.ordered):
+        fit = replace(fit, order="given")
+    return Palette(colors, weights / weights.sum()), labels, fit
+
+
+def _settings_without_alpha(settings: Settings) -> Settings:
+    if not isinstance(settings.init, str) and settings.init.ndim == 2:
+        return replace(settings, init=settings.init[:, :3])
+    return settings
+
+
+Found = tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[Any], Fit]
+"""Palette, labels, weights of the entries, and how they were found."""
+
+
+def _searched(
+    histogram: Histogram,
+    settings: Settings,
+    progress: Callable[[Step], object] | None,
+    weighted: Histogram | None,
+) -> Found:
+    problem = Problem(histogram, settings, weighted)
     best = _best_run(problem, progress)
     palette = problem.recover(best)
     palette, labels, weights = problem.settle(palette, histogram)
@@ -346,30 +450,19 @@ def fit_palette(
         best.centroids,
         settings.space,
     )
-    return Palette(palette, weights / weights.sum()), labels, fit
+    return palette, labels, weights, fit
 
 
-def _without_alpha(
-    histogram: Histogram, settings: Settings, progress: Callable[[Step], object] | None
-) -> tuple[Palette, NDArray[np.uint16], Fit]:
-    """Where all alpha is 255 it shall neither cost time nor make a difference."""
-    if not isinstance(settings.init, str) and settings.init.ndim == 2:
-        settings = replace(settings, init=settings.init[:, :3])
-    palette, labels, fit = fit_palette(histogram.without_alpha(), settings, progress)
-    colors = np.column_stack([palette.colors, np.full(len(palette), 255, np.uint8)])
-    return Palette(colors, palette.shares), labels, fit
-
-
-def _exact(histogram: Histogram, settings: Settings) -> tuple[Palette, NDArray[np.uint16], Fit]:
+def _exact(histogram: Histogram, settings: Settings) -> Found:
     """Every color kept: there is nothing to search for."""
     colors, counts = histogram.stored_colors, histogram.stored_counts
     own = np.arange(len(colors), dtype=np.uint16)
-    rows = _used_rows(colors, counts, by_share=True)
+    rows = _by_share(colors, counts)
     labels = np.empty(len(colors), np.uint16)
     labels[rows] = own
     nothing = np.empty((0, colors.shape[1]), np.float32)
     fit = Fit(len(colors), settings.effort, 0, "exact", 0.0, nothing, settings.space)
-    return Palette(colors[rows], counts[rows] / histogram.total), labels, fit
+    return colors[rows], labels, counts[rows], fit
 
 
 def _best_run(problem: Problem, progress: Callable[[Step], object] | None) -> Step:

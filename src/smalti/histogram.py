@@ -90,6 +90,51 @@ class Histogram:
         return cls.of_stored(*_core.count_colors(image.reshape(-1, image.shape[2]), threads))
 
     @classmethod
+    def weighted(cls, image: Any, weight: Any, *, threads: int = 1) -> "Histogram":
+        """Count the colors of an image, each pixel as often as it weighs.
+
+        Parameters
+        ----------
+        image : as `of` takes it
+        weight : (H, W) uint8, or bool
+            0 leaves a pixel out; only the ratio of the others matters to a palette.
+        threads : int >= 1
+
+        Returns
+        -------
+        Histogram
+            The same as of an image in which every pixel is repeated so many times.
+
+        Raises
+        ------
+        BadImage : as for `of`; or a weight of another shape or dtype, or 0 everywhere.
+
+        >>> image = np.uint8([[[255, 0, 0], [0, 0, 255], [255, 0, 0]]])
+        >>> Histogram.weighted(image, np.uint8([[1, 5, 7]])).counts.tolist()
+        [5, 8]
+        """
+        image, weight = load(image), np.asarray(weight)
+        if weight.dtype not in (np.uint8, np.bool_) or weight.shape != image.shape[:2]:
+            raise BadImage(
+                f"weight must be a uint8 array of shape {image.shape[:2]}, one per pixel, "
+                f"got {weight.dtype} of shape {weight.shape}"
+            )
+        weight = weight.ravel().astype(np.uint8, copy=False)
+        order = np.argsort(weight, kind="stable")  # pixels of one weight lie together
+        pixels = np.ascontiguousarray(image.reshape(-1, image.shape[2])[order])
+        levels, starts = np.unique(weight[order], return_index=True)
+        parts = np.split(pixels, starts[1:])
+        counted = [
+            (int(level), *_core.count_colors(np.ascontiguousarray(part), threads))
+            for level, part in zip(levels, parts, strict=True)
+            if level > 0
+        ]
+        if not counted:
+            raise BadImage("weight is 0 everywhere, so no color counts; raise some of it")
+        colors = np.concatenate([colors for _, colors, _ in counted])
+        return cls(colors, np.concatenate([level * counts for level, _, counts in counted]))
+
+    @classmethod
     def of_stored(cls, colors: NDArray[np.uint8], counts: NDArray[np.int64]) -> "Histogram":
         """Return a histogram of distinct colors that are in storage order already."""
         self = cls.__new__(cls)

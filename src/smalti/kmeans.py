@@ -62,6 +62,7 @@ def lloyd(
     threads: int = 1,
     count_moved: bool = False,
     show_seeds: bool = False,
+    fixed: int = 0,
 ) -> Iterator[Step]:
     """Yield the iterations of Lloyd's algorithm until nothing changes.
 
@@ -81,6 +82,8 @@ def lloyd(
         Count the pixels that change clusters; costs up to a tenth of the time.
     show_seeds : bool
         Yield the seeds as step 0; costs one more assignment.
+    fixed : int, 0 to k
+        So many centroids, the first ones, take points but do not move.
 
     Yields
     ------
@@ -96,12 +99,13 @@ def lloyd(
     sums = np.empty((k, dims + 1), np.int64)
     labels = np.full(tree.size, 65535, np.uint16) if count_moved else None
     if show_seeds or max_iter == 0:
-        yield _seeds_as_step(tree, centroids, unit, threads, "max_iter" if max_iter == 0 else None)
+        reason = "max_iter" if max_iter == 0 else None
+        yield _seeds_as_step(tree, centroids, unit, threads, reason)
     for iteration in range(1, max_iter + 1):
         moved = _core.step(tree, centroids, sums, labels, threads)
         if iteration == 1 and count_moved:
             moved = int(sums[:, dims].sum())
-        updated, before, cost, shift2 = _update(tree, centroids, sums, threads)
+        updated, before, cost, shift2 = _update(tree, centroids, sums, threads, fixed)
         shift = math.sqrt(shift2) / unit
         reason = "converged" if shift == 0 else "tol" if shift <= tol else None
         if reason is None and iteration == max_iter:
@@ -140,30 +144,46 @@ class Update:
     before: float
     """Sum of weighted squared distances of the points to the centroids they came to."""
     after: float
-    """The same to their means."""
+    """The same to their means, or to fixed centroids."""
     centroids: NDArray[np.float32]
     counts: NDArray[np.int64]
 
 
-def assign_and_update(tree: _core.Tree, centroids: NDArray[np.float32], threads: int = 1) -> Update:
-    """Assign points to centroids once; return the means, and the cost before and after."""
+def assign_and_update(
+    tree: _core.Tree, centroids: NDArray[np.float32], threads: int = 1, fixed: int = 0
+) -> Update:
+    """Assign points to centroids once; return the means, and the cost before and after.
+
+    The first `fixed` centroids stay where they are.
+    """
     sums = np.empty((len(centroids), centroids.shape[1] + 1), np.int64)
     _core.step(tree, centroids, sums, None, threads)
-    updated, before, after, _ = _update(tree, centroids, sums, threads)
+    updated, before, after, _ = _update(tree, centroids, sums, threads, fixed)
     return Update(before, after, updated, sums[:, -1])
 
 
 def _update(
-    tree: _core.Tree, centroids: NDArray[np.float32], sums: NDArray[np.int64], threads: int
+    tree: _core.Tree,
+    centroids: NDArray[np.float32],
+    sums: NDArray[np.int64],
+    threads: int,
+    fixed: int = 0,
 ) -> tuple[NDArray[np.float32], float, float, float]:
     """Return each cluster's mean, the cost before and after, and the largest shift, squared.
 
-    The cost is the sum of weighted squared distances to the cluster's centroid.
+    The cost is the sum of weighted squared distances to the cluster's centroid. The first `fixed`
+    centroids stay.
     """
     updated, before, after, shift2 = _core.update(tree, centroids, sums)
     empty = np.flatnonzero(sums[:, -1] == 0)
+    empty = empty[empty >= fixed]
+    if fixed:
+        away = (updated[:fixed] - centroids[:fixed]).astype(np.float64)
+        after += math.fsum((away**2).sum(1) * sums[:fixed, -1])
+        updated[:fixed] = centroids[:fixed]
     if len(empty):
         _revive(tree, updated, empty, threads)
+    if fixed or len(empty):
         shift2 = float(((updated - centroids).astype(np.float64) ** 2).sum(1).max())
     return updated, before, after, shift2
 

@@ -106,7 +106,7 @@ def _retried(histogram: Histogram, before: Rung, worse: Rung, settings: Settings
     worst = kmeans.worst_served(d2, counts, worse.k - before.palette.k)
     grown = np.concatenate([before.palette.colors, colors[worst]])
     candidates = [_by_share(Palette(grown), remapper, counts, settings.threads)]
-    if before.palette.k < len(grown) == worse.k:
+    if settings.keep is None and before.palette.k < len(grown) == worse.k:
         seeds = grown[grown[:, 3] > 0] if histogram.channels == 4 else grown
         lloyd = Settings.of(worse.k, space=settings.space, init=seeds, threads=settings.threads)
         palette = fit_palette(histogram, lloyd)[0]

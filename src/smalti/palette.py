@@ -6,6 +6,7 @@ The value that travels between building, applying, storing and showing. How one 
 found is the business of `fit.py`.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,11 @@ def _known(path: str | Path) -> str:
             f"{', '.join(SUFFIXES)}"
         )
     return suffix
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word names a file rather than colors."""
+    return Path(word).suffix.lower() in (*SUFFIXES, *INDEXED) or os.path.exists(word)
 
 
 class Palette:
@@ -238,6 +244,37 @@ class Palette:
         OutputExists, CannotWrite : the file could not be written; what was there is untouched.
         """
         files.write_atomic(path, self.encoded(_known(path)), overwrite=overwrite)
+
+    @classmethod
+    def of(cls, given: Any) -> "Palette":
+        """Return the palette that somebody means.
+
+        Parameters
+        ----------
+        given : Palette; the name of a palette file; "#000,#fff"; a sequence of colors, each a word
+            or 3 or 4 integers in 0..255; or such an array
+            Words are #rgb, #rrggbb, #rrggbbaa, or names of CSS.
+
+        Raises
+        ------
+        MissingFile, BadImage, BadOption : as for `load`.
+        BadOption : no color.
+
+        >>> Palette.of("#000,orange").hex()
+        ['#000000', '#ffa500']
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, os.PathLike) or (isinstance(given, str) and _is_file(given)):
+            return cls.load(Path(given))
+        if isinstance(given, str):
+            rows = colornames.parse_list(given)
+        elif isinstance(given, list | tuple) and any(isinstance(row, str) for row in given):
+            rows = [colornames.parse(row) for row in given]
+        else:
+            return cls(given)
+        colors = np.array(rows, np.uint8)
+        return cls(colors if (colors[:, 3] < 255).any() else colors[:, :3])
 
     @classmethod
     def load(cls, path: str | Path) -> "Palette":

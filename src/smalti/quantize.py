@@ -16,7 +16,9 @@ import numpy as np  # noqa: TC002 (the examples use it)
 from .choose import settings_for, settled
 from .fit import fit_palette
 from .fit import steps as fit_steps
+from .fixed import refuse_outside
 from .grid import Grid
+from .guard import fit_guarded
 from .histogram import Histogram
 from .indexed import IndexedImage
 from .kmeans import Step
@@ -25,6 +27,7 @@ from .mapping import dithered, map_pixels, nearest_indices
 from .options import check
 from .palette import Palette
 from .settings import Settings
+from .weights import is_map, weighted_histogram
 
 __all__ = ["apply_palette", "build_palette", "quantize", "steps"]
 
@@ -41,12 +44,14 @@ def build_palette(source: Any, k: int | str, *, channels: str = "rgb", **options
     Parameters
     ----------
     source : Histogram, or an image as `quantize` takes it
-        Histograms of many images, added up, give one palette for all of them.
+        Histograms of many images, added up, give one palette for all of them; those of
+        `Histogram.weighted` mind some pixels more than others.
     k : int, 1 to 65,536, or "auto" or "elbow"
     channels : "rgb" or "bgr"
         Order of the channels of an array; the palette is always RGB.
     **options
-        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`: as in `quantize`.
+        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`, `keep`: as in
+        `quantize`.
 
     Returns
     -------
@@ -104,15 +109,17 @@ def apply_palette(
     dither: str = "none",
     threads: int | None = None,
     channels: str = "rgb",
+    strict: bool = False,
 ) -> IndexedImage:
     """Map an image onto a given palette: each pixel to the nearest entry.
 
     Parameters
     ----------
     image : as `quantize` takes it
-    palette : Palette, or (k, 3) or (k, 4) integers in 0..255
+    palette : Palette, (k, 3) or (k, 4) integers in 0..255, a palette file, or "#000,#fff"
     space, dither, threads, channels : as in `quantize`; "bgr" is the order of the image's
         channels, not of the palette's
+    strict : refuse pixels of any other color
 
     Returns
     -------
@@ -124,6 +131,8 @@ def apply_palette(
     ------
     MissingFile, BadImage, LimitExceeded : as for `quantize`.
     BadOption : an option, or the palette.
+    OutsidePalette : `strict`, and pixels have colors that the palette lacks. Fully transparent
+        ones need a fully transparent entry.
 
     Notes
     -----
@@ -137,11 +146,12 @@ def apply_palette(
     """
     check("space", space)
     check("dither", dither)
-    palette = palette if isinstance(palette, Palette) else Palette(palette)
+    palette, count = Palette.of(palette), Settings.of(1, threads=threads).threads
     image = load(image, channels)
+    if strict:
+        refuse_outside(image, Histogram.of(image, threads=count), palette, "the image")
     if dither != "none":
         return IndexedImage(palette.colors, dithered(image, palette.colors, space))
-    count = Settings.of(palette.k, threads=threads).threads
     return IndexedImage(palette.colors, nearest_indices(image, palette.colors, space, count))
 
 
@@ -158,6 +168,9 @@ def quantize(
     tol: float | None = None,
     seed: int = 0,
     threads: int | None = None,
+    keep: Any = None,
+    weight: Any = None,
+    guard: bool = False,
     channels: str = "rgb",
     progress: Callable[[Step], object] | None = None,
 ) -> IndexedImage:
@@ -195,6 +208,17 @@ def quantize(
         Of the random numbers. Same image, options and version: same result, bit for bit.
     threads : int >= 1, default all cores
         Never changes the result.
+    keep : colors that the palette has exactly, used or not; the others are found beside them
+        "#c00,#fff", or a list of such words, CSS names and (r, g, b) or (r, g, b, a); "0=#fff" or
+        {0: "#fff"} wants a color in that row, which a file keeps, too. Rows that nothing fills up
+        to there are black.
+    weight : which pixels matter to the palette: None for all alike, "auto", or a map
+        A map is a picture, or an (H, W) uint8 array, as large as the image: white counts most,
+        black not at all. "auto" counts smooth areas more than busy texture, which hides errors;
+        it is worth a try with 16 or 32 colors (docs/perceptual.md).
+    guard : whether connected regions that would be lost get their colors, at the cost of others
+        A red dot on a map weighs nothing in the mean, and is all that the map is about. At most
+        one entry in eight goes that way, and none beside a map of weights or own centroids.
     channels : "rgb" or "bgr"
         Order of the channels of an array; "bgr" is OpenCV's. The palette is always RGB, and
         so is `to_array()` unless told otherwise: `cv2.imwrite(path, result.to_array("bgr"))`.
@@ -204,8 +228,9 @@ def quantize(
     -------
     IndexedImage
         `palette` (k', 3|4) uint8 sRGB by share, k' = min(k, distinct colors), every entry distinct
-        and, without dithering or "turbo", used; `indices` (H, W) uint8, or uint16 when k' > 256;
-        and `fit`. With at most k distinct colors the result equals the image on all visible pixels.
+        and, without dithering or "turbo", used, unless it is kept; `indices` (H, W) uint8, or
+        uint16 when k' > 256; and `fit`. With at most k distinct colors the result equals the image
+        on all visible pixels.
 
     Raises
     ------
@@ -231,17 +256,24 @@ def quantize(
         tol=tol,
         seed=seed,
         threads=threads,
+        keep=keep,
     )
     check("dither", dither)
     pixels = load(image, channels)
     start = time.perf_counter()
+    weighted = weighted_histogram(weight, pixels, settings.threads)
+    guarded = guard and not is_map(weight)
+    special = weighted or guarded or settings.keep is not None
     grid = None
-    if settings.effort == "turbo" and word is None:
+    if settings.effort == "turbo" and word is None and not special:
         grid = Grid.of(pixels, settings.k, threads=settings.threads)
     histogram = grid.histogram if grid else Histogram.of(pixels, threads=settings.threads)
-    settings, _ = settled(histogram, settings, word)
+    settings, _ = settled(weighted or histogram, settings, word)
     counted = time.perf_counter()
-    palette, labels, fit = fit_palette(histogram, settings, progress)
+    if guarded:
+        palette, labels, fit, _ = fit_guarded(pixels, histogram, settings, progress, weighted)
+    else:
+        palette, labels, fit = fit_palette(histogram, settings, progress, weighted)
     fitted = time.perf_counter()
     if grid:
         fit = replace(fit, distortion=math.nan)

@@ -252,7 +252,7 @@ def quantize(image: Bytes, seeds: Bytes, space: str = "oklab") -> tuple[Bytes, I
     return palette, remap(image, palette, space)
 
 
-def activity(light):
+def activity(light: NDArray[Any]) -> NDArray[Any]:
     """How busy an image is: the standard deviation of lightness in 9 x 9, in steps of 16, to 255.
 
     Parameters
@@ -274,7 +274,14 @@ NEVER = np.float32(1e30)
 COPIED_FROM = (0, -1, 1)
 
 
-def trellis(points, importance, entries, kinds, labels, costs):
+def trellis(
+    points: NDArray[Any],
+    importance: NDArray[Any],
+    entries: NDArray[Any],
+    kinds: NDArray[Any],
+    labels: NDArray[Any],
+    costs: dict[str, Any],
+) -> NDArray[Any]:
     """Rows of indices with the lowest sum of bits and errors, by Viterbi's algorithm.
 
     Parameters
@@ -302,7 +309,7 @@ def trellis(points, importance, entries, kinds, labels, costs):
     return chosen
 
 
-def _nearest_of_kind(entries, kinds, j):
+def _nearest_of_kind(entries: NDArray[Any], kinds: NDArray[Any], j: int) -> tuple[list[int], Any]:
     """Rows of the 13 entries nearest to j of its kind, itself first; and of their error limits."""
     d2 = ((entries.astype(np.int64) - entries[j]) ** 2).sum(1)
     d2[j] = -1
@@ -311,21 +318,32 @@ def _nearest_of_kind(entries, kinds, j):
     return [int(i) for i in (near[:13] if kinds[j] else near[:1])], limit
 
 
-def _is_settled(point, entry):
-    return (point == entry).all() or (len(point) == 4 and point[3] == 0)
+def _is_settled(point: NDArray[Any], entry: NDArray[Any]) -> bool:
+    return bool((point == entry).all() or (len(point) == 4 and point[3] == 0))
 
 
-def _shortened(error, limit):
-    length2 = np.float32(0)
+def _shortened(error: NDArray[Any], limit: Any) -> NDArray[Any]:
+    length2: Any = np.float32(0)
     for value in error:
         length2 += value * value
     return error * (limit / length2) if length2 > limit else error
 
 
-def _cheapest_row(points, importance, entries, kinds, labels, above, costs, step, coming):
+def _cheapest_row(
+    points: NDArray[Any],
+    importance: NDArray[Any],
+    entries: NDArray[Any],
+    kinds: NDArray[Any],
+    labels: NDArray[Any],
+    above: NDArray[Any] | None,
+    costs: dict[str, Any],
+    step: int,
+    coming: NDArray[Any],
+) -> NDArray[Any]:
     width = len(points)
     order = range(width) if step > 0 else range(width - 1, -1, -1)
-    ways, before = [], None
+    ways: list[Any] = []
+    before: Any = None
     for x in order:
         own = int(labels[x])
         settled = _is_settled(points[x], entries[own])
@@ -346,7 +364,16 @@ def _cheapest_row(points, importance, entries, kinds, labels, above, costs, step
     return chosen
 
 
-def _states_of(own, settled, x, entries, kinds, above, costs, width):
+def _states_of(
+    own: int,
+    settled: bool,
+    x: int,
+    entries: NDArray[Any],
+    kinds: NDArray[Any],
+    above: NDArray[Any] | None,
+    costs: dict[str, Any],
+    width: int,
+) -> tuple[list[int], list[Any]]:
     """Palette rows of the 16 states of a pixel, -1 for none, and what each costs to begin."""
     near = [own] if settled else _nearest_of_kind(entries, kinds, own)[0]
     rows = near + [-1] * (13 - len(near))
@@ -360,12 +387,21 @@ def _states_of(own, settled, x, entries, kinds, above, costs, width):
     return rows, starts
 
 
-def _reached(rows, starts, target, weight, entries, before, settled, costs):
+def _reached(
+    rows: list[int],
+    starts: list[Any],
+    target: NDArray[Any],
+    weight: Any,
+    entries: NDArray[Any],
+    before: Any,
+    settled: bool,
+    costs: dict[str, Any],
+) -> list[tuple[Any, int, NDArray[Any]]]:
     """The cheapest way to each state: (cost, state it came from, error)."""
     share = np.float32(0) if settled else costs["feedback"] * np.float32(7) / np.float32(16)
     nothing = np.zeros(len(target), np.float32)
-    origins = [(np.float32(0), -2, nothing)] if before is None else before
-    best = [(NEVER, 0, nothing) for _ in rows]
+    origins: Any = [(np.float32(0), -2, nothing)] if before is None else before
+    best: list[Any] = [(NEVER, 0, nothing) for _ in rows]
     for r, (base, came_from, error) in enumerate(origins):
         if before is not None and base >= costs["prune"]:
             continue
@@ -379,7 +415,7 @@ def _reached(rows, starts, target, weight, entries, before, settled, costs):
             delta = value - (entries[row] if row >= 0 else np.zeros_like(entries[0])).astype(
                 np.float32
             )
-            d2 = np.float32(0)
+            d2: Any = np.float32(0)
             for part in delta:
                 d2 += part * part
             cost = (weight * d2 + bits) + base
@@ -388,7 +424,15 @@ def _reached(rows, starts, target, weight, entries, before, settled, costs):
     return best
 
 
-def _handed_down(points, entries, kinds, labels, costs, step, coming):
+def _handed_down(
+    points: NDArray[Any],
+    entries: NDArray[Any],
+    kinds: NDArray[Any],
+    labels: NDArray[Any],
+    costs: dict[str, Any],
+    step: int,
+    coming: NDArray[Any],
+) -> NDArray[Any]:
     """The errors that the next row begins with: 3, 5 and 1 sixteenths of those of this one."""
     width, channels = points.shape
     below = np.zeros((width + 2, channels), np.float32)

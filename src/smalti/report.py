@@ -48,7 +48,7 @@ class Report:
     psnr : decibels per channel in sRGB; infinite for a pixel-identical result
     iterations : of k-means, in the run that was kept
     stop_reason : "converged", "tol", "max_iter", "searched" (the effort's budget), or
-        "exact" when every color was kept
+        "exact" when every color was kept, "given" when the palette was
     milliseconds : stage -> wall time; decode, histogram, palette, map, encode, measure, write
     notes : sentences about what changed on the way, beyond the colors
     explain : part -> bytes; "pixels", "palette", "metadata" and "container" add up to the
@@ -114,7 +114,7 @@ class Report:
             ("colors", f"{self.distinct_colors:,} → {self.colors_used:,}"),
             ("palette", self._palette_text()),
             ("error", self._error_text()),
-            *([("k-means", self._iterations_text())] if self.stop_reason != "exact" else []),
+            *([("k-means", self._iterations_text())] if self.stop_reason in STOP_REASONS else []),
             ("time", self._time_text()),
             *(("note", note) for note in self.notes),
         ]

@@ -11,7 +11,8 @@ there are few; on all colors, a few iterations at the end are enough.
 The efforts differ only in the budget they spend. Sources: native/breathing.cpp.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import _core, seeds
 
-__all__ = ["EFFORTS", "Effort", "find", "make_cells"]
+__all__ = ["EFFORTS", "Effort", "find", "make_cells", "with_fixed"]
 
 FEW = 48
 """Up to here local minima are few and far apart, so starting again is worth its time."""
@@ -79,6 +80,7 @@ def find(
     start: Callable[[], NDArray[np.float32]] | None = None,
     seed: int = 0,
     threads: int = 1,
+    fixed: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.float32], int]:
     """Return k centroids near the lowest distortion there is, and the iterations that took.
 
@@ -91,23 +93,62 @@ def find(
     start : gives the first start; default: splitting
     seed : of the further starts
     threads : never changes the result
+    fixed : (m, d) float32 at whole coordinates, m <= k
+        Centroids that take points but do not move; the others find their places beside them.
 
     Returns
     -------
-    centroids : (k', d) float32, k' <= k, fixed point as in the tree
+    centroids : (k', d) float32, k' <= k, fixed point as in the tree; the fixed ones first
     iterations : int, of Lloyd's algorithm, on cells or on all colors
     """
+    if fixed is None:
+        fixed = np.empty((0, tree.dims), np.float32)
     cycles = effort.cycles if k <= effort.largest else 0
     each = effort.iterations + (k <= FEW)
+    best, cost, iterations = None, math.inf, 0
+    for other in _starts(cells, k, effort, start, seed, fixed):
+        found, spent = _core.breathe(cells, other, 2, cycles, each, threads, len(fixed))
+        iterations += spent
+        if best is None or (len(other) == len(best) and found < cost):
+            best, cost = other, found
+    assert best is not None  # there is always a first start
+    _, spent = _core.breathe(tree, best, effort.closing, 0, 1, threads, len(fixed))
+    return best, iterations + spent
+
+
+def _starts(
+    cells: _core.Tree,
+    k: int,
+    effort: Effort,
+    start: Callable[[], NDArray[np.float32]] | None,
+    seed: int,
+    fixed: NDArray[np.float32],
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the places that breathing starts from."""
     first = start() if start else _core.split_seeds(cells, k, CELLS_PER_SEED)
-    cost, iterations = _core.breathe(cells, first, 2, cycles, each, threads)
-    best = first
+    yield with_fixed(first, fixed)
+    if 0 < len(fixed) < k:  # where fixed centroids serve next to nothing, this is nearer to the end
+        yield np.concatenate([fixed, _core.split_seeds(cells, k - len(fixed), CELLS_PER_SEED)])
     more = max(1, VERY_FEW // k) if k <= FEW else 0
     for i in range(effort.starts * more):
-        other = seeds.make(cells, k, "k-means++", (seed + i) % 2**64)
-        other_cost, spent = _core.breathe(cells, other, 2, cycles, each, threads)
-        iterations += spent
-        if len(other) == len(first) and other_cost < cost:
-            best, cost = other, other_cost
-    _, spent = _core.breathe(tree, best, effort.closing, 0, 1, threads)
-    return best, iterations + spent
+        yield with_fixed(seeds.make(cells, k, "k-means++", (seed + i) % 2**64), fixed)
+
+
+def with_fixed(seeds: NDArray[np.float32], fixed: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return seeds of which each fixed centroid, in turn, has taken the place of the nearest.
+
+    Parameters
+    ----------
+    seeds : (k, d) float32
+    fixed : (m, d) float32
+
+    Returns
+    -------
+    (max(k, m), d) float32
+        The fixed ones first, then the seeds that are left, in their order.
+    """
+    left = np.ones(len(seeds), bool)
+    for place in fixed[: len(seeds)]:
+        d2 = ((seeds - place).astype(np.float64) ** 2).sum(1)
+        left[np.where(left, d2, np.inf).argmin()] = False
+    return np.concatenate([fixed, seeds[left]]) if len(fixed) else seeds

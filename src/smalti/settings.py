@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import seeds
+from .errors import BadOption
+from .keep import Kept
 from .options import check, check_k
 
 __all__ = ["DEFAULT_TOL", "Settings"]
@@ -37,6 +39,7 @@ class Settings:
     tol: float = 0.0
     seed: int = 0
     threads: int = 1
+    keep: Kept | None = None
 
     @classmethod
     def of(
@@ -51,6 +54,7 @@ class Settings:
         tol: float | None = None,
         seed: int = 0,
         threads: int | None = None,
+        keep: Any = None,
     ) -> "Settings":
         """Check the options and fill in defaults; raises BadOption."""
         check("space", space)
@@ -65,8 +69,10 @@ class Settings:
             n_init = seeds.RESTARTS[init] if lloyd and not own else 1
         if max_iter is None:
             max_iter = MAX_ITER[effort]
+        k, keep = check_k(k), Kept.of(keep)
+        _check_keep(keep, k, own)
         return cls(
-            k=check_k(k),
+            k=k,
             space=space,
             effort=effort,
             init=np.asarray(init) if own else init,
@@ -75,7 +81,20 @@ class Settings:
             tol=DEFAULT_TOL[space] if tol is None else check("tol", tol),
             seed=check("seed", seed),
             threads=check("threads", _cores() if threads is None else threads),
+            keep=keep,
         )
+
+
+def _check_keep(keep: Kept | None, k: int, own: bool) -> None:
+    """Refuse more kept colors than there is room for, or rows that the palette lacks."""
+    if keep is None:
+        return
+    if own:
+        raise BadOption("keep and centroids of your own as init exclude each other")
+    if len(keep.colors) > k:
+        raise BadOption(f"keep has {len(keep.colors):,} colors, more than k = {k:,}")
+    if keep.least > k:
+        raise BadOption(f"keep wants row {keep.least - 1:,}, but k = {k:,} ends at row {k - 1:,}")
 
 
 def _cores() -> int:

@@ -10,8 +10,8 @@
     terminal printing, color, the progress bar
 
 Exit codes: 0 done; 1 some of many files failed; 2 usage or unreadable input; 4 refused by a
-limit; 15 output exists; 16 cannot write; 70 a bug in smalti; 98 not smaller; 130 and 143
-interrupted.
+limit; 15 output exists; 16 cannot write; 70 a bug in smalti; 98 not smaller; 99 colors
+outside a strict palette; 130 and 143 interrupted.
 """
 
 import os

@@ -10,7 +10,9 @@ import click
 from ..decode import Limits
 from ..errors import CannotWrite
 from ..files import shown
+from ..keep import Kept
 from ..options import OPTIONS, Option, check
+from ..palette import Palette
 from . import jobs
 from .parameters import Command, came_from_user, flag, knob
 from .run import Settings, run
@@ -26,7 +28,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 1 some of several files failed; 2 usage or unreadable input; "
     "4 refused by a limit; 15 output exists (see --force); 16 cannot write; 98 not smaller; "
-    "130 and 143 interrupted.",
+    "99 colors outside a strict palette; 130 and 143 interrupted.",
 )
 @click.argument("sources", nargs=-1, metavar="[K] FILE|FOLDER|-...")
 @knob("k", "-k", "--colors")
@@ -38,6 +40,23 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @flag("-f", "--force", help="Replace existing outputs. Never makes a file larger.")
 @flag("-r", "--recursive", help="Compress all images in the given folders.")
 @knob("format")
+@click.option(
+    "--keep",
+    metavar="COLORS",
+    help="Have these colors in the palette exactly, such as '#c00,white'; '0=#fff' in that row.",
+)
+@click.option(
+    "--weight",
+    metavar="MAP|auto",
+    help="Mind pixels as much as this picture of the same size is bright; auto: smooth areas more.",
+)
+@flag("--no-guard", help="Let small regions lose their color, if that lowers the mean error.")
+@click.option(
+    "--palette",
+    metavar="FILE|COLORS",
+    help="Map to this palette, every color in its row: a palette file, or '#000,#fff'.",
+)
+@flag("--strict-palette", help="With --palette, fail if the image has any other color.")
 @knob("space")
 @knob("dither")
 @flag("--nofs", help="The same as --dither none (pngquant).")
@@ -149,6 +168,18 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
         (given["ext"] == "", "--ext must not be empty; -small.png is an example"),
         (given["name"] == "", "--name must not be empty; '{stem}_{k}.png' is an example"),
         (given["show"] and several, "--show is for one input"),
+        (
+            given["palette"] is not None and (k_given or given["ask"]),
+            "--palette says how many colors there are; -k and --ask ask for others",
+        ),
+        (
+            given["palette"] is None and given["strict_palette"],
+            "--strict-palette goes with --palette",
+        ),
+        (
+            given["palette"] is not None and given["no_guard"],
+            "--palette is mapped to as it is; --no-guard guards nothing there",
+        ),
         (given["quiet"] and given["verbose"], "--quiet and --verbose exclude each other"),
     )
     for wrong, sentence in problems:
@@ -187,7 +218,7 @@ def _ask(stream: TextIO) -> int:
 def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
     """Return the rule for output names."""
     return jobs.Naming(
-        k=k,
+        k=k if given["palette"] is None else "palette",
         format=given["format"] or "png",
         output=given["output"],
         out_dir=given["out_dir"],
@@ -198,10 +229,11 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
-    passed_on = (
-        "format space dither effort init n_init max_iter tol seed icc pack allow_larger preserve"
-    )
-    options = {name: given[name] for name in [*passed_on.split(), "pack"]}
+    passed_on = "format space dither effort init n_init max_iter tol seed icc pack allow_larger preserve weight"
+    options = {name: given[name] for name in passed_on.split()}
+    options |= {"guard": not given["no_guard"], "strict": given["strict_palette"]}
+    options["keep"] = Kept.of(given["keep"])  # here, so that what is wrong is said once
+    options["palette"] = None if given["palette"] is None else Palette.of(given["palette"])
     if given["speed"] and not came_from_user("effort"):
         options["effort"] = _effort(given["speed"])
     options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}

@@ -23,7 +23,7 @@ OF_PNGQUANT = {
     "--floyd": "use --dither floyd-steinberg",
     "--fs": "use --dither floyd-steinberg",
     "--ordered": "leave it out, or use --dither floyd-steinberg",
-    "--map": "smalti.apply_palette in Python takes a palette",
+    "--map": "use --palette",
     "--transbug": "leave it out",
     "--iebug": "leave it out",
 }

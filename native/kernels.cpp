@@ -9,6 +9,7 @@
 #include "kernels/nearest_row.hpp"
 #include "kernels/oklab.hpp"
 #include "kernels/plus_plus.hpp"
+#include "kernels/similarity_maps.hpp"
 
 namespace smalti {
 namespace SMALTI_LEVEL {
@@ -18,7 +19,7 @@ namespace SMALTI_LEVEL {
 extern const Kernels table;
 const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, nearest_two,
                        divide, plus_plus, cheapest_merges, diffuse, morton,
-                       list_used, unmorton, oklab, nearest_rows};
+                       list_used, unmorton, oklab, nearest_rows, maps};
 
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

@@ -20,6 +20,7 @@ FLOORS = (
      "sources"),  # of decode, encode, files and palette_files
     ("packing", "pixels", "stored"),
     ("color", "image"),
+    ("scorer",),  # of metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
     ("load", "plots"),

@@ -16,6 +16,8 @@ NATIVE = Path(__file__).parent.parent / "native"
 FLOORS = (
     ("errors", "_core"),
     ("options",),
+    ("quality",),
+    ("targets",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
     ("packing", "pixels", "stored"),
@@ -30,6 +32,8 @@ FLOORS = (
     ("choose",),
     ("indexed", "report", "converge_figure", "sklearn"),
     ("quantize", "masks", "comparison", "export"),
+    ("formats",),
+    ("attempts",),
     ("compress", "sweeps", "convergence", "pillow"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}

@@ -29,6 +29,7 @@ from .errors import (
     NotSmaller,
     OutputExists,
     SmaltiError,
+    TargetMissed,
 )
 from .fit import Fit
 from .histogram import Histogram
@@ -90,6 +91,7 @@ __all__ = [
     "SmaltiError",
     "Step",
     "Sweep",
+    "TargetMissed",
     "apply_palette",
     "build_palette",
     "choose_k",

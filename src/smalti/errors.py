@@ -8,7 +8,8 @@
      ├─ LimitExceeded  ValueError    larger than a limit, seen before decoding     exit 4
      ├─ OutputExists   OSError       something is there and may not be replaced    exit 15
      ├─ CannotWrite    OSError       folder missing, read-only, disk full          exit 16
-     └─ NotSmaller     ValueError    the result would be larger than the input     exit 98
+     ├─ NotSmaller     ValueError    the result would be larger than the input     exit 98
+     └─ TargetMissed   ValueError    a quality or size asked for cannot be had     exit 99
 
 Messages are one sentence: what was expected, what came, and the way out. The
 exit codes are those of pngquant where it has one.
@@ -24,6 +25,7 @@ __all__ = [
     "NotSmaller",
     "OutputExists",
     "SmaltiError",
+    "TargetMissed",
 ]
 
 
@@ -71,3 +73,9 @@ class NotSmaller(SmaltiError, ValueError):
     """The result would not be smaller than the input; nothing was written."""
 
     exit_code = 98
+
+
+class TargetMissed(SmaltiError, ValueError):
+    """A quality, score or size that was asked for cannot be had; nothing was written."""
+
+    exit_code = 99

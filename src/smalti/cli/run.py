@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..attempts import Try
 from ..compress import Report
 from ..compress import compress as library_compress
 from ..decode import Limits
@@ -88,6 +89,7 @@ def perform(
     *,
     on_step: Callable[[Step], None] | None = None,
     on_stage: Callable[[str], None] | None = None,
+    on_try: Callable[[Try], None] | None = None,
 ) -> Outcome:
     """Do one job. Whatever goes wrong is its outcome, so that it cannot stop the others."""
     source: Any = job.source
@@ -99,7 +101,12 @@ def perform(
         if job.copy_to:
             _make_folder(Path(job.target).parent)
         report = library_compress(
-            source, job.target, **settings.options, progress=on_step, on_stage=on_stage
+            source,
+            job.target,
+            **settings.options,
+            progress=on_step,
+            on_stage=on_stage,
+            on_try=on_try,
         )
         report = replace(report, data=None)
         sizes = (report.bytes_in or 0, report.bytes_out)
@@ -195,6 +202,7 @@ def _failed(job: Job, error: Exception, settings: Settings) -> Outcome:
 
 def _alone(job: Job, settings: Settings) -> Outcome:
     """Do the only job, in this process, with a progress bar."""
+    tries: list[Try] = []
     with Bar(100, wanted=not settings.quiet) as bar:
 
         def on_step(step: Step) -> None:
@@ -203,13 +211,23 @@ def _alone(job: Job, settings: Settings) -> Outcome:
                 tell(_step_line(step))
             # How many iterations are to come is unknown: half of the way that is left, each 10.
             done = 1 - 0.5 ** (step.iteration / 10)
-            bar.move(int(20 + done * 40), "palette  ")
+            if not tries:
+                bar.move(int(20 + done * 40), "palette  ")
 
         def on_stage(stage: str) -> None:
-            bar.move(STAGES.get(stage, 95), f"{stage:<9}", blocks=stage == "encode")
+            if not tries or stage == "write":
+                bar.move(STAGES.get(stage, 95), f"{stage:<9}", blocks=stage == "encode")
+
+        def on_try(tried: Try) -> None:
+            tries.append(tried)
+            if settings.verbose:
+                bar.erase()
+                tell(str(tried))
+            # How many are to come is unknown, too: a fifth of what is left, each.
+            bar.move(int(95 - 75 * 0.8 ** len(tries)), str(tried))
 
         watch = on_step if settings.verbose or bar.possible else None
-        return perform(job, settings, on_step=watch, on_stage=on_stage)
+        return perform(job, settings, on_step=watch, on_stage=on_stage, on_try=on_try)
 
 
 def _step_line(step: Step) -> str:
@@ -261,7 +279,12 @@ def _with_steps(job: Job, settings: Settings) -> Outcome:
     if not settings.verbose:
         return perform(job, settings)
     lines: list[str] = []
-    outcome = perform(job, settings, on_step=lambda step: lines.append(_step_line(step)))
+    outcome = perform(
+        job,
+        settings,
+        on_step=lambda step: lines.append(_step_line(step)),
+        on_try=lambda tried: lines.append(str(tried)),
+    )
     return replace(outcome, steps=lines)
 
 

@@ -1,0 +1,76 @@
+"""Quality: pngquant's numbers from 0 to 100, as distortions in Oklab.
+
+    "65-80" -> [parse] -> (65, 80);  quality <-> distortion
+
+pngquant's quality is a limit on its own mean squared error, in a space and with
+weights of its own. What a number of it means was measured from outside: by
+`bench/quality.py`, which had pngquant compress photographs and graphics at many
+qualities and measured the distortion of what came out. Between the measured
+qualities, distortions are interpolated linearly: nothing here needs libm, so
+the same palettes are good enough everywhere.
+"""
+
+import re
+from itertools import pairwise
+from typing import Any
+
+from .errors import BadOption
+
+__all__ = ["distortion_at", "parse", "quality_of"]
+
+MEASURED = (
+    (0, 4.2e-3), (5, 1.4e-3), (10, 9.4e-4), (20, 6.7e-4), (30, 5.4e-4), (40, 4.4e-4),
+    (50, 3.5e-4), (60, 2.7e-4), (70, 1.9e-4), (80, 1.2e-4), (85, 8.5e-5), (90, 5.6e-5),
+    (95, 2.6e-5), (98, 6.7e-6), (99, 4.4e-6), (100, 0.0),
+)  # fmt: skip
+"""(quality, distortion in Oklab) of pngquant 2.17 without dithering, printed by bench/quality.py;
+the first is a guess three times the second: at 0, pngquant takes anything."""
+
+FORMS = re.compile(r"(?P<most>\d+)|-(?P<only_most>\d+)|(?P<least>\d+)-(?P<both>\d+)?")
+
+
+def parse(text: Any) -> tuple[float, float]:
+    """Return (least, most) for a quality as pngquant writes it.
+
+    "65-80" is both; "80" asks for 80 and refuses less than nine tenths of it; "65-" asks for 100,
+    "-80" refuses nothing. A number stands for its text.
+
+    Raises
+    ------
+    BadOption : another form, a number above 100, or the wrong way round.
+
+    >>> parse("65-80"), parse("80"), parse("65-"), parse("-80")
+    ((65, 80), (72, 80), (65, 100), (0, 80))
+    """
+    found = FORMS.fullmatch(str(text).strip()) if not isinstance(text, bool) else None
+    if found:
+        given = {name: int(value) for name, value in found.groupdict().items() if value}
+        most = given.get("most", given.get("only_most", given.get("both", 100)))
+        least = given.get("least", most * 9 // 10 if "most" in given else 0)
+        if least <= most <= 100:
+            return least, most
+    raise BadOption(f"quality must be MIN-MAX with 0 <= MIN <= MAX <= 100, or MAX, got {text!r}")
+
+
+def distortion_at(quality: float) -> float:
+    """Return the largest distortion in Oklab that a quality of 0 to 100 allows.
+
+    >>> distortion_at(100), distortion_at(80) < distortion_at(79)
+    (0.0, True)
+    """
+    for (below, more), (above, less) in pairwise(MEASURED):
+        if quality <= above:
+            return less + (more - less) * (above - quality) / (above - below)
+    return 0.0
+
+
+def quality_of(distortion: float) -> float:
+    """Return the quality, 0 to 100, that a distortion in Oklab amounts to.
+
+    >>> quality_of(0), quality_of(1), round(quality_of(distortion_at(77)), 9)
+    (100.0, 0.0, 77.0)
+    """
+    for (below, more), (above, less) in reversed(list(pairwise(MEASURED))):
+        if distortion <= more:
+            return above - (above - below) * (distortion - less) / (more - less)
+    return 0.0

@@ -32,6 +32,8 @@ __all__ = ["Settings", "run", "standard_input"]
 SOME_FAILED = 1
 STAGES = {"decode": 0, "histogram": 15, "palette": 20, "map": 60, "encode": 65, "write": 95}
 """Where on the progress bar, in percent, each stage begins."""
+SEARCHED = ("quality", "min_score", "max_bytes")
+"""Options that make a search of a job: all of its stages but the last come again and again."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ def _failed(job: Job, error: Exception, settings: Settings) -> Outcome:
 def _alone(job: Job, settings: Settings) -> Outcome:
     """Do the only job, in this process, with a progress bar."""
     tries: list[Try] = []
+    searches = any(settings.options[name] is not None for name in SEARCHED)
     with Bar(100, wanted=not settings.quiet) as bar:
 
         def on_step(step: Step) -> None:
@@ -211,12 +214,15 @@ def _alone(job: Job, settings: Settings) -> Outcome:
                 tell(_step_line(step))
             # How many iterations are to come is unknown: half of the way that is left, each 10.
             done = 1 - 0.5 ** (step.iteration / 10)
-            if not tries:
+            if not searches:
                 bar.move(int(20 + done * 40), "palette  ")
 
         def on_stage(stage: str) -> None:
             if not tries or stage == "write":
-                bar.move(STAGES.get(stage, 95), f"{stage:<9}", blocks=stage == "encode")
+                position = STAGES.get(stage, 95)
+                if searches and stage != "write":
+                    position = min(position, STAGES["palette"])
+                bar.move(position, f"{stage:<9}", blocks=stage == "encode")
 
         def on_try(tried: Try) -> None:
             tries.append(tried)

@@ -1,6 +1,7 @@
 // SSIMULACRA2: how much a picture looks like its original, 100 for the same picture.
 // Sneyers (2022, 2023), https://github.com/cloudinary/ssimulacra2: the method, the constants and the
 // weights. Written anew here, in sums of fixed order and without libm, for the same bits everywhere.
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -17,27 +18,26 @@ constexpr size_t band = 64;  // rows that are worked on together
 // For each channel, each scale and each of the two norms: of the structure, of artifacts, of what
 // detail is lost. Tuned by the author of the method to what people said of compressed pictures.
 constexpr double weights[108] = {
-    0.0, 0.0007376606707406586, 0.0, 0.0, 0.0007793481682867309, 0.0,
-    0.0, 0.0004371155730107379, 0.0, 1.1041726426657346, 0.00066284834129271, 0.00015231632783718752,
-    0.0, 0.0016406437456599754, 0.0, 1.8422455520539298, 11.441172603757666, 0.0,
+    0.0, 0.0007376606707406586, 0.0, 0.0, 0.0007793481682867309, 0.0, 0.0, 0.0004371155730107379,
+    0.0, 1.1041726426657346, 0.00066284834129271, 0.00015231632783718752, 0.0,
+    0.0016406437456599754, 0.0, 1.8422455520539298, 11.441172603757666, 0.0,
     0.0007989109436015163, 0.000176816438078653, 0.0, 1.8787594979546387, 10.94906990605142, 0.0,
-    0.0007289346991508072, 0.9677937080626833, 0.0, 0.00014003424285435884, 0.9981766977854967, 0.00031949755934435053,
-    0.0004550992113792063, 0.0, 0.0, 0.0013648766163243398, 0.0, 0.0,
-    0.0, 0.0, 0.0, 7.466890328078848, 0.0, 17.445833984131262,
-    0.0006235601634041466, 0.0, 0.0, 6.683678146179332, 0.00037724407979611296, 1.027889937768264,
-    225.20515300849274, 0.0, 0.0, 19.213238186143016, 0.0011401524586618361, 0.001237755635509985,
-    176.39317598450694, 0.0, 0.0, 24.43300999870476, 0.28520802612117757, 0.0004485436923833408,
-    0.0, 0.0, 0.0, 34.77906344483772, 44.835625328877896, 0.0,
-    0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
-    0.0, 0.0008680556573291698, 0.0, 0.0, 0.0, 0.0,
-    0.0, 0.0005313191874358747, 0.0, 0.00016533814161379112, 0.0, 0.0,
-    0.0, 0.0, 0.0, 0.0004179171803251336, 0.0017290828234722833, 0.0,
-    0.0020827005846636437, 0.0, 0.0, 8.826982764996862, 23.19243343998926, 0.0,
-    95.1080498811086, 0.9863978034400682, 0.9834382792465353, 0.0012286405048278493, 171.2667255897307, 0.9807858872435379,
-    0.0, 0.0, 0.0, 0.0005130064588990679, 0.0, 0.00010854057858411537,
+    0.0007289346991508072, 0.9677937080626833, 0.0, 0.00014003424285435884, 0.9981766977854967,
+    0.00031949755934435053, 0.0004550992113792063, 0.0, 0.0, 0.0013648766163243398, 0.0, 0.0, 0.0,
+    0.0, 0.0, 7.466890328078848, 0.0, 17.445833984131262, 0.0006235601634041466, 0.0, 0.0,
+    6.683678146179332, 0.00037724407979611296, 1.027889937768264, 225.20515300849274, 0.0, 0.0,
+    19.213238186143016, 0.0011401524586618361, 0.001237755635509985, 176.39317598450694, 0.0, 0.0,
+    24.43300999870476, 0.28520802612117757, 0.0004485436923833408, 0.0, 0.0, 0.0,
+    34.77906344483772, 44.835625328877896, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+    0.0008680556573291698, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0005313191874358747, 0.0,
+    0.00016533814161379112, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0004179171803251336, 0.0017290828234722833,
+    0.0, 0.0020827005846636437, 0.0, 0.0, 8.826982764996862, 23.19243343998926, 0.0,
+    95.1080498811086, 0.9863978034400682, 0.9834382792465353, 0.0012286405048278493,
+    171.2667255897307, 0.9807858872435379, 0.0, 0.0, 0.0, 0.0005130064588990679, 0.0,
+    0.00010854057858411537,
 };
 
-// A power of two numbers above 0, to the last few bits.
+// x to the exponent, both above 0, to the last few bits.
 double power(double x, double exponent) noexcept {
     constexpr double ln2 = 0.69314718055994530942;
     int twos;
@@ -64,7 +64,8 @@ double points(const std::vector<std::array<MapSums, 3>>& scales,
     for (size_t channel = 0; channel < 3; ++channel)
         for (size_t scale = 0; scale < scales.size(); ++scale) {
             const MapSums& maps = scales[scale][channel];
-            for (int map = 0; map < 3; ++map, ++weight) sum += *weight * (maps.first[map] / pixels[scale]);
+            for (int map = 0; map < 3; ++map, ++weight)
+                sum += *weight * (maps.first[map] / pixels[scale]);
             for (int map = 0; map < 3; ++map, ++weight)
                 sum += *weight * fourth_root(maps.fourth[map] / pixels[scale]);
         }
@@ -94,16 +95,16 @@ Pyramid::Pyramid(const uint8_t* pixels, size_t height, size_t width, const doubl
 void Pyramid::halve(size_t from, Scale& to, unsigned threads) const {
     const size_t width = scales_[from].width, height = scales_[from].height;
     parallel_chunks(to.height, band, threads, [&](size_t begin, size_t end, size_t) {
-        std::vector<float> rows(width * 6 + 6);
+        std::vector<float> rows(width * 6);
         for (size_t y = begin; y < end; ++y) {
             float* above = rows.data();
-            float* below = above + (width + 1) * 3;
+            float* below = above + width * 3;
             // At an odd edge the last row or column stands for its missing neighbor.
-            row(from, 2 * y, above, width + 1);
-            row(from, std::min(2 * y + 1, height - 1), below, width + 1);
+            row(from, 2 * y, above, width);
+            row(from, std::min(2 * y + 1, height - 1), below, width);
             for (size_t channel = 0; channel < 3; ++channel) {
-                const float* a = above + channel * (width + 1);
-                const float* b = below + channel * (width + 1);
+                const float* a = above + channel * width;
+                const float* b = below + channel * width;
                 float* out = &to.light[(channel * to.height + y) * to.width];
                 for (size_t x = 0; x < to.width; ++x) {
                     const size_t right = std::min(2 * x + 1, width - 1);
@@ -135,7 +136,8 @@ double similarity(const Pyramid& original, const Pyramid& result, unsigned threa
     for (size_t scale = 0; scale < original.scales(); ++scale) {
         const size_t height = original.height(scale);
         pixels.push_back(static_cast<double>(height) * static_cast<double>(original.width(scale)));
-        for (size_t y = 0; y < height; y += band) tasks.push_back({scale, y, std::min(height, y + band)});
+        for (size_t y = 0; y < height; y += band)
+            tasks.push_back({scale, y, std::min(height, y + band)});
     }
     std::vector<std::array<MapSums, 3>> found(tasks.size()), sums(original.scales());
     parallel_allocating(tasks.size(), threads, [&](size_t i, unsigned) {

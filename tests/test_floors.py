@@ -16,8 +16,6 @@ NATIVE = Path(__file__).parent.parent / "native"
 FLOORS = (
     ("errors", "_core"),
     ("options",),
-    ("quality",),
-    ("targets",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
     ("packing", "pixels", "stored"),
@@ -25,7 +23,8 @@ FLOORS = (
     ("scorer",),  # of metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
-    ("load", "plots"),
+    ("load", "plots", "quality"),
+    ("targets",),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows"),
     ("ladder", "mapping"),

@@ -163,7 +163,11 @@ class Attempt:
     def quality(self) -> float:
         """Pngquant's quality, of the palette: what dithering makes of it does not count."""
         with self._of.clock("measure"):
-            return quality.quality_of(self._of_colors("oklab"))
+            histogram = self._of.histogram
+            result = self.palette.colors[self._labels]
+            return quality.quality_of(
+                quality.distortion(histogram.stored_colors, histogram.stored_counts, result)
+            )
 
     @cached_property
     def errors(self) -> dict[str, float]:

@@ -14,9 +14,13 @@ import re
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from . import metrics
 from .errors import BadOption
 
-__all__ = ["distortion_at", "parse", "quality_of"]
+__all__ = ["distortion", "distortion_at", "parse", "quality_of"]
 
 MEASURED = (
     (0, 4.2e-3), (5, 1.4e-3), (10, 9.4e-4), (20, 6.7e-4), (30, 5.4e-4), (40, 4.4e-4),
@@ -50,6 +54,28 @@ def parse(text: Any) -> tuple[float, float]:
         if least <= most <= 100:
             return least, most
     raise BadOption(f"quality must be MIN-MAX with 0 <= MIN <= MAX <= 100, or MAX, got {text!r}")
+
+
+LARGEST_SHARE = 10
+"""No color counts for more than so great a part of the pixels. Else a page of white would lower the
+error of what is printed on it; with this cap, graphics and photographs whose quality pngquant
+reports as equal have about the same distortion."""
+
+
+def distortion(
+    colors: NDArray[np.uint8], counts: NDArray[np.int64], result: NDArray[np.uint8]
+) -> float:
+    """Return the distortion in Oklab that quality is about: of colors, not of areas.
+
+    colors : (n, 3|4) uint8 sRGB, distinct, of `counts` pixels each
+    result : (n, 3|4) uint8, what became of them
+
+    >>> black, gray = np.uint8([[0, 0, 0], [9, 9, 9]]), np.uint8([[0, 0, 0], [8, 8, 8]])
+    >>> bool(distortion(black, np.array([99, 1]), gray) < distortion(black, np.array([9, 9]), gray))
+    True
+    """
+    cap = max(1, int(counts.sum()) // LARGEST_SHARE)
+    return metrics.distortion(colors, result, "oklab", weights=np.minimum(counts, cap))
 
 
 def distortion_at(quality: float) -> float:

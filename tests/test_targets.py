@@ -15,7 +15,7 @@ from sklearn.datasets import load_sample_image
 import smalti
 from smalti import BadOption, NotSmaller, TargetMissed, metrics
 from smalti.histogram import Histogram
-from smalti.quality import distortion_at, parse, quality_of
+from smalti.quality import distortion, distortion_at, parse, quality_of
 from smalti.targets import Targets, crossing, meet, parse_bytes
 
 DEMO = Path(__file__).parent.parent / "examples" / "demo.png"
@@ -196,6 +196,17 @@ def test_more_quality_is_less_distortion(one, other):
 
     assert distortion_at(high) <= distortion_at(low)
     assert quality_of(distortion_at(one)) == pytest.approx(one, abs=1e-6)
+
+
+def test_in_a_quality_no_color_counts_for_more_than_a_tenth_of_the_pixels():
+    colors = np.uint8([[255, 255, 255], *([i, 20, 90] for i in range(30))])
+    result = colors ^ np.uint8([[0, 0, 0], *[[8, 0, 0]] * 30])
+    plain, framed = (np.array([white, *[10] * 30]) for white in (33, 100_000))
+
+    cap = framed.sum() // 10
+    assert distortion(colors, framed, result) == pytest.approx(
+        distortion(colors, plain, result) * 300 / (300 + cap) * 333 / 300
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 pngquant's quality is a limit on its own mean squared error, in a space and with
 weights of its own. What a number of it means was measured from outside: by
 `bench/quality.py`, which had pngquant compress photographs and graphics at many
-qualities and measured the distortion of what came out. Between the measured
+qualities and measured palettes of smalti that look as good. Between the measured
 qualities, distortions are interpolated linearly: nothing here needs libm, so
 the same palettes are good enough everywhere.
 """
@@ -23,12 +23,11 @@ from .errors import BadOption
 __all__ = ["distortion", "distortion_at", "parse", "quality_of"]
 
 MEASURED = (
-    (0, 4.2e-3), (5, 1.4e-3), (10, 9.4e-4), (20, 6.7e-4), (30, 5.4e-4), (40, 4.4e-4),
-    (50, 3.5e-4), (60, 2.7e-4), (70, 1.9e-4), (80, 1.2e-4), (85, 8.5e-5), (90, 5.6e-5),
-    (95, 2.6e-5), (98, 6.7e-6), (99, 4.4e-6), (100, 0.0),
+    (0, 4e-3), (20, 7.1e-4), (40, 3.9e-4), (60, 2.4e-4), (70, 1.7e-4), (80, 1.1e-4), (85, 8.6e-5),
+    (90, 5.4e-5), (95, 1.8e-5), (98, 6.4e-6), (100, 0.0),
 )  # fmt: skip
-"""(quality, distortion in Oklab) of pngquant 2.17 without dithering, printed by bench/quality.py;
-the first is a guess three times the second: at 0, pngquant takes anything."""
+"""(quality, distortion in Oklab) as printed by bench/quality.py for pngquant 2.17. The first is a
+guess: at 0, pngquant takes anything."""
 
 FORMS = re.compile(r"(?P<most>\d+)|-(?P<only_most>\d+)|(?P<least>\d+)-(?P<both>\d+)?")
 

@@ -6,7 +6,8 @@ FOLDER holds kodak/*.png and graphics/*.png. pngquant compresses every sixth pho
 other graphic at many qualities, without dithering. For each output, smalti takes the fewest colors
 that score as high (SSIMULACRA2), no more than pngquant did: the distortion in Oklab of that
 palette goes with the quality that pngquant reports. The first table, the geometric mean of both
-kinds of pictures, is the one in src/smalti/quality.py. The second compares both programs at the
+kinds of pictures, is the one in src/smalti/quality.py. The second says what pngquant
+delivers when it is asked for a quality. The third compares both programs at the
 same qualities on other pictures: how many colors they take, how large the files are, and how they
 score.
 """
@@ -29,6 +30,7 @@ from smalti import quality as qualities
 
 KNOTS = (20, 40, 60, 70, 80, 85, 90, 95, 98)
 ASKED = (10, *KNOTS, 99)
+DELIVERED = (20, 40, 60, 70, 80, 85, 90, 95)
 CHECKED = (60, 80, 90)
 LARGEST = 3_000_000  # pixels
 REPORTED = re.compile(r"MSE=[\d.]+ \(Q=(\d+)\)")
@@ -126,6 +128,19 @@ def table(kinds: list[list[np.ndarray]]) -> Iterator[str]:
         yield f"| {knot} | {' | '.join(cells)} |"
 
 
+def delivered(kinds: list[list[np.ndarray]]) -> Iterator[str]:
+    """What pngquant reports when asked for a quality, where 256 colors do not limit it."""
+    yield "| asked | photographs | graphics | both |"
+    yield "| ---: | ---: | ---: | ---: |"
+    for asked in DELIVERED:
+        means = []
+        for images in kinds:
+            outputs = [pngquant(image, asked) for image in images]
+            means.append([output.quality for output in outputs if output.colors < 250])
+        photos, graphics = (np.mean(each) if each else np.nan for each in means)
+        yield f"| {asked} | {photos:.0f} | {graphics:.0f} | {np.nanmean([photos, graphics]):.0f} |"
+
+
 def check(images: dict[str, np.ndarray], kind: str) -> Iterator[str]:
     for quality in CHECKED:
         rows = []
@@ -149,8 +164,9 @@ def main() -> None:
     data = parser.parse_args().data
     photos, graphics = pictures(data / "kodak"), pictures(data / "graphics")
     print(f"pngquant {version()}, {machine()}\n", flush=True)
-    for line in table([list(photos.values())[::6], list(graphics.values())[::2]]):
-        print(line)
+    kinds = [list(photos.values())[::6], list(graphics.values())[::2]]
+    for line in (*table(kinds), "", *delivered(kinds)):
+        print(line, flush=True)
     print("\n| other | quality | colors, ratio | bytes, ratio | score, difference |")
     print("| --- | ---: | ---: | ---: | ---: |")
     others = {"photographs": list(photos.items())[1::6], "graphics": list(graphics.items())[1::2]}

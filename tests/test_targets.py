@@ -15,7 +15,7 @@ from sklearn.datasets import load_sample_image
 import smalti
 from smalti import BadOption, NotSmaller, TargetMissed, metrics
 from smalti.histogram import Histogram
-from smalti.quality import distortion, distortion_at, parse, quality_of
+from smalti.quality import aim, distortion, distortion_at, parse, quality_of
 from smalti.targets import Targets, crossing, meet, parse_bytes
 
 DEMO = Path(__file__).parent.parent / "examples" / "demo.png"
@@ -188,6 +188,14 @@ def test_qualities_are_written_as_for_pngquant(text, meaning):
 def test_other_qualities_are_refused(text):
     with pytest.raises(BadOption, match="quality must be MIN-MAX"):
         parse(text)
+
+
+def test_a_quality_aims_at_what_pngquant_delivers_and_says_so():
+    assert Targets.of("65-80", None, None) == Targets((65, aim(80)), asked=80)
+    assert aim(0) == 0 <= 60 < aim(60) < aim(80) < aim(100) == 100
+
+    with pytest.raises(BadOption):
+        Targets.of("80-65", None, None)
 
 
 @given(st.floats(0, 100), st.floats(0, 100))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from . import metrics
 from .errors import BadOption
 
-__all__ = ["distortion", "distortion_at", "parse", "quality_of"]
+__all__ = ["aim", "distortion", "distortion_at", "parse", "quality_of"]
 
 MEASURED = (
     (0, 4e-3), (20, 7.1e-4), (40, 3.9e-4), (60, 2.4e-4), (70, 1.7e-4), (80, 1.1e-4), (85, 8.6e-5),
@@ -28,6 +28,13 @@ MEASURED = (
 )  # fmt: skip
 """(quality, distortion in Oklab) as printed by bench/quality.py for pngquant 2.17. The first is a
 guess: at 0, pngquant takes anything."""
+
+DELIVERED = (
+    (0, 0), (20, 47), (40, 61), (60, 74), (70, 81), (80, 88), (85, 90), (90, 93), (95, 97),
+    (100, 100),
+)  # fmt: skip
+"""(quality asked for, quality that pngquant reports then), on average, printed by bench/quality.py:
+it stops at the first palette that seems good enough, and then improves it."""
 
 FORMS = re.compile(r"(?P<most>\d+)|-(?P<only_most>\d+)|(?P<least>\d+)-(?P<both>\d+)?")
 
@@ -75,6 +82,18 @@ def distortion(
     """
     cap = max(1, int(counts.sum()) // LARGEST_SHARE)
     return metrics.distortion(colors, result, "oklab", weights=np.minimum(counts, cap))
+
+
+def aim(asked: float) -> float:
+    """Return the quality that pngquant delivers on average when it is asked for one.
+
+    >>> aim(80), aim(100)
+    (88.0, 100.0)
+    """
+    for (below, low), (above, high) in pairwise(DELIVERED):
+        if asked <= above:
+            return low + (high - low) * (asked - below) / (above - below)
+    return 100.0
 
 
 def distortion_at(quality: float) -> float:

@@ -60,14 +60,17 @@ class Targets:
     quality: tuple[float, float] | None = None  # the least that is accepted, and what is aimed at
     min_score: float | None = None
     max_bytes: int | None = None
+    asked: float | None = None  # the quality that is aimed at, in the words of who asked for it
 
     @classmethod
     def of(cls, quality: Any, min_score: Any, max_bytes: Any) -> "Targets":
         """Check the options; raises BadOption."""
+        least, most = (None, None) if quality is None else qualities.parse(quality)
         return cls(
-            None if quality is None else qualities.parse(quality),
+            None if least is None or most is None else (least, qualities.aim(most)),
             check("min_score", min_score),
             None if max_bytes is None else parse_bytes(max_bytes),
+            most,
         )
 
     def __bool__(self) -> bool:
@@ -225,7 +228,11 @@ class _Search(Generic[Tried]):
     def _asked(self) -> str:
         asked = []
         if self.targets.quality:
-            asked.append(f"quality {self.targets.quality[1]:g}")
+            aimed = self.targets.quality[1]
+            word = aimed if self.targets.asked is None else self.targets.asked
+            asked.append(f"quality {word:g}")
+            if word != aimed:
+                asked[-1] += f", for which pngquant delivers {aimed:.0f}"
         if self.targets.min_score is not None:
             asked.append(f"an SSIMULACRA2 score of {self.targets.min_score:g}")
         return " and ".join(asked)

@@ -402,6 +402,18 @@ void trellis(const Picture& pixels, int space, const Linear& linear,
                       importance.data(), costs, indices.data(), threads);
 }
 
+Pyramid make_pyramid(const In<uint8_t, nb::ndim<3>>& pixels, const Linear& linear, unsigned threads) {
+    require(pixels.shape(2) == 3, "pixels must have 3 channels");
+    require(pixels.shape(0) >= 8 && pixels.shape(1) >= 8, "pixels must be at least 8 x 8");
+    return Pyramid(pixels.data(), pixels.shape(0), pixels.shape(1), linear.data(), threads);
+}
+
+double similarity_of(const Pyramid& original, const Pyramid& result, unsigned threads) {
+    require(original.height(0) == result.height(0) && original.width(0) == result.width(0),
+            "pictures must have one size");
+    return similarity(original, result, threads);
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -436,6 +448,11 @@ NB_MODULE(_core, m) {
     m.def("make_tree", &make_tree, "colors"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "counts"_a.noconvert(), "alpha_gap"_a, "threads"_a, "keep_keys"_a = true, nogil,
           nb::keep_alive<0, 4>());
+    nb::class_<Pyramid>(m, "Pyramid");
+    // The pyramid reads the pixels as long as it lives.
+    m.def("make_pyramid", &make_pyramid, "pixels"_a.noconvert(), "linear"_a.noconvert(), "threads"_a,
+          nogil, nb::keep_alive<0, 1>());
+    m.def("similarity", &similarity_of, "original"_a, "result"_a, "threads"_a, nogil);
     m.def("level", [] { return kernels().level; });
     m.def("choose_level", &choose_level, "name"_a);
     m.def("count_colors", &count, "pixels"_a.noconvert(), "threads"_a);

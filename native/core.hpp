@@ -270,6 +270,43 @@ struct Survey {
     double error = 0;  // of importance times squared distance
 };
 
+// ---------------------------------------------------------------- similarity
+
+// The linear light of a picture at up to six scales, each half the size of the one before, none with
+// a side below 8: what SSIMULACRA2 compares. Holds a pointer to the pixels, which must outlive it.
+class Pyramid {
+public:
+    // height and width at least 8; `linear` is the table of linear light for the 256 sRGB values.
+    Pyramid(const uint8_t* pixels, size_t height, size_t width, const double* linear, unsigned threads);
+    Pyramid(Pyramid&&) = default;
+
+    size_t scales() const noexcept { return scales_.size(); }
+    size_t height(size_t scale) const noexcept { return scales_[scale].height; }
+    size_t width(size_t scale) const noexcept { return scales_[scale].width; }
+    // Writes row y of each channel c to light + c * stride.
+    void row(size_t scale, size_t y, float* light, size_t stride) const noexcept;
+
+private:
+    struct Scale {
+        size_t height, width;
+        Array<float> light;  // 3 x height x width; none at the first scale, which the pixels are
+    };
+    void halve(size_t from, Scale& to, unsigned threads) const;
+
+    const uint8_t* pixels_;
+    float linear_[256];
+    std::vector<Scale> scales_;
+};
+
+// Sums over pixels of three maps and of their fourth powers: how much the structure differs, how
+// much is in the result that the original lacks (artifacts), and what it lost (detail).
+struct MapSums {
+    double first[3] = {}, fourth[3] = {};
+};
+
+// SSIMULACRA2 points of two pictures of one size: 100 for the same picture, lower the more they differ.
+double similarity(const Pyramid& original, const Pyramid& result, unsigned threads);
+
 // ---------------------------------------------------------------- kernels, one set per CPU level
 
 struct Kernels {
@@ -369,6 +406,11 @@ struct Kernels {
     //   columns  dims x n, the rows lying on their side    centroids  k x dims    labels, d2  n
     void (*nearest_rows)(const double* columns, size_t n, size_t dims, const double* centroids,
                          size_t k, int64_t* labels, double* d2, unsigned threads);
+
+    // The maps of rows begin..end-1 of one scale, for each of the three channels of XYB. Every pixel
+    // and every sum in the same order on every CPU: the same bits. Allocates.
+    void (*maps)(const Pyramid& original, const Pyramid& result, size_t scale, size_t begin,
+                 size_t end, MapSums* sums);
 };
 
 // The kernels of the best level this CPU has, or of the level named by SMALTI_ISA (v2, v3, v4).

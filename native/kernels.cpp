@@ -11,6 +11,7 @@
 #include "kernels/nearest_row.hpp"
 #include "kernels/oklab.hpp"
 #include "kernels/plus_plus.hpp"
+#include "kernels/similarity_maps.hpp"
 #include "kernels/survey.hpp"
 #include "kernels/trellis.hpp"
 
@@ -38,6 +39,7 @@ const Kernels table = {
     unmorton,
     oklab,
     nearest_rows,
+    maps,
 };
 
 }  // namespace SMALTI_LEVEL

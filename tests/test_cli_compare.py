@@ -40,6 +40,7 @@ def test_two_pictures_are_compared_in_the_words_of_the_library(smalti, folder):
     assert done.stdout == expected.replace(f"{folder}{os.sep}", "") + "\n"
     for word in ("size", "colors", "pixels", "PSNR", "SSIM", "ΔE 2000", "ΔE 1976", "error"):
         assert f"\n  {word} " in done.stdout
+    assert "; SSIMULACRA2 " in done.stdout
 
 
 def test_identical_pictures_are_no_failure_nor_are_others(smalti):

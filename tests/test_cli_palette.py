@@ -177,7 +177,7 @@ def test_a_loss_is_said(smalti):
         (["a.png", "-"], 2, "standard input is taken alone"),
         (["a.png", "-k", "300", "-o", "x.act"], 2, "at most 256 colors"),
         (["a.png", "--masks", "b.png"], 16, "b.png is a file"),
-        (["a.png", "--quality", "3"], 2, "use -k"),
+        (["a.png", "--posterize", "3"], 2, "use -k"),
         (["a.png", "--sort", "size"], 2, "'size' is not one of"),
     ],
 )

@@ -20,16 +20,19 @@ FLOORS = (
      "sources"),  # of decode, encode, files and palette_files
     ("packing", "pixels", "stored", "ordering"),
     ("color", "image", "layouts"),
-    ("png_packing",),
+    ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
-    ("load", "plots", "keep"),
+    ("load", "plots", "keep", "quality"),
+    ("targets",),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows", "size", "weights"),
     ("ladder", "mapping", "guard", "fixed"),
     ("choose",),
     ("indexed", "report", "converge_figure", "sklearn"),
     ("quantize", "masks", "comparison", "export"),
+    ("formats",),
+    ("attempts",),
     ("compress", "sweeps", "convergence", "pillow"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}

@@ -42,8 +42,17 @@ def test_native_trellis_matches_the_reference(space, channels, k, copies, prune)
     activity = np.random.default_rng(1).integers(0, 256, labels.shape).astype(np.uint8)
     importance = (1 / np.linspace(2e4, 4e5, 256)).astype(np.float32)
     other = np.linspace(3, 8, len(entries)).astype(np.float32)
-    costs = {"same": np.float32(1), "other": other, "copy": np.float32(9), "go_on":
-             np.float32(0.1), "copies": copies, "feedback": np.float32(0.75), "prune": np.float32(prune)}  # fmt: skip
+    costs = {
+        name: np.float32(value)
+        for name, value in (
+            ("same", 1),
+            ("copy", 9),
+            ("go_on", 0.1),
+            ("feedback", 0.75),
+            ("prune", prune),
+        )
+    }
+    costs |= {"other": other, "copies": copies}  # fmt: skip
     full = int(color.bounds(space, 4)[7])
     kinds = np.full(len(entries), 2)
     if channels == 4:

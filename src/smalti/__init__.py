@@ -30,6 +30,7 @@ from .errors import (
     OutputExists,
     OutsidePalette,
     SmaltiError,
+    TargetMissed,
 )
 from .fit import Fit
 from .histogram import Histogram
@@ -92,6 +93,7 @@ __all__ = [
     "SmaltiError",
     "Step",
     "Sweep",
+    "TargetMissed",
     "apply_palette",
     "build_palette",
     "choose_k",

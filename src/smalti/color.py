@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import _core
 
-__all__ = ["UNITS", "bounds", "from_points", "make_tree", "to_oklch", "to_points"]
+__all__ = ["UNITS", "bounds", "from_points", "make_tree", "shown_on", "to_oklch", "to_points"]
 
 UNITS: dict[str, float] = {"srgb": 64.0, "oklab": 16384.0}
 """Fixed-point steps that make one 8-bit step (srgb) or 1.0 (oklab)."""
@@ -208,3 +208,11 @@ def bounds(space: str, channels: int) -> NDArray[np.int32]:
 def code(space: str) -> int:
     """Return the number that the native core knows a space by."""
     return CODES[space]
+
+
+def shown_on(colors: NDArray[Any], ground: int) -> NDArray[np.uint8]:
+    """Return (..., 3|4) uint8 colors as they look on a gray of 0 to 255: (..., 3)."""
+    if colors.shape[-1] == 3:
+        return colors
+    color, alpha = colors[..., :3].astype(np.int32), colors[..., 3:].astype(np.int32)
+    return ((color * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -49,6 +49,7 @@ class Comparison:
     differing : share of the pixels that are not equal, 0..1
     psnr : decibels per channel in sRGB; infinite for equal pictures
     ssim : structural similarity; 1 for equal pictures
+    ssimulacra2 : SSIMULACRA2 points of b, 100 for equal pictures
     delta_e_mean, delta_e_95, delta_e_max : color differences of the pixels by CIEDE2000: their
         mean, what 95 % of the pixels do not exceed, and the largest
     unnoticeable : share of the pixels whose difference by the formula of 1976 is at most
@@ -65,6 +66,7 @@ class Comparison:
     differing: float
     psnr: float
     ssim: float
+    ssimulacra2: float
     delta_e_mean: float
     delta_e_95: float
     delta_e_max: float
@@ -114,7 +116,7 @@ class Comparison:
         return [
             ("pixels", f"{share_text(self.differing)} differ"),
             ("PSNR", f"{self.psnr:.2f} dB"),
-            ("SSIM", f"{self.ssim:.4f}"),
+            ("SSIM", f"{self.ssim:.4f}; SSIMULACRA2 {self.ssimulacra2:.2f}"),
             (
                 "ΔE 2000",
                 f"mean {self.delta_e_mean:.2f}; 95 % of the pixels at most {self.delta_e_95:.2f}; "
@@ -259,6 +261,7 @@ def _numbers(first: Image, second: Image) -> dict[str, Any]:
         "differing": float(counts[differ].sum() / total),
         "psnr": metrics.psnr_of(srgb, max(first.shape[2], second.shape[2])),
         "ssim": metrics.ssim(first, second),
+        "ssimulacra2": metrics.ssimulacra2(first, second),
         "delta_e_mean": float(delta_e @ counts / total),
         "delta_e_95": float(delta_e[order[reached]]),
         "delta_e_max": float(delta_e.max()),

@@ -10,31 +10,26 @@ a result that is no smaller than the input is not written at all.
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import anatomy, files, metrics, options, pixels, profiles
+from . import anatomy, files, metrics, options
+from .attempts import Attempt, Attempts, Clock, Try
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
-from .encode import Encoded, try_all
 from .errors import BadOption, CannotWrite, NotSmaller
-from .fit import Fit, fit_palette
-from .fixed import map_to, refuse_outside
-from .guard import Region, fit_guarded
+from .fit import Fit
+from .fixed import refuse_outside
+from .formats import check_alpha, check_many_colors, format_of, without_what_is_not_held
 from .histogram import Histogram
-from .indexed import FORMATS, IndexedImage
 from .kmeans import Step
 from .load import load_with_notes
-from .mapping import map_pixels
 from .palette import Palette
 from .report import Report
-from .weights import is_map, weighted_histogram
+from .targets import Found, Targets, meet
 
 __all__ = ["Report", "compress"]
 
@@ -67,6 +62,9 @@ def compress(
     strict: bool = False,
     format: str | None = None,  # noqa: A002
     icc: str = "srgb",
+    quality: int | str | None = None,
+    min_score: float | None = None,
+    max_bytes: int | str | None = None,
     allow_larger: bool = False,
     overwrite: bool = False,
     preserve: bool = False,
@@ -75,6 +73,7 @@ def compress(
     pack: str = "default",
     progress: Callable[[Step], object] | None = None,
     on_stage: Callable[[str], None] | None = None,
+    on_try: Callable[[Try], object] | None = None,
 ) -> Report:
     r"""Compress a picture to a palette of k colors and write it, if that makes it smaller.
 
@@ -98,6 +97,14 @@ def compress(
         GIF makes pixels of an alpha of 128 or more opaque, the others clear; the notes say so.
     icc : "srgb" converts to sRGB, "keep" embeds the input's profile, "strip" ignores it
         GIF holds no profile, so there "keep" converts, and says so.
+    quality : "MIN-MAX" or MAX, 0 to 100, optional
+        The fewest colors that reach MAX, in pngquant's meaning and forms (`smalti.quality`); MIN
+        must be reached, of a single number nine tenths. It is the palette's, before dithering.
+    min_score : number from 0 to 100, optional
+        The fewest colors whose result scores so many points of SSIMULACRA2 (`metrics.ssimulacra2`).
+    max_bytes : int, or text such as "50k" (50,000), "1.5M" or "50KiB" (51,200), optional
+        The most colors whose file fits; with a quality or score, that many colors must fit. With
+        any of these three, `k` is the most colors there may be.
     allow_larger : write the result even if it is no smaller than the input
     overwrite : replace an existing target
     preserve : carry the density over (PNG only), and the file times when both ends are paths
@@ -109,6 +116,7 @@ def compress(
         in another order than the report's, plain gray, colors; with centroids as `init`, in theirs.
     progress : called with every Step of k-means
     on_stage : called with the name of each stage as it begins
+    on_try : called with what is known of each number of colors that is tried for a target
 
     Returns
     -------
@@ -121,6 +129,7 @@ def compress(
     OutputExists, CannotWrite : where it should go; checked before any work.
     NotSmaller : the result is no smaller than the input. Nothing was written.
     OutsidePalette : `strict`, and pixels have colors that the palette lacks. Nothing was written.
+    TargetMissed : no number of colors has the quality, score or size. Nothing was written.
 
     >>> image = np.zeros((16, 16, 3), np.uint8)
     >>> image[:, 8:] = 255
@@ -147,50 +156,35 @@ def compress(
     )
     options.check("dither", dither)
     options.check("pack", pack)
-    kind = _format_of(format, target)
-    _check_many_colors(kind, settings.k, dither)
-    if settings.keep is not None:
-        _check_alpha(kind, settings.keep.colors)
-    if given is not None:
-        _check_alpha(kind, given.colors)
+    targets = Targets.of(quality, min_score, max_bytes)
+    kind = format_of(format, target if _is_path(target) else None)
+    check_many_colors(kind, settings.k, dither)
+    for wanted in (settings.keep, given):
+        check_alpha(kind, wanted)
     if _is_path(target):
         files.check_writable(target, overwrite)
-    clock = _Clock(on_stage)
+    clock = Clock(on_stage)
 
     with clock("decode"):
         decoded = load_with_notes(source, channels, limits=limits, icc=icc)
-        decoded = _without_what_is_not_held(decoded, kind, preserve)
-        image, hard_edged = _held(decoded.image, kind)
-    with clock("histogram"):
-        histogram = Histogram.of(image, threads=settings.threads)
-        weighted = weighted_histogram(weight, image, settings.threads)
-        if given is not None and strict:
-            refuse_outside(image, histogram, given, _name(source) or "the image")
-    with clock("palette"):
-        settings, choice = settled(weighted or histogram, settings, word)
-        regions: tuple[Region, ...] = ()
-        if given is not None:
-            palette, labels, fit = map_to(histogram, given, space, settings.threads)
-        elif guard and not is_map(weight):
-            palette, labels, fit, regions = fit_guarded(
-                image, histogram, settings, progress, weighted
-            )
-        else:
-            palette, labels, fit = fit_palette(histogram, settings, progress, weighted)
-        if kind == "GIF":  # one color for opaque and clear pixels is neither
-            palette = Palette(_held(palette.colors, kind)[0], palette.shares)
-    with clock("map"):
-        indices = map_pixels(image, histogram, palette, labels, fit, dither, settings)
-        indexed = IndexedImage(palette.colors, indices, fit)
-    with clock("encode"):
-        dpi = decoded.dpi if preserve else None
-        order = "given" if fit.order == "given" else "auto"
-        data, tried = _packed(indexed, kind, icc=decoded.icc, dpi=dpi, pack=pack, order=order)
+        decoded = without_what_is_not_held(decoded, kind, preserve)
+    attempts = Attempts(
+        decoded, kind, settings, clock, dither=dither, guard=guard, weight=weight, given=given,
+        encoding={"icc": decoded.icc, "dpi": decoded.dpi if preserve else None, "pack": pack},
+        progress=progress,
+    )  # fmt: skip
+    histogram = attempts.histogram
+    if given is not None and strict:
+        refuse_outside(attempts.image, histogram, given, _name(source) or "the image")
+    choice = None
+    if word:
+        with clock("palette"):
+            settings, choice = settled(attempts.weighted or histogram, settings, word)
+    k, done, found = _met(targets, attempts, settings.k, on_try)
+    palette, fit, data = done.palette, done.fit, done.encoded.data
     if not allow_larger:
         _refuse_larger(source, decoded, len(data), kind, palette.k, len(histogram))
-    with clock("measure"):
-        by_pixel = hard_edged or (dither != "none" and fit.stop_reason != "exact")
-        errors = _errors(decoded.image, histogram, labels, indexed, by_pixel)
+    errors = done.errors
     with clock("write"):
         times_of = Path(source) if preserve and _is_path(source) else None
         _write(target, data, overwrite, times_of)
@@ -204,7 +198,7 @@ def compress(
         bytes_in=decoded.size_bytes,
         bytes_out=len(data),
         distinct_colors=len(histogram),
-        k=settings.k,
+        k=k,
         colors_used=palette.k,
         palette=palette,
         space=space,
@@ -218,72 +212,39 @@ def compress(
         milliseconds=clock.milliseconds,
         notes=(
             *([str(choice)] if choice else []),
+            *([_found(found, done.known())] if found else []),
             *decoded.notes,
-            *_notes(decoded, palette, fit, settings.k, hard_edged),
-            *(str(region) for region in regions),
+            *_notes(decoded, palette, fit, k, attempts.hard_edged),
+            *(str(region) for region in done.regions),
             *_alpha_notes(histogram, palette, given),
         ),
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
-        tried=tried,
+        tried=done.encoded.tried,
         data=data if target is None else None,
+        tries=found.tries if found else 1,
+        quality=done.known().quality,
+        score=done.known().score,
     )
 
 
-class _Clock:
-    """Wall time of each stage, and the news that it begins."""
-
-    def __init__(self, on_stage: Callable[[str], None] | None) -> None:
-        self.milliseconds: dict[str, float] = {}
-        self._on_stage = on_stage
-
-    @contextlib.contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        if self._on_stage:
-            self._on_stage(stage)
-        start = time.perf_counter()
-        yield
-        self.milliseconds[stage] = (time.perf_counter() - start) * 1000
+def _met(
+    targets: Targets,
+    attempts: Attempts,
+    k: int,
+    on_try: Callable[[Try], object] | None,
+) -> tuple[int, Attempt, Found[Attempt] | None]:
+    """Return k, the attempt to write, and if there are targets how it was found."""
+    if not targets:
+        return k, attempts(k), None
+    tell = None if on_try is None else lambda _, attempt: on_try(attempt.known())
+    found = meet(targets, attempts, min(k, len(attempts.histogram)), tell)
+    return found.k, found.attempt, found
 
 
-def _is_path(place: Any) -> TypeGuard[str | os.PathLike[str]]:
-    """Whether `place` names a file; bytes are the content of one."""
-    return isinstance(place, str | os.PathLike) and place != STANDARD_OUTPUT
-
-
-def _name(place: Any) -> str | None:
-    """Return what people call a source or target, if it has a name."""
-    if isinstance(place, str) and place == STANDARD_OUTPUT:
-        return "standard output"
-    name = place if _is_path(place) else getattr(place, "name", None)
-    return files.shown(name) if isinstance(name, str | os.PathLike) else None
-
-
-def _format_of(asked: str | None, target: Target) -> str:
-    """Return "PNG", "WEBP" or "GIF": as asked, else as the target's suffix says, else PNG."""
-    options.check("format", asked)
-    suffix = os.path.splitext(os.fspath(target))[1].lower() if _is_path(target) else ""
-    named = FORMATS.get(suffix)
-    kind = (asked or named or "png").upper()
-    if suffix and named != kind:
-        raise BadOption(
-            f"{files.shown(target)}: {kind} cannot go into a file that ends in {suffix}; "
-            f"{', '.join(FORMATS)} name the formats that are written"
-        )
-    return kind
-
-
-def _check_many_colors(kind: str, k: int, dither: str) -> None:
-    """Refuse early what palettes above 256 colors cannot do."""
-    if k > 256 and kind == "GIF":
-        raise BadOption(f"GIF holds at most 256 colors, got k = {k:,}; use PNG or WebP")
-    if k > 256 and dither != "none":
-        raise BadOption(f"dithering takes k of at most 256, got {k:,}; use dither none")
-
-
-def _check_alpha(kind: str, wanted: NDArray[np.uint8]) -> None:
-    """Refuse colors that the format cannot hold."""
-    if kind == "GIF" and (wanted[:, 3:] % 255).any():
-        raise BadOption("GIF cannot keep a partly transparent color; use PNG or WebP")
+def _found(found: Found[Attempt], reached: Try) -> str:
+    """Return the note about a search."""
+    tries = "1 try" if found.tries == 1 else f"{found.tries} tries"
+    return f"{reached}; {found.reason} ({tries})"
 
 
 def _given_palette(given: Any, strict: bool, k: int | str, **search: Any) -> Palette | None:
@@ -302,72 +263,17 @@ def _given_palette(given: Any, strict: bool, k: int | str, **search: Any) -> Pal
     return palette
 
 
-def _without_what_is_not_held(decoded: Decoded, kind: str, preserve: bool) -> Decoded:
-    """Give up the profile and density that the format cannot hold, and say so."""
-    notes = list(decoded.notes)
-    image = decoded.image
-    if kind == "GIF" and decoded.icc:
-        image, note = _converted(image, decoded.icc)
-        decoded = replace(decoded, image=image, icc=None)
-        notes.append(f"GIF holds no color profile: {note}")
-    if kind != "PNG" and preserve and decoded.dpi:
-        name = {"WEBP": "WebP"}.get(kind, kind)
-        notes.append(f"density of {round(decoded.dpi[0])} dpi left out: {name} holds none")
-    return replace(decoded, notes=tuple(notes))
+def _is_path(place: Any) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether `place` names a file; bytes are the content of one."""
+    return isinstance(place, str | os.PathLike) and place != STANDARD_OUTPUT
 
 
-def _converted(image: NDArray[np.uint8], icc: bytes) -> tuple[NDArray[np.uint8], str]:
-    """Convert to sRGB after all, and say how that went."""
-    name = profiles.profile_name(icc)
-    try:
-        converted = profiles.to_srgb(image, "RGB" if image.shape[2] == 3 else "RGBA", icc)
-    except Exception as error:  # Little CMS, or Pillow's wrapping of it, on a broken profile
-        return image, f"{name} ignored: {error}"
-    if converted is None:
-        return image, f"{name} left out, which is sRGB in effect"
-    # Conversion may lift the black of pixels that nobody sees.
-    return pixels.without_idle_alpha(converted), f"colors converted from {name} to sRGB"
-
-
-def _held(colors: NDArray[np.uint8], kind: str) -> tuple[NDArray[np.uint8], bool]:
-    """Return pixels or palette rows with an alpha that the format holds, and if that changed it."""
-    if kind != "GIF" or colors.shape[-1] == 3 or not (colors[..., 3] % 255).any():
-        return colors, False
-    hard = colors.copy()
-    hard[..., 3] = np.where(hard[..., 3] < 128, np.uint8(0), np.uint8(255))
-    hard[hard[..., 3] == 0] = 0
-    return hard if (hard[..., 3] == 0).any() else np.ascontiguousarray(hard[..., :3]), True
-
-
-def _errors(
-    image: NDArray[np.uint8],
-    histogram: Histogram,
-    labels: NDArray[np.uint16],
-    indexed: IndexedImage,
-    by_pixel: bool,
-) -> dict[str, float]:
-    """Return the distortion in each space.
-
-    Without dithering all pixels of a color share an entry, so the few distinct colors,
-    weighted, give the number that all pixels would. `image` is what came in, which the
-    histogram's is not where the format made its alpha opaque or clear.
-    """
-    if by_pixel:
-        first, second, weights = image, indexed.to_array(), None
-    else:
-        first, weights = histogram.stored_colors, histogram.stored_counts
-        second = indexed.palette[labels]
-    return {
-        space: metrics.distortion(first, second, space, weights=weights)
-        for space in ("srgb", "oklab")
-    }
-
-
-def _packed(indexed: IndexedImage, kind: str, *, order: str, **how: Any) -> Encoded:
-    """Return the file and what was tried; colors above 256 are stored in one way only."""
-    if len(indexed.palette) > 256:
-        return Encoded(indexed.encoded(kind, **how))
-    return try_all(indexed.indices, indexed.palette, kind, order=order, **how)
+def _name(place: Any) -> str | None:
+    """Return what people call a source or target, if it has a name."""
+    if isinstance(place, str) and place == STANDARD_OUTPUT:
+        return "standard output"
+    name = place if _is_path(place) else getattr(place, "name", None)
+    return files.shown(name) if isinstance(name, str | os.PathLike) else None
 
 
 def _refuse_larger(

@@ -9,7 +9,8 @@
      ├─ OutputExists   OSError       something is there and may not be replaced    exit 15
      ├─ CannotWrite    OSError       folder missing, read-only, disk full          exit 16
      ├─ NotSmaller     ValueError    the result would be larger than the input     exit 98
-     └─ OutsidePalette ValueError    pixels have colors that a strict palette lacks  exit 99
+     ├─ OutsidePalette ValueError    pixels have colors that a strict palette lacks  exit 99
+     └─ TargetMissed   ValueError    a quality or size asked for cannot be had     exit 99
 
 Messages are one sentence: what was expected, what came, and the way out. The
 exit codes are those of pngquant where it has one.
@@ -26,6 +27,7 @@ __all__ = [
     "OutputExists",
     "OutsidePalette",
     "SmaltiError",
+    "TargetMissed",
 ]
 
 
@@ -80,5 +82,11 @@ class OutsidePalette(SmaltiError, ValueError):
 
     99 is pngquant's code for a result below the quality that was asked for: here, no error at all.
     """
+
+    exit_code = 99
+
+
+class TargetMissed(SmaltiError, ValueError):
+    """A quality, score or size that was asked for cannot be had; nothing was written."""
 
     exit_code = 99

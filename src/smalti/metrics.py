@@ -5,7 +5,8 @@ color space: the quantity that k-means lowers, so the one by which palettes are
 compared. PSNR says the same per channel on a logarithmic scale, as image
 papers do. Both take pixels of any shape, and weights, so that a histogram's few
 colors give the same numbers as millions of pixels. SSIM compares neighborhoods,
-so it needs pictures; color differences (ΔE) tell of single pixels what an eye
+so it needs pictures, and so does SSIMULACRA2 (of `scorer`), which says best how
+much compression shows; color differences (ΔE) tell of single pixels what an eye
 would say.
 
 Apart from those: how well clusters agree with a ground truth, where there is one.
@@ -20,11 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .color import LINEAR, UNITS, to_points
+from .color import LINEAR, UNITS, shown_on, to_points
 from .errors import BadImage, BadOption, MissingExtra
+from .scorer import Scorer, ssimulacra2
 
 __all__ = [
     "JUST_NOTICEABLE",
+    "Scorer",
     "cluster_entropy",
     "delta_e",
     "distortion",
@@ -34,6 +37,7 @@ __all__ = [
     "purity",
     "shown_on",
     "ssim",
+    "ssimulacra2",
     "to_lab",
 ]
 
@@ -263,14 +267,6 @@ def delta_e(original: Array, result: Array, formula: str = "2000") -> NDArray[np
         ]
         found[part] = np.max([difference(to_lab(a), to_lab(b)) for a, b in pairs], axis=0)
     return found.reshape(original.shape[:-1])
-
-
-def shown_on(colors: Array, ground: int) -> NDArray[np.uint8]:
-    """Return (..., 3|4) uint8 colors as they look on a gray of 0 to 255: (..., 3)."""
-    if colors.shape[-1] == 3:
-        return colors
-    color, alpha = colors[..., :3].astype(np.int32), colors[..., 3:].astype(np.int32)
-    return ((color * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def _delta_e_1976(a: Array, b: Array) -> Array:

@@ -124,6 +124,15 @@ def _table() -> Iterator[Option]:
         0,
         2**64 - 1,
     )
+    yield Option(
+        "min_score",
+        None,
+        "Take the fewest colors whose result scores so many SSIMULACRA2 points: 90 is lossless to "
+        "the eye, 80 very good, 70 good, 50 medium. -k is the most there may be.",
+        0,
+        100,
+        integer=False,
+    )
     yield Option("threads", None, "Threads to use (default: all cores).", 1, 1024)
     yield Option(
         "jobs", None, "Files to work on at once, each in a process (default: all cores).", 1, 1024

@@ -379,8 +379,8 @@ def _states_of(
     rows = near + [-1] * (13 - len(near))
     starts = [costs["other"][row] if row >= 0 else NEVER for row in rows]
     for place, offset in enumerate(COPIED_FROM):
-        open_ = place < costs["copies"] and above is not None and 0 <= x + offset < width
-        row = int(above[x + offset]) if open_ else -1
+        open_ = place < costs["copies"] and 0 <= x + offset < width
+        row = int(above[x + offset]) if above is not None and open_ else -1
         allowed = row >= 0 and (row == own if settled else kinds[row] == kinds[own])
         rows.append(row if allowed else -1)
         starts.append(costs["copy"] if allowed else NEVER)

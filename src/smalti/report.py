@@ -40,7 +40,7 @@ class Report:
     width, height : pixels
     bytes_in, bytes_out : file sizes; `bytes_in` is None for an array or a Pillow image
     distinct_colors : how many colors the image had
-    k : the palette size asked for
+    k : the palette size asked for, or found by a search for a target
     colors_used : the size of the palette, at most k and at most `distinct_colors`
     palette : Palette, with the shares of the pixels nearest to each color (before dithering)
     distortion : mean squared error of the stored palette, summed over channels, in `space`
@@ -57,6 +57,8 @@ class Report:
         nearest: `name`, `quick_bytes` of the whole file compressed quickly, and `bytes` with all
         the time that `pack` allows, or None for those that were too far behind
     data : the output file's bytes, when no target was given
+    tries : how many palette sizes were tried
+    quality, score : of the result, as `compress` takes them; None when not asked for
     """
 
     source: str | None
@@ -83,6 +85,9 @@ class Report:
     explain: dict[str, int] = field(default_factory=dict)
     tried: tuple[Any, ...] = ()
     data: bytes | None = field(default=None, repr=False)
+    tries: int = 1
+    quality: float | None = None
+    score: float | None = None
 
     @property
     def saved_percent(self) -> float | None:
@@ -102,6 +107,10 @@ class Report:
         return plain | {
             "saved_percent": None if saved is None else round(saved, 2),
             "palette": [{"hex": color, "share": share} for color, share in _swatches(self.palette)],
+            **{
+                name: value if value is None else round(value, 3)
+                for name, value in (("quality", self.quality), ("score", self.score))
+            },
             "psnr": self.psnr if math.isfinite(self.psnr) else None,
             "milliseconds": {name: round(ms, 3) for name, ms in self.milliseconds.items()},
             "notes": list(self.notes),

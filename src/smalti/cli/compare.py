@@ -33,9 +33,9 @@ __all__ = ["compare"]
 def compare(first: str, second: str, **given: Any) -> int:
     """Measure how far picture B is from picture A, of the same size.
 
-    Prints PSNR, SSIM, the color differences that an eye would see (ΔE, by CIEDE2000 and by the
-    formula of 1976), and the distortion that k-means lowers. One of the two may be -, for
-    standard input.
+    Prints PSNR, SSIM, SSIMULACRA2, the color differences that an eye would see (ΔE, by CIEDE2000
+    and by the formula of 1976), and the distortion that k-means lowers. One of the two may be -,
+    for standard input.
 
     The picture of the differences is middle gray where A and B are equal; per channel, it is as
     much lighter or darker as B is, times the gain.

@@ -13,6 +13,7 @@ from ..files import shown
 from ..keep import Kept
 from ..options import OPTIONS, Option, check
 from ..palette import Palette
+from ..targets import Targets
 from . import jobs
 from .parameters import Command, came_from_user, flag, knob
 from .run import Settings, run
@@ -28,10 +29,25 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 1 some of several files failed; 2 usage or unreadable input; "
     "4 refused by a limit; 15 output exists (see --force); 16 cannot write; 98 not smaller; "
-    "99 colors outside a strict palette; 130 and 143 interrupted.",
+    "99 a quality, score or size that cannot be had, or colors outside a strict palette; "
+    "130 and 143 interrupted.",
 )
 @click.argument("sources", nargs=-1, metavar="[K] FILE|FOLDER|-...")
 @knob("k", "-k", "--colors")
+@click.option(
+    "-Q",
+    "--quality",
+    metavar="MIN-MAX",
+    help="Take the fewest colors that reach MAX, and fail below MIN (pngquant's meaning, 0-100; "
+    "also MAX, MIN- and -MAX). -k is the most there may be.",
+)
+@knob("min_score")
+@click.option(
+    "--max-bytes",
+    metavar="SIZE",
+    help="Take the most colors whose file fits into SIZE bytes, such as 50000, 50k (the same), "
+    "1.5M or 50KiB (51,200).",
+)
 @flag("--ask", help=f"Ask for the number of colors (Enter: {ASK_DEFAULT}).")
 @click.option("-o", "--output", metavar="PATH", help="Output file; - for standard output.")
 @click.option("--out-dir", metavar="FOLDER", help="Write there, in the folders of the input.")
@@ -120,9 +136,12 @@ def compress(**given: Any) -> int:
     In folders, -r takes .png .jpg .jpeg .mpo .webp .gif .bmp .tif .tiff .avif, and leaves hidden
     entries, the output folder and its own earlier results (*-smalti.*) alone.
 
+    --quality, --min-score and --max-bytes search for the number of colors, up to K; together, all
+    must hold. Where none does, nothing is written: exit code 99.
+
     Of pngquant's command lines, these words work: a number of colors before the files, --ext,
-    --force, --output, --nofs, --speed, --strip, --skip-if-larger, --verbose. Unlike pngquant,
-    smalti dithers only when asked to.
+    --force, --output, --nofs, --quality, --speed, --strip, --skip-if-larger, --verbose. Unlike
+    pngquant, smalti dithers only when asked to.
     """
     sources, k = _number_first(list(given["sources"]), given["k"])
     _refuse_contradictions(sources, given)
@@ -229,7 +248,10 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
-    passed_on = "format space dither effort init n_init max_iter tol seed icc pack allow_larger preserve weight"
+    passed_on = (
+        "format space dither effort init n_init max_iter tol seed icc pack allow_larger preserve "
+        "weight quality min_score max_bytes"
+    )
     options = {name: given[name] for name in passed_on.split()}
     options |= {"guard": not given["no_guard"], "strict": given["strict_palette"]}
     options["keep"] = Kept.of(given["keep"])  # here, so that what is wrong is said once
@@ -237,6 +259,7 @@ def _settings(given: dict[str, Any], k: int | str) -> Settings:
     if given["speed"] and not came_from_user("effort"):
         options["effort"] = _effort(given["speed"])
     options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}
+    Targets.of(*(given[name] for name in ("quality", "min_score", "max_bytes")))  # refuses early
     options["limits"] = Limits(given["max_megapixels"], given["max_input_mib"])
     return Settings(
         options,

@@ -18,7 +18,6 @@ SPELLED_OUT = 1_000_000
 """Ranges up to here are shown in the help; longer ones say nothing to people."""
 
 OF_PNGQUANT = {
-    "--quality": "use -k",
     "--posterize": "use -k",
     "--floyd": "use --dither floyd-steinberg",
     "--fs": "use --dither floyd-steinberg",

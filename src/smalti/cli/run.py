@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..attempts import Try
 from ..compress import Report
 from ..compress import compress as library_compress
 from ..decode import Limits
@@ -31,6 +32,8 @@ __all__ = ["Settings", "run", "standard_input"]
 SOME_FAILED = 1
 STAGES = {"decode": 0, "histogram": 15, "palette": 20, "map": 60, "encode": 65, "write": 95}
 """Where on the progress bar, in percent, each stage begins."""
+SEARCHED = ("quality", "min_score", "max_bytes")
+"""Options that make a search of a job: all of its stages but the last come again and again."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def perform(
     *,
     on_step: Callable[[Step], None] | None = None,
     on_stage: Callable[[str], None] | None = None,
+    on_try: Callable[[Try], None] | None = None,
 ) -> Outcome:
     """Do one job. Whatever goes wrong is its outcome, so that it cannot stop the others."""
     source: Any = job.source
@@ -99,7 +103,12 @@ def perform(
         if job.copy_to:
             _make_folder(Path(job.target).parent)
         report = library_compress(
-            source, job.target, **settings.options, progress=on_step, on_stage=on_stage
+            source,
+            job.target,
+            **settings.options,
+            progress=on_step,
+            on_stage=on_stage,
+            on_try=on_try,
         )
         report = replace(report, data=None)
         sizes = (report.bytes_in or 0, report.bytes_out)
@@ -195,6 +204,8 @@ def _failed(job: Job, error: Exception, settings: Settings) -> Outcome:
 
 def _alone(job: Job, settings: Settings) -> Outcome:
     """Do the only job, in this process, with a progress bar."""
+    tries: list[Try] = []
+    searches = any(settings.options[name] is not None for name in SEARCHED)
     with Bar(100, wanted=not settings.quiet) as bar:
 
         def on_step(step: Step) -> None:
@@ -203,13 +214,26 @@ def _alone(job: Job, settings: Settings) -> Outcome:
                 tell(_step_line(step))
             # How many iterations are to come is unknown: half of the way that is left, each 10.
             done = 1 - 0.5 ** (step.iteration / 10)
-            bar.move(int(20 + done * 40), "palette  ")
+            if not searches:
+                bar.move(int(20 + done * 40), "palette  ")
 
         def on_stage(stage: str) -> None:
-            bar.move(STAGES.get(stage, 95), f"{stage:<9}", blocks=stage == "encode")
+            if not tries or stage == "write":
+                position = STAGES.get(stage, 95)
+                if searches and stage != "write":
+                    position = min(position, STAGES["palette"])
+                bar.move(position, f"{stage:<9}", blocks=stage == "encode")
+
+        def on_try(tried: Try) -> None:
+            tries.append(tried)
+            if settings.verbose:
+                bar.erase()
+                tell(str(tried))
+            # How many are to come is unknown, too: a fifth of what is left, each.
+            bar.move(int(95 - 75 * 0.8 ** len(tries)), str(tried))
 
         watch = on_step if settings.verbose or bar.possible else None
-        return perform(job, settings, on_step=watch, on_stage=on_stage)
+        return perform(job, settings, on_step=watch, on_stage=on_stage, on_try=on_try)
 
 
 def _step_line(step: Step) -> str:
@@ -261,7 +285,12 @@ def _with_steps(job: Job, settings: Settings) -> Outcome:
     if not settings.verbose:
         return perform(job, settings)
     lines: list[str] = []
-    outcome = perform(job, settings, on_step=lambda step: lines.append(_step_line(step)))
+    outcome = perform(
+        job,
+        settings,
+        on_step=lambda step: lines.append(_step_line(step)),
+        on_try=lambda tried: lines.append(str(tried)),
+    )
     return replace(outcome, steps=lines)
 
 

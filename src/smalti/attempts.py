@@ -1,0 +1,228 @@
+"""Attempts: one picture, compressed with one number of colors or with several.
+
+    decoded -> [Attempts] -> histogram -> attempt(k) -> palette -> indices -> bytes
+
+What does not depend on k is done once, and whatever an attempt is not asked for
+is not done at all: a search that looks at palettes only maps and encodes
+nothing. Each attempt gives what `compress` with that k would.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import metrics, quality
+from .decode import Decoded
+from .encode import Encoded, try_all
+from .fit import Fit, fit_palette
+from .fixed import map_to
+from .formats import held
+from .guard import Region, fit_guarded
+from .histogram import Histogram
+from .indexed import IndexedImage
+from .kmeans import Step
+from .mapping import map_pixels
+from .palette import Palette
+from .settings import Settings
+from .weights import is_map, weighted_histogram
+
+__all__ = ["Attempt", "Attempts", "Clock", "Try"]
+
+
+class Clock:
+    """Wall time of each stage, and the news that it begins. What comes again adds up."""
+
+    def __init__(self, on_stage: Callable[[str], None] | None) -> None:
+        self.milliseconds: dict[str, float] = {}
+        self._on_stage = on_stage
+
+    @contextlib.contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        if self._on_stage:
+            self._on_stage(stage)
+        start = time.perf_counter()
+        yield
+        before = self.milliseconds.get(stage, 0.0)
+        self.milliseconds[stage] = before + (time.perf_counter() - start) * 1000
+
+
+@dataclass(frozen=True)
+class Try:
+    """What is known so far of one attempt of a search; None: not asked for yet."""
+
+    k: int
+    size_bytes: int | None = None
+    quality: float | None = None
+    score: float | None = None
+
+    def __str__(self) -> str:
+        known = [
+            "" if self.size_bytes is None else f"{self.size_bytes:,} bytes",
+            "" if self.quality is None else f"quality {self.quality:.1f}",
+            "" if self.score is None else f"score {self.score:.1f}",
+        ]
+        return f"k = {self.k}: {', '.join(text for text in known if text)}"
+
+
+class Attempts:
+    """Attempts at one picture, from one histogram.
+
+    decoded : the picture, with no more than the format holds
+    kind : "PNG", "WEBP" or "GIF"
+    settings : the options of palette building; `k` is that of each attempt
+    dither : one of the option's choices
+    guard : whether small regions keep their colors
+    weight : None, "auto" or a map of what pixels count
+    given : colors to map to, instead of a palette of each attempt's own
+    encoding : what `IndexedImage.encoded` takes besides format and order
+    """
+
+    def __init__(
+        self,
+        decoded: Decoded,
+        kind: str,
+        settings: Settings,
+        clock: Clock,
+        *,
+        dither: str,
+        guard: bool,
+        weight: Any,
+        given: Palette | None,
+        encoding: dict[str, Any],
+        progress: Callable[[Step], object] | None,
+    ) -> None:
+        self.original, self.kind, self.settings, self.clock = decoded.image, kind, settings, clock
+        self.dither, self.encoding, self._progress = dither, encoding, progress
+        self.image, self.hard_edged = held(decoded.image, kind)
+        with clock("histogram"):
+            self.histogram = Histogram.of(self.image, threads=settings.threads)
+            self.weighted = weighted_histogram(weight, self.image, settings.threads)
+        self._given, self._guard = given, guard and not is_map(weight)
+        self._latest: Attempt | None = None
+
+    def __call__(self, k: int) -> "Attempt":
+        if self._latest:
+            self._latest.forget_indices()
+        with self.clock("palette"):
+            settings = replace(self.settings, k=k)
+            palette, labels, fit, regions = self._fit(settings)
+            if self.kind == "GIF":  # one color for opaque and clear pixels is neither
+                palette = Palette(held(palette.colors, self.kind)[0], palette.shares)
+        self._latest = Attempt(self, k, palette, labels, fit, regions)
+        return self._latest
+
+    def _fit(
+        self, settings: Settings
+    ) -> tuple[Palette, NDArray[np.uint16], Fit, tuple[Region, ...]]:
+        histogram, weighted, progress = self.histogram, self.weighted, self._progress
+        if self._given is not None:
+            return *map_to(histogram, self._given, settings.space, settings.threads), ()
+        if self._guard:
+            return fit_guarded(self.image, histogram, settings, progress, weighted)
+        return *fit_palette(histogram, settings, progress, weighted), ()
+
+    @cached_property
+    def scorer(self) -> metrics.Scorer:
+        """Scores against what came in."""
+        return metrics.Scorer(self.original, self.settings.threads)
+
+
+class Attempt:
+    """The picture with up to k colors; everything beyond the palette when it is first asked for."""
+
+    def __init__(
+        self,
+        of: Attempts,
+        k: int,
+        palette: Palette,
+        labels: NDArray[np.uint16],
+        fit: Fit,
+        regions: tuple[Region, ...],
+    ) -> None:
+        self.k, self.palette, self.fit, self.regions = k, palette, fit, regions
+        self._of, self._labels = of, labels
+
+    @cached_property
+    def indexed(self) -> IndexedImage:
+        """Every pixel's entry."""
+        of = self._of
+        with of.clock("map"):
+            indices = map_pixels(
+                of.image,
+                of.histogram,
+                self.palette,
+                self._labels,
+                self.fit,
+                of.dither,
+                replace(of.settings, k=self.k),
+            )
+        return IndexedImage(self.palette.colors, indices, self.fit)
+
+    def forget_indices(self) -> None:
+        """Free the largest part; it is made again if need be."""
+        self.__dict__.pop("indexed", None)
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The finished file, and what was tried; colors above 256 are stored in one way only."""
+        indexed, of = self.indexed, self._of
+        with of.clock("encode"):
+            if len(indexed.palette) > 256:
+                return Encoded(indexed.encoded(of.kind, **of.encoding))
+            order = "given" if self.fit.order == "given" else "auto"
+            return try_all(indexed.indices, indexed.palette, of.kind, order=order, **of.encoding)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the finished file."""
+        return len(self.encoded.data)
+
+    @cached_property
+    def score(self) -> float:
+        """SSIMULACRA2 points of the finished picture."""
+        indexed = self.indexed
+        with self._of.clock("measure"):
+            return self._of.scorer.score(indexed.to_array())
+
+    @cached_property
+    def quality(self) -> float:
+        """Pngquant's quality, of the palette: what dithering makes of it does not count."""
+        with self._of.clock("measure"):
+            histogram = self._of.histogram
+            result = self.palette.colors[self._labels]
+            return quality.quality_of(
+                quality.distortion(histogram.stored_colors, histogram.stored_counts, result)
+            )
+
+    @cached_property
+    def errors(self) -> dict[str, float]:
+        """The distortion of the finished picture in each space.
+
+        Without dithering all pixels of a color share an entry, so the few distinct colors,
+        weighted, give the number that all pixels would. Pixels are those that came in, which the
+        histogram's are not where the format made their alpha opaque or clear.
+        """
+        of, spaces = self._of, ("srgb", "oklab")
+        by_pixel = of.hard_edged or (of.dither != "none" and self.fit.stop_reason != "exact")
+        result = self.indexed.to_array() if by_pixel else None
+        with of.clock("measure"):
+            if result is None:
+                return {space: self._of_colors(space) for space in spaces}
+            return {space: metrics.distortion(of.original, result, space) for space in spaces}
+
+    def known(self) -> Try:
+        """What has been asked for so far."""
+        has = self.__dict__
+        size = len(has["encoded"].data) if "encoded" in has else None
+        return Try(self.k, size, has.get("quality"), has.get("score"))
+
+    def _of_colors(self, space: str) -> float:
+        """The distortion of the palette."""
+        colors, counts = self._of.histogram.stored_colors, self._of.histogram.stored_counts
+        return metrics.distortion(colors, self.palette.colors[self._labels], space, weights=counts)

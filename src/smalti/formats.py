@@ -1,0 +1,85 @@
+"""Formats: what each output format can hold, and what is given up where it cannot.
+
+    target, format -> [format_of] -> "PNG" | "WEBP" | "GIF";  decoded -> [held] -> decoded
+
+Nothing is lost silently: what changes, the notes say.
+"""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import files, options, pixels, profiles
+from .decode import Decoded
+from .errors import BadOption
+from .indexed import FORMATS
+
+__all__ = ["check_alpha", "check_many_colors", "format_of", "held", "without_what_is_not_held"]
+
+
+def format_of(asked: str | None, path: str | os.PathLike[str] | None) -> str:
+    """Return "PNG", "WEBP" or "GIF": as asked, else as the target's suffix says, else PNG."""
+    options.check("format", asked)
+    suffix = "" if path is None else os.path.splitext(os.fspath(path))[1].lower()
+    named = FORMATS.get(suffix)
+    kind = (asked or named or "png").upper()
+    if path is not None and suffix and named != kind:
+        raise BadOption(
+            f"{files.shown(path)}: {kind} cannot go into a file that ends in {suffix}; "
+            f"{', '.join(FORMATS)} name the formats that are written"
+        )
+    return kind
+
+
+def check_many_colors(kind: str, k: int, dither: str) -> None:
+    """Refuse early what palettes above 256 colors cannot do."""
+    if k > 256 and kind == "GIF":
+        raise BadOption(f"GIF holds at most 256 colors, got k = {k:,}; use PNG or WebP")
+    if k > 256 and dither != "none":
+        raise BadOption(f"dithering takes k of at most 256, got {k:,}; use dither none")
+
+
+def check_alpha(kind: str, wanted: Any) -> None:
+    """Refuse colors (None, or what has `colors`) that the format cannot hold."""
+    if wanted is not None and kind == "GIF" and (wanted.colors[:, 3:] % 255).any():
+        raise BadOption("GIF cannot keep a partly transparent color; use PNG or WebP")
+
+
+def without_what_is_not_held(decoded: Decoded, kind: str, preserve: bool) -> Decoded:
+    """Give up the profile and density that the format cannot hold, and say so."""
+    notes = list(decoded.notes)
+    image = decoded.image
+    if kind == "GIF" and decoded.icc:
+        image, note = _converted(image, decoded.icc)
+        decoded = replace(decoded, image=image, icc=None)
+        notes.append(f"GIF holds no color profile: {note}")
+    if kind != "PNG" and preserve and decoded.dpi:
+        name = {"WEBP": "WebP"}.get(kind, kind)
+        notes.append(f"density of {round(decoded.dpi[0])} dpi left out: {name} holds none")
+    return replace(decoded, notes=tuple(notes))
+
+
+def _converted(image: NDArray[np.uint8], icc: bytes) -> tuple[NDArray[np.uint8], str]:
+    """Convert to sRGB after all, and say how that went."""
+    name = profiles.profile_name(icc)
+    try:
+        converted = profiles.to_srgb(image, "RGB" if image.shape[2] == 3 else "RGBA", icc)
+    except Exception as error:  # Little CMS, or Pillow's wrapping of it, on a broken profile
+        return image, f"{name} ignored: {error}"
+    if converted is None:
+        return image, f"{name} left out, which is sRGB in effect"
+    # Conversion may lift the black of pixels that nobody sees.
+    return pixels.without_idle_alpha(converted), f"colors converted from {name} to sRGB"
+
+
+def held(colors: NDArray[np.uint8], kind: str) -> tuple[NDArray[np.uint8], bool]:
+    """Return pixels or palette rows with an alpha that the format holds, and if that changed it."""
+    if kind != "GIF" or colors.shape[-1] == 3 or not (colors[..., 3] % 255).any():
+        return colors, False
+    hard = colors.copy()
+    hard[..., 3] = np.where(hard[..., 3] < 128, np.uint8(0), np.uint8(255))
+    hard[hard[..., 3] == 0] = 0
+    return hard if (hard[..., 3] == 0).any() else np.ascontiguousarray(hard[..., :3]), True

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test sanitize fuzz lint bench figures profile parity scaling lesson recipes clean help
+.PHONY: demo test sanitize fuzz lint bench bench-look figures profile parity scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -65,6 +65,13 @@ bench: .venv/installed-bench ## measure against all rivals, into docs/benchmarks
 	$(BIN)/python bench/compare.py --data "$(DATA)" --results build/compare.json \
 	    --page $(if $(QUICK),build/benchmarks.md --quick,docs/benchmarks.md)
 
+# The judges beside PyPI's: apt-get install pngquant libjxl-devtools. What was run is kept in LOOKS.
+LOOKS ?= /tmp/smalti-looks
+bench-look: .venv/installed-bench ## measure looks for their bytes, into docs/looks.md (DATA=folder, LOOK_FLAGS=...)
+	-@npm install --silent --no-audit --no-fund --prefix build/node libimagequant-wasm@0.3.0
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/looks.py --data "$(DATA)" --cache "$(LOOKS)" \
+	    --page docs/looks.md $(LOOK_FLAGS)
+
 figures: .venv/installed-bench ## measure what smalti is held to, into docs/figures.md (DATA=folder)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/figures.py --data "$(DATA)" --output docs/figures.md
 
@@ -85,8 +92,8 @@ recipes: .venv/installed-bench ## run all recipes, their numbers and pictures in
 	    $(BIN)/python $$recipe --pages docs/recipes || exit; done
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \
-	    while read -r make goal words; do printf '%s %-9s%s\n' "$$make" "$$goal" "$$words"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while read -r make goal words; do printf '%s %-11s%s\n' "$$make" "$$goal" "$$words"; done
 
 clean: ## remove what was built and the demo
 	rm -rf .venv build demo

@@ -53,7 +53,12 @@ def groups_of(data: Path, words: list[str]) -> dict[str, list[Path]]:
 
 def chosen(names: list[str], sizes: tuple[str, ...]) -> tuple[list[Tool], dict[str, str]]:
     """The tools that were asked for and can be run, and what the others lack."""
-    asked = [tool for tool in tools(sizes) if not names or tool.name in names]
+    known = tools(sizes)
+    if unknown := set(names) - {tool.name for tool in known}:
+        raise SystemExit(
+            f"no tool {', '.join(sorted(unknown))}; there are {', '.join(t.name for t in known)}"
+        )
+    asked = [tool for tool in known if not names or tool.name in names]
     usable, absent = split(asked)
     for name, reason in absent.items():
         say(f"left out: {name}: {reason}")
@@ -105,7 +110,7 @@ def versions() -> dict[str, str]:
 def crops(arguments: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     """Write the sheets: those of the page into `folder`, those of Kodak into the cache."""
     usable, _ = chosen(arguments.tools, arguments.sizes)
-    names = (BASE, OURS, *(tool.name for tool in usable if tool.name.startswith("smalti, size")))
+    names = (BASE, OURS, *(tool.name for tool in usable if tool.name.startswith(f"{OURS} size")))
     usable = [tool for tool in usable if tool.name in names]
     if BASE not in {tool.name for tool in usable}:
         say(f"no crops without {BASE}")

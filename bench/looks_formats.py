@@ -7,14 +7,13 @@ quality is found by bisection, as the score grows with it but for noise. JPEG ha
 
 import io
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from looks_runs import Store, image_of, pixels
+from looks_runs import Store, image_of, pixels, workers
 from looks_tools import OURS, tools
 
 __all__ = ["FORMATS", "IMAGES", "KS", "measure_formats"]
@@ -106,6 +105,6 @@ def measure_formats(
         for k in KS
         if k in ks
     ]
-    with ProcessPoolExecutor(jobs) as pool:
+    with workers(jobs) as pool:
         waiting = [pool.submit(beside, path, k, folder, group) for group, path, k in todo]
         return [future.result() for future in waiting]

@@ -10,10 +10,10 @@ from statistics import geometric_mean, mean
 from typing import Any
 
 from looks_plots import plot_name
-from looks_results import FLAT, GRAPHICS, Looks, mean_of, percent, targets
+from looks_results import FLAT, GRAPHICS, TOP, Looks, mean_of, percent, targets
 from looks_runs import FEW_KS, LARGE
 from looks_scores import AXES
-from looks_tools import BASE, MOST, OURS
+from looks_tools import BASE, MOST, OURS, UNDITHERED
 from page import code, table, words
 
 __all__ = ["summary", "text"]
@@ -122,7 +122,7 @@ def lost_images(looks: Looks) -> Iterator[str]:
     rows = []
     for group in looks.groups:
         for rival in looks.tools:
-            if rival in own(looks) or rival == "smalti, dither none":
+            if rival in own(looks) or rival == UNDITHERED:
                 continue
             for tool in own(looks):
                 found = looks.saved(tool, rival, group, "ssimulacra2")
@@ -151,7 +151,7 @@ def lost_scores(looks: Looks) -> Iterator[str]:
     rows = []
     for group in looks.groups:
         for rival in looks.tools:
-            if rival in own(looks) or rival == "smalti, dither none":
+            if rival in own(looks) or rival == UNDITHERED:
                 continue
             for which in AXES:
                 cells = [lost_at(looks, rival, group, k, which) for k in looks.ks]
@@ -253,13 +253,8 @@ def at_equal_k(looks: Looks) -> str:
 def figure(value: float | None) -> str:
     if value is None:
         return ""
-    return (
-        f"{value:.1f}"
-        if abs(value) >= 10
-        else f"{value:.2f}"
-        if abs(value) >= 1
-        else f"{value:.3f}"
-    )
+    digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 # Graphics
@@ -277,11 +272,11 @@ def graphics(looks: Looks) -> str:
             "come first.\n",
             bytes_table(looks),
             "### Alpha\n",
-            "Mean over images with alpha and all k. `alpha` is the mean squared error of alpha; "
+            f"Images with alpha at k = {TOP}. `alpha` is the mean squared error of alpha; "
             "`edge` the squared error of color premultiplied by alpha, summed over R, G and B, at "
             "partly transparent pixels: a halo shows there; `shown` counts clear pixels that "
             "became visible, `veiled` opaque ones that did not stay so; `misplaced` counts, over "
-            "all graphics, pixels whose own color is in the stored palette and which have "
+            "all graphics and k, pixels whose own color is in the stored palette and which have "
             "another.\n",
             alpha_table(looks),
         ]
@@ -311,7 +306,7 @@ def alpha_table(looks: Looks) -> str:
     rows = []
     for tool in looks.tools:
         records = [r for name in looks.groups[GRAPHICS] for r in looks.records[tool, name].values()]
-        with_alpha = [record for record in records if "alpha" in record]
+        with_alpha = [r for r in records if "alpha" in r and r["k"] == TOP]
         if with_alpha:
             means = [mean(r[which] for r in with_alpha) for which in ("alpha", "edge")]
             sums = [sum(r[which] for r in with_alpha) for which in ("shown", "veiled")]

@@ -1,21 +1,19 @@
 """Rate–distortion curves: bytes on a logarithmic axis against each of the three measures.
 
 A line is a tool, a point one k: the mean over the images, of bytes the geometric mean. Errors grow
-downwards, so that up and left is better in every panel. Each line carries its name at an end.
+downwards, so that up and left is better in every panel. Names stand beside the ends of the lines.
 """
 
 import io
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 
-import labels
 import smalti
 from looks_results import Looks
 from looks_scores import AXES
-from looks_tools import BASE, OURS
+from looks_tools import BASE, OURS, UNDITHERED
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
@@ -26,7 +24,7 @@ __all__ = ["plot_name", "write"]
 # Okabe and Ito's colors, as in the other plots: blue for smalti, the others as they are there.
 STYLES = {
     OURS: ("#0072B2", "-", "D"),
-    "smalti, dither none": ("#56B4E9", ":", "D"),
+    UNDITHERED: ("#56B4E9", ":", "D"),
     BASE: ("#D55E00", "-", "o"),
     "imagequant": ("#B98300", "--", "s"),
     "libimagequant 4": ("#8C5A2B", "-.", "P"),
@@ -36,6 +34,7 @@ STYLES = {
 SIZED = (("#007A5A", "-", "d"), ("#00B07F", "-", "X"), ("#4D9221", "-", "*"))
 FONT = 9.5
 DPI = 110
+LINE = 0.058  # height of a name, as a share of the panel's
 Curve = list[tuple[int, float, float]]  # k, bytes, measure
 
 
@@ -68,7 +67,7 @@ def draw(looks: Looks, group: str) -> Any:
         panel(axes, looks, group, which)
         axes.set_ylabel(words + ("" if which == "ssimulacra2" else ", downwards"))
     panels[-1].set_xlabel("bytes per file, geometric mean")
-    figure.subplots_adjust(left=0.09, right=0.975, top=0.955, bottom=0.045, hspace=0.13)
+    figure.subplots_adjust(left=0.085, right=0.8, top=0.955, bottom=0.045, hspace=0.13)
     for axes in panels:
         write_labels(axes)
     return figure
@@ -111,7 +110,7 @@ def panel(axes: Any, looks: Looks, group: str, which: str) -> None:
 
 def tidy(axes: Any, curves: dict[str, Curve], which: str) -> None:
     sizes = [size for points in curves.values() for _, size, _ in points]
-    axes.set_xlim(min(sizes) / 1.12, max(sizes) * 1.25)
+    axes.set_xlim(min(sizes) / 1.12, max(sizes) * 1.06)
     if which != "ssimulacra2":
         axes.invert_yaxis()
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -125,47 +124,34 @@ def tidy(axes: Any, curves: dict[str, Curve], which: str) -> None:
 
 
 def write_labels(axes: Any) -> None:
-    """The name of each line near its last point, the k of smalti's points beside them."""
-    renderer = axes.figure.canvas.get_renderer()
-    place, back = axes.transData.transform, axes.transData.inverted().transform
-    wanted = [(tool, *points[-1][1:], "bold") for tool, points in axes.curves.items()]
-    wanted = [(tool, x, y, "bold" if tool == OURS else "normal") for tool, x, y, _ in wanted]
-    texts = [
-        axes.text(0, 0, tool, fontsize=FONT, color=axes.colors[tool], weight=weight, zorder=6)
-        for tool, _, _, weight in wanted
+    """The names of the lines in a column at the right, in the order in which the lines end."""
+    ends = [(tool, *points[-1][1:]) for tool, points in axes.curves.items()]
+    heights = [
+        axes.transAxes.inverted().transform(axes.transData.transform(end[1:])) for end in ends
     ]
-    spots = place([(x, y) for _, x, y, _ in wanted])
-    extents = [text.get_window_extent(renderer) for text in texts]
-    sizes = [(extent.width + 4, extent.height + 2) for extent in extents]
-    frame = tuple(axes.get_window_extent(renderer).extents)
-    obstacles = numbers(axes, place) + points_of(axes, place)
-    boxes = labels.lay_out(spots, sizes, frame, obstacles)
-    for text, box, spot in zip(texts, boxes, spots, strict=True):
-        text.set_position(back((box[0] + 2, box[1] + 3)))
-        if line := labels.leader(box, spot):
-            axes.plot(*back(line).T, color=text.get_color(), linewidth=0.6, zorder=2)
-
-
-def numbers(axes: Any, place: Any) -> list[labels.Box]:
-    """Write k at the points of smalti's line, above and to the left, where lines seldom are."""
-    boxes = []
+    order = sorted(range(len(ends)), key=lambda i: heights[i][1])
+    for i, height in zip(order, spread([heights[i][1] for i in order]), strict=True):
+        tool, x, y = ends[i]
+        axes.annotate(
+            tool, (x, y), xytext=(1.03, height), textcoords="axes fraction", va="center",
+            color=axes.colors[tool], weight="bold" if tool == OURS else "normal",
+            arrowprops={"arrowstyle": "-", "color": axes.colors[tool], "linewidth": 0.6},
+            annotation_clip=False,
+        )  # fmt: skip
     for k, x, y in axes.curves.get(OURS, ()):
         axes.annotate(
             f"k = {k}", (x, y), xytext=(-6, 4), textcoords="offset points",
             ha="right", fontsize=FONT - 1.5, color=axes.colors[OURS], zorder=6,
         )  # fmt: skip
-        left, bottom = place((x, y))
-        boxes.append((left - 70, bottom + 2, left - 4, bottom + 22))
-    return boxes
 
 
-def points_of(axes: Any, place: Any) -> list[labels.Box]:
-    """Boxes along all lines, that labels keep off."""
-    boxes = []
-    for points in axes.curves.values():
-        spots = place([(x, y) for _, x, y in points])
-        for start, end in pairwise(spots):
-            for step in range(21):
-                x, y = start + (end - start) * step / 20
-                boxes.append((x - 4, y - 4, x + 4, y + 4))
-    return boxes
+def spread(heights: list[float]) -> list[float]:
+    """Places in ascending order, each at least LINE above the one before, none far from its own."""
+    places: list[float] = []
+    for height in heights:
+        places.append(max(height, places[-1] + LINE) if places else max(height, LINE / 2))
+    top = 1 - LINE / 2
+    for i in reversed(range(len(places))):  # those that ran out at the top push the others down
+        places[i] = min(places[i], top)
+        top = places[i] - LINE
+    return places

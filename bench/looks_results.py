@@ -15,7 +15,7 @@ from looks_curves import Point, axis_of, difference
 from looks_runs import LARGE
 from looks_tools import BASE, OURS
 
-__all__ = ["FLAT", "GRAPHICS", "PHOTOS", "Looks", "Target", "percent", "targets"]
+__all__ = ["FLAT", "GRAPHICS", "PHOTOS", "TOP", "Looks", "Target", "percent", "targets"]
 
 Record = dict[str, Any]
 PHOTOS, GRAPHICS = "Kodak", "graphics"
@@ -56,7 +56,7 @@ class Looks:
     @property
     def sized(self) -> list[str]:
         """Smalti with the option `size`, one tool per value."""
-        return [tool for tool in self.tools if tool.startswith("smalti, size")]
+        return [tool for tool in self.tools if tool.startswith(f"{OURS} size")]
 
     def curve(self, tool: str, image: str, axis: str) -> list[Point]:
         records = self.records[tool, image].values()
@@ -111,6 +111,10 @@ def percent(value: float | None, digits: int = 1) -> str:
     if value is None:
         return ""
     return f"{100 * value:+.{digits}f} %".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 # Targets
@@ -191,7 +195,7 @@ def not_below(looks: Looks) -> Target:
     gain = mean(ours[JUDGE] - theirs[JUDGE] for ours, theirs in pairs) if pairs else 0
     return Target(
         f"k = {TOP}: SSIMULACRA2 not below {RIVAL}'s on any Kodak image.",
-        f"below on {len(below)} of {len(pairs)}; {gain:+.2f} on the mean",
+        f"below on {len(below)} of {len(pairs)}; {signed(gain)} on the mean",
         bool(pairs) and not below,
         below,
     )
@@ -213,7 +217,7 @@ NONE = {"butteraugli": math.nan}
 
 
 def mean_pair(looks: Looks, which: str) -> tuple[float, float, list[tuple[Record, Record]]]:
-    pairs = list(looks.pairs(OURS, BASE, GRAPHICS, which))
+    pairs = [pair for pair in looks.pairs(OURS, BASE, GRAPHICS, which) if pair[0]["k"] == TOP]
     ours, theirs = (mean(pair[i][which] for pair in pairs) if pairs else math.nan for i in (0, 1))
     return ours, theirs, pairs
 
@@ -222,13 +226,13 @@ def no_halo(looks: Looks) -> Target:
     ours, theirs, pairs = mean_pair(looks, "edge")
     shown = sorted({record["image"] for record, _ in pairs if record["shown"]})
     worse = [
-        f"{a['image']}, k = {a['k']}: edge error {a['edge']:.2f} against {b['edge']:.2f}"
+        f"{a['image']}: edge error {a['edge']:.2f} against {b['edge']:.2f}"
         for a, b in pairs
         if a["edge"] > b["edge"]
     ]
     return Target(
-        "Alpha: no halo: no clear pixel becomes visible, and the color error of partly transparent "
-        "pixels is below pngquant's on the mean.",
+        f"Alpha, k = {TOP}: no halo: no clear pixel becomes visible, and the color error of partly "
+        "transparent pixels is below pngquant's on the mean.",
         f"clear pixels visible in {len(shown)} images; error {ours:.2f} against {theirs:.2f}",
         bool(pairs) and not shown and ours < theirs,
         [*(f"{image}: clear pixels became visible" for image in shown), *worse],
@@ -238,12 +242,12 @@ def no_halo(looks: Looks) -> Target:
 def less_alpha_error(looks: Looks) -> Target:
     ours, theirs, pairs = mean_pair(looks, "alpha")
     worse = [
-        f"{a['image']}, k = {a['k']}: {a['alpha']:.3f} against {b['alpha']:.3f}"
+        f"{a['image']}: {a['alpha']:.3f} against {b['alpha']:.3f}"
         for a, b in pairs
         if a["alpha"] > b["alpha"]
     ]
     return Target(
-        "Alpha: mean squared error below pngquant's on the mean.",
+        f"Alpha, k = {TOP}: mean squared error below pngquant's on the mean.",
         f"{ours:.2f} against {theirs:.2f}",
         bool(pairs) and ours < theirs,
         worse,
@@ -268,7 +272,7 @@ def no_larger(looks: Looks) -> Target:
         if ours["k"] == TOP and ours["image"] in FLAT
     ]
     larger = [
-        f"{a['image']}: {a['bytes']:,} against {b['bytes']:,} ({a['bytes'] / b['bytes'] - 1:+.1%})"
+        f"{a['image']}: {a['bytes']:,} against {b['bytes']:,} ({percent(a['bytes'] / b['bytes'] - 1)})"
         for a, b in pairs
         if a["bytes"] > b["bytes"]
     ]

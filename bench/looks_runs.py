@@ -1,7 +1,8 @@
 """Runs that are kept on disk: one palette PNG per tool, image and k, and what was measured of it.
 
-    FOLDER/files/TOOL/IMAGE-K-VERSION.png       what the tool wrote
-    FOLDER/scores/HASH.json                     what was measured of a pair of pictures
+    FOLDER/files/TOOL/IMAGE-K-VERSION.png           what the tool wrote
+    FOLDER/files/TOOL/IMAGE-K-VERSION-SMALTI.png    the same, by smalti's encoder if that is smaller
+    FOLDER/scores/HASH.json                         what was measured of a pair of pictures
 
 Files are kept by the tool's version, so that only what changed is run again; scores are kept by the
 pixels, so that a change which moves no pixel costs no judging. A run that was interrupted goes on
@@ -11,6 +12,7 @@ where it was.
 import hashlib
 import io
 import json
+import multiprocessing
 import os
 import re
 import time
@@ -26,9 +28,9 @@ import numpy as np
 from PIL import Image
 
 from looks_scores import scores
-from looks_tools import MOST, Absent, Tool, tools
+from looks_tools import MOST, Absent, Tool, repacked, smalti_version, tools
 
-__all__ = ["Store", "Task", "image_of", "measure_all", "pixels", "split", "tasks"]
+__all__ = ["Store", "Task", "image_of", "measure_all", "pixels", "split", "tasks", "workers"]
 
 Array = np.ndarray
 FEW_KS = (16, 64, 256)  # of images of more than LARGE megapixels
@@ -55,27 +57,29 @@ class Store:
     def file(self, tool: Tool, image: str, k: int, make: Callable[[], bytes]) -> bytes:
         """The tool's file for an image, written now unless it was before."""
         name = re.sub(r"\W+", "-", f"{image}-{k}-{tool.version()}")
-        path = self.folder / "files" / re.sub(r"\W+", "-", tool.name) / f"{name}.png"
-        if not path.exists():
-            put(path, make())
-        return path.read_bytes()
+        folder = self.folder / "files" / re.sub(r"\W+", "-", tool.name)
+        first = kept(folder / f"{name}.png", make)
+        if tool.family == "smalti":
+            return first
+        return kept(folder / f"{name}-{smalti_version()}.png", lambda: repacked(first))
 
     def scores(self, image: Array, result: Array) -> dict[str, Any]:
         """What is measured of a pair of pictures."""
         digest = hashlib.sha256(f"{SCHEME} {version('ssimulacra2')} {image.shape}".encode())
         digest.update(image.tobytes() + result.tobytes())
         path = self.folder / "scores" / f"{digest.hexdigest()[:24]}.json"
-        if not path.exists():
-            put(path, json.dumps(scores(image, result)).encode())
-        return json.loads(path.read_text())
+        return json.loads(kept(path, lambda: json.dumps(scores(image, result)).encode()))
 
 
-def put(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_bytes(data)
-    part.replace(path)
+def kept(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The bytes of a file, which is made if there is none; written whole or not at all."""
+    if not path.exists():
+        data = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_bytes(data)
+        part.replace(path)
+    return path.read_bytes()
 
 
 def pixels(file: bytes, channels: int) -> Array:
@@ -106,7 +110,7 @@ def tasks(groups: dict[str, list[Path]], which: list[Tool], ks: tuple[int, ...])
                 if (size > MOST and not tool.large) or (image.shape[2] == 4 and not tool.alpha):
                     continue
                 for k in ks:
-                    if (tool.ks and k not in tool.ks) or (size > LARGE and k not in FEW_KS):
+                    if size > LARGE and k not in FEW_KS:
                         continue
                     yield Task(group, path, tool.name, k)
             image_of.cache_clear()
@@ -147,12 +151,17 @@ def split(which: Iterable[Tool]) -> tuple[list[Tool], dict[str, str]]:
     return usable, absent
 
 
+def workers(jobs: int) -> ProcessPoolExecutor:
+    """Fresh processes: pyoxipng hangs in one that was forked after it was used."""
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+
+
 def measure_all(
     todo: list[Task], folder: Path, sizes: tuple[str, ...], *, jobs: int, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """All records, several processes at work; the order is that of the tasks."""
     start, records = time.time(), []
-    with ProcessPoolExecutor(jobs) as pool:
+    with workers(jobs) as pool:
         waiting = [pool.submit(measure, task, folder, sizes) for task in todo]
         for task, future in zip(todo, waiting, strict=True):
             records.append(future.result())

@@ -1,9 +1,9 @@
 """Every tool of the page of looks: an image (H, W, 3|4) uint8 and k in, the bytes of a PNG out.
 
 The calls are those a user would write first: each tool dithers as it does by itself. smalti's file
-is stored as `compress` gives it. What the others choose is stored in every way there is at hand,
-smalti's encoder and pyoxipng's level 4, and the smallest file counts: a rival must not lose for its
-packing. `TOOLS` says the call in words beside the code, so that the page cannot tell of another.
+is stored as `compress` gives it. What the others choose is stored in every way there is at hand, by
+pyoxipng's level 4 and by smalti's encoder, and the smallest file counts: a rival must not lose for
+its packing. Each call stands in words beside the code, so that the page cannot tell of another.
 """
 
 import hashlib
@@ -31,16 +31,19 @@ __all__ = [
     "MOST",
     "OURS",
     "SIZES",
+    "UNDITHERED",
     "Absent",
     "Tool",
     "as_png",
     "first_line",
+    "repacked",
     "smalti_version",
     "tools",
 ]
 
 BASE = "pngquant + optimizer"  # what bytes are compared with
 OURS = "smalti"
+UNDITHERED = "smalti undithered"
 SIZES = ("0.5", "1")  # values of the option `size` that are measured unless others are asked for
 MOST = 4  # megapixels: larger images are left to smalti and `BASE`
 
@@ -66,7 +69,6 @@ class Tool:
     """Part of the name that runs are kept under: another version is measured again."""
     run: Callable[[Array, int], bytes]
     alpha: bool = True  # whether it takes pixels with alpha
-    ks: tuple[int, ...] | None = None  # only these; None: all
     large: bool = False  # whether images of more than MOST megapixels are given to it
 
 
@@ -81,13 +83,32 @@ def as_png(image: Array) -> bytes:
 
 
 def packed(palette: Array, indices: Array, *files: bytes) -> bytes:
-    """The smallest PNG of these indices; `files` are those that the tool wrote itself."""
+    """The smallest PNG of these indices that pyoxipng finds, or of `files`, the tool's own."""
     import oxipng
 
-    ours = smalti.IndexedImage(without_alpha(palette), indices).encoded("PNG")
+    file = io.BytesIO()
+    as_picture(without_alpha(palette), indices).save(file, "png")
+    files = (file.getvalue(), *files)
     strip = oxipng.StripChunks.all()
-    level4 = (oxipng.optimize_from_memory(file, level=4, strip=strip) for file in (ours, *files))
-    return min((ours, *files, *level4), key=len)
+    level4 = (oxipng.optimize_from_memory(file, level=4, strip=strip) for file in files)
+    return min((*files, *level4), key=len)
+
+
+def repacked(file: bytes) -> bytes:
+    """The same picture by smalti's encoder, where that is smaller; apart, as smalti changes."""
+    try:
+        palette, indices = read_indexed(file)
+    except ValueError:  # pyoxipng found another color type to be smaller
+        return file
+    ours = smalti.IndexedImage(without_alpha(palette), indices).encoded("PNG")
+    return min(file, ours, key=len)
+
+
+def as_picture(palette: Array, indices: Array) -> Image.Image:
+    """A Pillow image of these indices; pyoxipng packs them into fewer bits where it can."""
+    picture = Image.fromarray(np.ascontiguousarray(indices), "P")
+    picture.putpalette(palette.tobytes(), "RGBA" if palette.shape[1] == 4 else "RGB")
+    return picture
 
 
 def without_alpha(palette: Array) -> Array:
@@ -141,8 +162,7 @@ def ours(name: str, dithering: str, **options: Any) -> Tool:
         "1; never changes the result",
         smalti_version,
         partial(by_smalti, **options),
-        large=name != "smalti, dither none",
-        ks=(16, 64, 256) if name == "smalti, dither none" else None,
+        large=name != UNDITHERED,
     )
 
 
@@ -231,7 +251,6 @@ def pillow(method: str, *, alpha: bool) -> Tool:
         partial(version, "Pillow"),
         partial(by_pillow, method=method),
         alpha=alpha,
-        ks=(16, 64, 256),
     )
 
 
@@ -253,8 +272,8 @@ def tools(sizes: tuple[str, ...] = SIZES) -> list[Tool]:
     """All tools, in the order of the page."""
     return [
         ours(OURS, f"its default ({default_of('dither')})"),
-        *(ours(f"smalti, size {value}", "its default", size=float(value)) for value in sizes),
-        ours("smalti, dither none", "none", dither="none"),
+        *(ours(f"{OURS} size {value}", "its default", size=float(value)) for value in sizes),
+        ours(UNDITHERED, "none", dither="none"),
         Tool(
             BASE,
             "libimagequant",
@@ -286,7 +305,6 @@ def tools(sizes: tuple[str, ...] = SIZES) -> list[Tool]:
             "none",
             wasm_version,
             by_libimagequant,
-            ks=(16, 64, 256),
         ),
         pillow("MEDIANCUT", alpha=False),
         pillow("FASTOCTREE", alpha=True),

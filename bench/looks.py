@@ -110,7 +110,8 @@ def versions() -> dict[str, str]:
 def crops(arguments: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     """Write the sheets: those of the page into `folder`, those of Kodak into the cache."""
     usable, _ = chosen(arguments.tools, arguments.sizes)
-    names = (BASE, OURS, *(tool.name for tool in usable if tool.name.startswith(f"{OURS} size")))
+    sized = [tool.name for tool in usable if tool.name.startswith(f"{OURS} size")]
+    names = (BASE, OURS, *sized[:1])  # four panels with the original
     usable = [tool for tool in usable if tool.name in names]
     if BASE not in {tool.name for tool in usable}:
         say(f"no crops without {BASE}")

@@ -60,7 +60,7 @@ def draw(looks: Looks, group: str) -> Any:
     figure.suptitle(
         f"Bytes and looks, means over {count} images ({group}): up and left is better",
         fontsize=13,
-        x=0.09,
+        x=0.085,
         ha="left",
     )
     for axes, (which, words) in zip(panels, AXES.items(), strict=True):
@@ -111,6 +111,7 @@ def panel(axes: Any, looks: Looks, group: str, which: str) -> None:
 def tidy(axes: Any, curves: dict[str, Curve], which: str) -> None:
     sizes = [size for points in curves.values() for _, size, _ in points]
     axes.set_xlim(min(sizes) / 1.12, max(sizes) * 1.06)
+    axes.margins(y=0.09)
     if which != "ssimulacra2":
         axes.invert_yaxis()
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -135,7 +136,7 @@ def write_labels(axes: Any) -> None:
         axes.annotate(
             tool, (x, y), xytext=(1.03, height), textcoords="axes fraction", va="center",
             color=axes.colors[tool], weight="bold" if tool == OURS else "normal",
-            arrowprops={"arrowstyle": "-", "color": axes.colors[tool], "linewidth": 0.6},
+            arrowprops={"arrowstyle": "-", "color": axes.colors[tool], "linewidth": 0.6, "relpos": (0, 0.5)},
             annotation_clip=False,
         )  # fmt: skip
     for k, x, y in axes.curves.get(OURS, ()):

@@ -272,7 +272,8 @@ def no_larger(looks: Looks) -> Target:
         if ours["k"] == TOP and ours["image"] in FLAT
     ]
     larger = [
-        f"{a['image']}: {a['bytes']:,} against {b['bytes']:,} ({percent(a['bytes'] / b['bytes'] - 1)})"
+        f"{a['image']}: {a['bytes']:,} against {b['bytes']:,}, "
+        f"{percent(a['bytes'] / b['bytes'] - 1)}"
         for a, b in pairs
         if a["bytes"] > b["bytes"]
     ]

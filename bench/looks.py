@@ -75,7 +75,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         records = measure_all(todo, arguments.cache, arguments.sizes, jobs=arguments.jobs, say=say)
         seconds["curves"] = time.time() - start
     if "formats" in arguments.parts:
-        formats = measure_formats(groups, arguments.ks, arguments.cache, jobs=arguments.jobs)
+        where, jobs = arguments.cache, arguments.jobs
+        formats = measure_formats(groups, arguments.ks, where, jobs=jobs, say=say)
         seconds["formats"] = time.time() - start - sum(seconds.values())
     return {
         "machine": machine(),
@@ -159,7 +160,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sizes", type=lambda w: tuple(listed(w)), default=SIZES, help="of `size`")
     parser.add_argument("--parts", type=listed, default=list(PARTS), help=", ".join(PARTS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="images at a time")
-    parser.add_argument("--results", type=Path, help="where to save what was measured")
+    parser.add_argument("--results", type=Path, help="to save what was measured; else in the cache")
     parser.add_argument("--from", dest="source", type=Path, help="results to write the page from")
     arguments = parser.parse_args()
     if not arguments.source and not arguments.data:
@@ -176,8 +177,8 @@ def main() -> None:
         if "crops" in arguments.parts and arguments.page:
             folder = arguments.page.parent / "images" / "looks"
             document["crops"] = crops(arguments, folder)
-    if arguments.results:
-        arguments.results.write_text(json.dumps(document))
+        results = arguments.results or arguments.cache / "results.json"
+        results.write_text(json.dumps(document))
     looks = Looks(document)
     if arguments.page:
         folder = arguments.page.parent / "images" / "looks"

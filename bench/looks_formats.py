@@ -95,7 +95,12 @@ def beside(path: Path, k: int, folder: Path, group: str) -> dict[str, Any]:
 
 
 def measure_formats(
-    groups: dict[str, list[Path]], ks: tuple[int, ...], folder: Path, *, jobs: int
+    groups: dict[str, list[Path]],
+    ks: tuple[int, ...],
+    folder: Path,
+    *,
+    jobs: int,
+    say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     todo = [
         (group, path, k)
@@ -107,4 +112,8 @@ def measure_formats(
     ]
     with workers(jobs) as pool:
         waiting = [pool.submit(beside, path, k, folder, group) for group, path, k in todo]
-        return [future.result() for future in waiting]
+        rows = []
+        for (_, path, k), future in zip(todo, waiting, strict=True):
+            rows.append(future.result())
+            say(f"other formats: {path.name}, k = {k}")
+        return rows

@@ -35,6 +35,7 @@ SIZED = (("#007A5A", "-", "d"), ("#00B07F", "-", "X"), ("#4D9221", "-", "*"))
 FONT = 9.5
 DPI = 110
 LINE = 0.058  # height of a name, as a share of the panel's
+LEADER = {"arrowstyle": "-", "linewidth": 0.6, "relpos": (0, 0.5)}  # to the start of a name
 Curve = list[tuple[int, float, float]]  # k, bytes, measure
 
 
@@ -136,8 +137,7 @@ def write_labels(axes: Any) -> None:
         axes.annotate(
             tool, (x, y), xytext=(1.03, height), textcoords="axes fraction", va="center",
             color=axes.colors[tool], weight="bold" if tool == OURS else "normal",
-            arrowprops={"arrowstyle": "-", "color": axes.colors[tool], "linewidth": 0.6, "relpos": (0, 0.5)},
-            annotation_clip=False,
+            arrowprops=LEADER | {"color": axes.colors[tool]}, annotation_clip=False,
         )  # fmt: skip
     for k, x, y in axes.curves.get(OURS, ()):
         axes.annotate(

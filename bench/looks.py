@@ -177,6 +177,7 @@ def main() -> None:
         if "crops" in arguments.parts and arguments.page:
             folder = arguments.page.parent / "images" / "looks"
             document["crops"] = crops(arguments, folder)
+        arguments.cache.mkdir(parents=True, exist_ok=True)
         results = arguments.results or arguments.cache / "results.json"
         results.write_text(json.dumps(document))
     looks = Looks(document)

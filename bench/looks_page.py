@@ -368,19 +368,32 @@ def beside(row: dict[str, Any], name: str) -> str:
 
 
 def line_between(rows: list[dict[str, Any]]) -> str:
-    """Where the line runs, in words that hold whatever was measured."""
+    """Where the line runs between the images that belong in a palette PNG and the others."""
     sentences = []
     for group in dict.fromkeys(row["group"] for row in rows):
-        ratios = [ratio(row) for row in rows if row["group"] == group]
-        known = [value for value in ratios if value]
-        if known:
-            wins = sum(value < 1 for value in known) + len(ratios) - len(known)
-            sentences.append(
-                f"**{group}**: smalti's file is {geometric_mean(known):.2f} times the smallest "
-                f"lossy one (geometric mean), from {min(known):.2f} to {max(known):.2f}; it is the "
-                f"smallest of all, or alone in reaching its score, in {wins} of {len(ratios)} rows."
-            )
+        ours = [row for row in rows if row["group"] == group]
+        known = [value for value in map(ratio, ours) if value]
+        lost = [row for row in ours if (ratio(row) or 0) > 1]
+        won = [row for row in ours if row not in lost]
+        by_ratio = (
+            f"smalti's file is {geometric_mean(known):.2f} times the smallest lossy one (geometric "
+            f"mean; {min(known):.2f} to {max(known):.2f})"
+            if known
+            else "no lossy format reaches the scores of smalti's files"
+        )
+        sentences.append(
+            f"**{group}**: {by_ratio}. A lossy format is smaller for {named(lost)}; smalti's file "
+            f"is smaller, or alone in reaching its score, for {named(won)}."
+        )
     return "\n\n".join(sentences) + "\n"
+
+
+def named(rows: list[dict[str, Any]]) -> str:
+    """Images with the k of their rows."""
+    ks: dict[str, list[str]] = {}
+    for row in rows:
+        ks.setdefault(short(row["image"]), []).append(str(row["k"]))
+    return words(f"{name} (k = {' and '.join(found)})" for name, found in ks.items()) or "none"
 
 
 # Crops

@@ -108,7 +108,9 @@ def losses(looks: Looks) -> str:
     """The rows that smalti loses: images where it needs more bytes, scores that are lower."""
     lines = ["## Where smalti loses\n"]
     lost = [target for target in targets(looks) if not target.passed]
-    lines += [f"- **{target.verdict}**: {target.claim} Found: {target.found}." for target in lost]
+    for target in lost:
+        found = f" Found: {target.found}." if target.found else ""
+        lines.append(f"- **{target.verdict}**: {target.claim}{found}")
     lines += ["", *lost_images(looks), *lost_scores(looks), *lost_formats(looks)]
     return "\n".join(lines)
 

@@ -126,11 +126,13 @@ class Target:
 
     claim: str
     found: str
-    passed: bool
+    passed: bool | None  # None: nothing was measured that could tell
     against: list[str] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
+        if self.passed is None:
+            return "not measured"
         return "passed" if self.passed else "NOT REACHED"
 
 
@@ -143,7 +145,7 @@ def targets(looks: Looks) -> list[Target]:
         best = min(looks.sized, key=lambda tool: looks.mean_saved(tool, BASE, PHOTOS, JUDGE) or 0)
         found.append(photographs(looks, best, 0.20, f"`size` on ({best})"))
     else:
-        found.append(Target(claim_of(0.20, "`size` on"), "not measured", passed=False))
+        found.append(Target(claim_of(0.20, "`size` on"), "", passed=None))
     found.append(on_graphics(looks))
     if RIVAL in looks.tools:
         found += [not_below(looks), less_butteraugli(looks)]
@@ -161,9 +163,9 @@ def claim_of(share: float, words: str) -> str:
 
 def photographs(looks: Looks, tool: str, share: float, words: str) -> Target:
     saved = looks.mean_saved(tool, BASE, PHOTOS, JUDGE)
-    passed = saved is not None and saved <= -share
-    found = f"{percent(saved)} on the mean" if saved is not None else "not measured"
-    return Target(claim_of(share, words), found, passed)
+    if saved is None:
+        return Target(claim_of(share, words), "", passed=None)
+    return Target(claim_of(share, words), f"{percent(saved)} on the mean", saved <= -share)
 
 
 def on_graphics(looks: Looks) -> Target:
@@ -171,7 +173,7 @@ def on_graphics(looks: Looks) -> Target:
     saved = looks.saved(OURS, BASE, GRAPHICS, JUDGE)
     mean_saved = mean_of(saved)
     if mean_saved is None:
-        return Target(claim, "not measured", passed=False)
+        return Target(claim, "", passed=None)
     worse = {image: value for image, value in saved.items() if value and value > 0.03}
     apart = [image for image, value in saved.items() if value is None]
     found = f"{percent(mean_saved)} on the mean, {len(worse)} of {len(saved)} images worse by more"
@@ -196,7 +198,7 @@ def not_below(looks: Looks) -> Target:
     return Target(
         f"k = {TOP}: SSIMULACRA2 not below {RIVAL}'s on any Kodak image.",
         f"below on {len(below)} of {len(pairs)}; {signed(gain)} on the mean",
-        bool(pairs) and not below,
+        not below if pairs else None,
         below,
     )
 
@@ -209,7 +211,7 @@ def less_butteraugli(looks: Looks) -> Target:
     return Target(
         f"k = {TOP}: Butteraugli (3-norm) below {RIVAL}'s on the mean over Kodak.",
         f"{ours:.3f} against {theirs:.3f}",
-        bool(pairs) and ours < theirs,
+        ours < theirs if pairs else None,
     )
 
 
@@ -234,7 +236,7 @@ def no_halo(looks: Looks) -> Target:
         f"Alpha, k = {TOP}: no halo: no clear pixel becomes visible, and the color error of partly "
         "transparent pixels is below pngquant's on the mean.",
         f"clear pixels visible in {len(shown)} images; error {ours:.2f} against {theirs:.2f}",
-        bool(pairs) and not shown and ours < theirs,
+        not shown and ours < theirs if pairs else None,
         [*(f"{image}: clear pixels became visible" for image in shown), *worse],
     )
 
@@ -249,7 +251,7 @@ def less_alpha_error(looks: Looks) -> Target:
     return Target(
         f"Alpha, k = {TOP}: mean squared error below pngquant's on the mean.",
         f"{ours:.2f} against {theirs:.2f}",
-        bool(pairs) and ours < theirs,
+        ours < theirs if pairs else None,
         worse,
     )
 
@@ -262,7 +264,7 @@ def exact(looks: Looks) -> Target:
         "Screenshots and flat art: text edges exact: no pixel whose color is in the palette is "
         "stored as another.",
         f"{sum(r['misplaced'] for r in wrong):,} pixels of {len(records)} files",
-        bool(records) and not wrong,
+        not wrong if records else None,
         [f"{r['image']}, k = {r['k']}: {r['misplaced']:,} pixels" for r in wrong],
     )
 
@@ -282,6 +284,6 @@ def no_larger(looks: Looks) -> Target:
     return Target(
         f"Screenshots and flat art, k = {TOP}: no file larger than that of {BASE}.",
         f"larger on {len(larger)} of {len(pairs)}",
-        bool(pairs) and not larger,
+        not larger if pairs else None,
         larger,
     )

@@ -2,8 +2,8 @@
 //
 //   node imagequant.mjs FOLDER      FOLDER has node_modules/libimagequant-wasm
 //
-// Reads one request per line from standard input, {source, width, height, k, speed, target}, where
-// source is a file of RGBA pixels; writes the RGBA palette (256 entries) and then the indices to
+// Reads one request per line from standard input, {source, width, height, k, speed, dithering, target}
+// where source is a file of RGBA pixels; writes the RGBA palette (256 entries) and then the indices to
 // target, and answers with the CPU and wall seconds of everything from pixels to palette and
 // indices. Timed by itself: nobody outside can tell its work from the reading of files.
 
@@ -17,12 +17,12 @@ const module = require.resolve("libimagequant-wasm/wasm/libimagequant_wasm.js");
 const { initSync, ImageQuantizer } = await import(module);
 initSync({ module: readFileSync(module.replace(".js", "_bg.wasm")) });
 
-function quantize(pixels, { width, height, k, speed }) {
+function quantize(pixels, { width, height, k, speed, dithering }) {
   const quantizer = new ImageQuantizer();
   if (speed) quantizer.setSpeed(speed);
   quantizer.setMaxColors(k);
   const result = quantizer.quantizeImage(pixels, width, height);
-  result.setDithering(0);
+  result.setDithering(dithering ?? 0);
   const indices = result.getPaletteIndices(pixels, width, height);
   const palette = result.getPalette(); // after the indices, which may still improve it
   result.free();

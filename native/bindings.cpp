@@ -274,10 +274,10 @@ nb::tuple merges(const In<float, nb::ndim<2>>& means, const In<float, nb::ndim<1
     return nb::make_tuple(own(std::move(costs), {k}), own(std::move(neighbors), {k}));
 }
 
-void diffuse(const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& linear,
+void diffuse(int kernel, const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& linear,
              const In<int16_t, nb::ndim<2>>& entries, const In<uint8_t, nb::ndim<1>>& opaque,
              int transparent, const In<int32_t, nb::ndim<1>>& bounds,
-             Out<uint8_t, nb::ndim<2>>& indices) {
+             const In<uint8_t, nb::ndim<2>>& strengths, Out<uint8_t, nb::ndim<2>>& indices) {
     const size_t height = pixels.shape(0), width = pixels.shape(1), c = pixels.shape(2);
     const size_t k = entries.shape(0);
     require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
@@ -286,10 +286,12 @@ void diffuse(const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& li
     require(transparent < static_cast<int>(k) && transparent >= (c == 4 ? 0 : -1),
             "transparent must be a palette row, or -1 without alpha");
     require(bounds.shape(0) == 2 * c, "bounds must be lo and hi per channel");
+    require(kernel >= 0 && kernel < 3, "kernel must be 0 to 2");
+    require(strengths.shape(0) == height && strengths.shape(1) == width, "strengths must be H x W");
     require(indices.shape(0) == height && indices.shape(1) == width, "indices must be H x W");
-    kernels().diffuse(pixels.data(), height, width, static_cast<int>(c), space_of(space),
+    kernels().diffuse(kernel, pixels.data(), height, width, static_cast<int>(c), space_of(space),
                       linear.data(), entries.data(), k, opaque.data(), transparent, bounds.data(),
-                      indices.data());
+                      strengths.data(), indices.data());
 }
 
 }  // namespace
@@ -360,7 +362,7 @@ NB_MODULE(_core, m) {
     m.def("split_seeds", &split, "tree"_a, "k"_a, "cells_per_seed"_a);
     m.def("plus_plus", &plus_plus, "tree"_a, "k"_a, "trials"_a, "seed"_a);
     m.def("cheapest_merges", &merges, "means"_a.noconvert(), "weights"_a.noconvert());
-    m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
+    m.def("diffuse", &diffuse, "kernel"_a, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a.noconvert(), "transparent"_a, "bounds"_a.noconvert(),
-          "indices"_a.noconvert(), nogil);
+          "strengths"_a.noconvert(), "indices"_a.noconvert(), nogil);
 }

@@ -264,15 +264,19 @@ struct Kernels {
     void (*cheapest_merges)(const float* means, const float* weights, size_t k, int dims,
                             float* costs, uint32_t* neighbors);
 
-    // Floyd-Steinberg error diffusion in serpentine order, in working-space coordinates and exact
-    // integers. A pixel hands on no more error than its entry's neighbors in the palette can make
-    // good: quarters are taken off until its square is at most half their squared distance. `opaque` lists the entries that opaque pixels may take; pixels with alpha 0 take
-    // entry `transparent` and neither give nor take error (pass -1 without alpha).
-    //   pixels  height x width x channels    entries  k x channels    bounds  lo, hi per channel
-    // Floyd & Steinberg (1976), Proc. SID 17(2).
-    void (*diffuse)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
-                    const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
-                    int transparent, const int32_t* bounds, uint8_t* indices);
+    // Error diffusion in serpentine order, in working-space coordinates and exact integers; `kernel` is
+    // a Diffuser. A pixel takes the share of the errors handed to it that its strength says (0 to 128, which
+    // is 1), and the nearest entry; at strength 0 it keeps the index it has, and neither takes nor
+    // gives. It hands on no more error than its entry's neighbors in the palette can make good:
+    // quarters are taken off until its square is at most half their squared distance. `opaque` lists
+    // the entries that opaque pixels may take; pixels with alpha 0 take entry `transparent` and neither
+    // give nor take error (pass -1 without alpha).
+    //   pixels  height x width x channels    entries  k x channels    bounds  lo, hi per channel, less
+    //   than 2^15 apart, around all points and entries    strengths, indices  height x width
+    void (*diffuse)(int kernel, const uint8_t* pixels, size_t height, size_t width, int channels,
+                    Space space, const double* linear, const int16_t* entries, size_t k,
+                    const uint8_t* opaque, int transparent, const int32_t* bounds,
+                    const uint8_t* strengths, uint8_t* indices);
 
     // Writes the Z-order codes (morton.hpp) of the r, g and b of n pixels of 3 or 4 bytes.
     void (*morton)(const uint8_t* pixels, size_t n, int channels, uint32_t* codes);

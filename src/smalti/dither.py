@@ -61,6 +61,7 @@ def floyd_steinberg(
         transparent = int(palette[:, 3].argmin())
     indices = np.empty(image.shape[:2], np.uint8)
     _core.diffuse(
+        0,
         image,
         color.code(space),
         color.LINEAR,
@@ -68,6 +69,7 @@ def floyd_steinberg(
         opaque,
         transparent,
         color.bounds(space, channels),
+        np.full(image.shape[:2], 128, np.uint8),
         indices,
     )
     return indices

@@ -278,6 +278,22 @@ struct Kernels {
                     const uint8_t* opaque, int transparent, const int32_t* bounds,
                     const uint8_t* strengths, uint8_t* indices);
 
+    // Ordered dithering: each pixel takes the nearest entry, or the one that makes the best mixture
+    // with it, by a tile of thresholds (side x side, 0 to 512) that its strength draws toward the
+    // middle. The rest is as for `diffuse`.
+    void (*order)(const uint16_t* tile, size_t side, const uint8_t* pixels, size_t height,
+                  size_t width, int channels, Space space, const double* linear,
+                  const int16_t* entries, size_t k, const uint8_t* opaque, int transparent,
+                  const int32_t* bounds, const uint8_t* strengths, uint8_t* indices);
+
+    // How much each pixel needs dithering, 0 to 128: where errors do not cancel in a window of 5 x 5
+    // pixels and nothing hides that. 0 where the color is the entry's own, or invisible.
+    //   pixels  height x width x channels    entries  rows of Oklab coordinates, of which `indices` are
+    //   indices, strengths  height x width
+    void (*find_bands)(const uint8_t* pixels, size_t height, size_t width, int channels,
+                       const double* linear, const int16_t* entries, const uint8_t* indices,
+                       uint8_t* strengths, unsigned threads);
+
     // Writes the Z-order codes (morton.hpp) of the r, g and b of n pixels of 3 or 4 bytes.
     void (*morton)(const uint8_t* pixels, size_t n, int channels, uint32_t* codes);
 

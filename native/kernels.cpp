@@ -1,5 +1,6 @@
 // The hot loops, compiled once per instruction set level (SMALTI_LEVEL names it): the table that
 // dispatch.cpp chooses from. What each does is in core.hpp, how in the headers named here.
+#include "kernels/bands.hpp"
 #include "kernels/color_codes.hpp"
 #include "kernels/diffusion.hpp"
 #include "kernels/divide.hpp"
@@ -8,6 +9,7 @@
 #include "kernels/nearest_entry.hpp"
 #include "kernels/nearest_row.hpp"
 #include "kernels/oklab.hpp"
+#include "kernels/ordered.hpp"
 #include "kernels/plus_plus.hpp"
 
 namespace smalti {
@@ -17,8 +19,8 @@ namespace SMALTI_LEVEL {
 #define SMALTI_NAME(x) SMALTI_NAME_(x)
 extern const Kernels table;
 const Kernels table = {SMALTI_NAME(SMALTI_LEVEL), step, nearest, nearest_two,
-                       divide, plus_plus, cheapest_merges, diffuse, morton,
-                       list_used, unmorton, oklab, nearest_rows};
+                       divide, plus_plus, cheapest_merges, diffuse, order, find_bands,
+                       morton, list_used, unmorton, oklab, nearest_rows};
 
 }  // namespace SMALTI_LEVEL
 }  // namespace smalti

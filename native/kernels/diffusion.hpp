@@ -69,15 +69,15 @@ struct Choice {
 template <int C, class Kernel>
 class Diffusion {
 public:
-    Diffusion(const std::vector<Quad>& entries, const uint8_t* opaque, int transparent, Quad low,
-              Quad range, int cell_shift, size_t width)
+    Diffusion(const std::vector<Quad>& entries, const uint8_t* opaque, int transparent,
+              const int32_t* bounds, int cell_shift, size_t width)
         : entries_(entries.data()),
           any_(entries_, entries.size(), nullptr, cell_shift),
           opaque_(entries_, entries.size(), opaque, cell_shift),
           transparent_(transparent),
-          low_(low),
-          range_(range),
+          bounds_(bounds),
           width_(width) {
+        for (int d = 0; d < C; ++d) range_[d] = bounds[2 * d + 1] - bounds[2 * d];
         for (auto& line : lines_) line.assign(width + 4, Quad{});
     }
 
@@ -121,8 +121,7 @@ private:
             return Quad{};
         }
         if (strength == 0) return Quad{};
-        Quad value = {point[0], point[1], point[2], C == 4 ? point[C - 1] : 0};
-        value += taken(received, strength) - low_;
+        Quad value = place_of<C>(point, bounds_) + taken(received, strength);
         value = value < 0 ? Quad{} : value;
         value = value > range_ ? range_ : value;
         const bool solid = C == 3 || pixel[3] == 255;
@@ -151,7 +150,8 @@ private:
     const Quad* entries_;
     Choice<C> any_, opaque_;
     int transparent_;
-    Quad low_, range_;
+    const int32_t* bounds_;
+    Quad range_ = {};
     size_t width_;
     std::vector<Quad> lines_[3];  // errors for this row and the next two, two pixels wider at each end
 };
@@ -161,16 +161,8 @@ void diffuse_in(const uint8_t* pixels, size_t height, size_t width, Space space,
                 const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
                 int transparent, const int32_t* bounds, const uint8_t* strengths,
                 uint8_t* indices) {
-    Quad low = {}, range = {};
-    for (int d = 0; d < C; ++d) {
-        low[d] = bounds[2 * d];
-        range[d] = bounds[2 * d + 1] - bounds[2 * d];
-    }
-    std::vector<Quad> places(k, Quad{});
-    for (size_t j = 0; j < k; ++j)
-        for (int d = 0; d < C; ++d) places[j][d] = entries[j * C + static_cast<size_t>(d)] - low[d];
-    Diffusion<C, Kernel> diffusion(places, opaque, transparent, low, range,
-                                   C == 3 && space == Space::oklab ? 9 : 10, width);
+    const auto places = entry_places<C>(entries, k, bounds);
+    Diffusion<C, Kernel> diffusion(places, opaque, transparent, bounds, cell_shift<C>(space), width);
     std::vector<int16_t> points(width * C), coming(width * C);  // of this row and the next
     to_points(pixels, width, C, space, linear, points.data());
     for (size_t y = 0; y < height; ++y) {

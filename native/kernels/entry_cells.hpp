@@ -24,6 +24,27 @@ inline int32_t length2(Quad v) noexcept {
     return squares[0] + squares[1] + squares[2] + (C == 4 ? squares[3] : 0);
 }
 
+// A point as a place.
+template <int C>
+inline Quad place_of(const int16_t* point, const int32_t* bounds) noexcept {
+    Quad place = {};
+    for (int d = 0; d < C; ++d) place[d] = point[d] - bounds[2 * d];
+    return place;
+}
+
+template <int C>
+std::vector<Quad> entry_places(const int16_t* entries, size_t k, const int32_t* bounds) {
+    std::vector<Quad> places;
+    for (size_t j = 0; j < k; ++j) places.push_back(place_of<C>(entries + j * C, bounds));
+    return places;
+}
+
+// Measured best: colors fill less of Oklab's box than of the RGB cube, and so smaller cells pay.
+template <int C>
+constexpr int cell_shift(Space space) noexcept {
+    return C == 3 && space == Space::oklab ? 9 : 10;
+}
+
 struct Found {
     int32_t row, d2;
 };
@@ -31,7 +52,7 @@ struct Found {
 template <int C>
 class EntryCells {
 public:
-    // Of the entries (all coordinates from 0 to 2^15 - 1), those that are allowed; null allows all.
+    // Of the entries, those that are allowed; null allows all.
     // `shift` is of a coordinate to its cell.
     EntryCells(const Quad* entries, size_t k, const uint8_t* allowed, int shift)
         : shift_(shift), axis_bits_(15 - shift), last_((1 << shift) - 1),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from . import anatomy, files, metrics, options, pixels, profiles
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
+from .dither import Dithering
 from .errors import BadOption, CannotWrite, NotSmaller
 from .fit import Fit, fit_palette
 from .histogram import Histogram
@@ -48,7 +49,9 @@ def compress(
     k: int | str = 256,
     *,
     space: str = "oklab",
-    dither: str = "none",
+    dither: str = "auto",
+    dither_strength: float = 1.0,
+    dither_adaptive: bool = True,
     effort: str = "default",
     init: Any = "splitting",
     n_init: int | None = None,
@@ -77,7 +80,7 @@ def compress(
     k : int, 1 to 65,536, or "auto" or "elbow"
         The words let the image decide, up to 256, as for `quantize`. Above 256 the file is
         truecolor, holding at most k colors.
-    space, dither, effort, init, n_init, max_iter, tol, seed, threads
+    space, dither, dither_strength, dither_adaptive, effort, init, n_init, max_iter, tol, seed, threads
         As for `quantize`.
     format : "png", "webp" or "gif"; None takes it from the target's name, else PNG
         GIF makes pixels of an alpha of 128 or more opaque, the others clear; the notes say so.
@@ -120,9 +123,9 @@ def compress(
         seed=seed,
         threads=threads,
     )
-    options.check("dither", dither)
+    dithering = Dithering.of(dither, dither_strength, dither_adaptive)
     kind = _format_of(format, target)
-    _check_many_colors(kind, settings.k, dither)
+    _check_many_colors(kind, settings.k, dithering)
     if _is_path(target):
         files.check_writable(target, overwrite)
     clock = _Clock(on_stage)
@@ -139,15 +142,15 @@ def compress(
         if kind == "GIF":  # one color for opaque and clear pixels is neither
             palette = Palette(_held(palette.colors, kind)[0], palette.shares)
     with clock("map"):
-        indices = map_pixels(image, histogram, palette, labels, fit, dither, settings)
-        indexed = IndexedImage(palette.colors, indices, fit)
+        mapped = map_pixels(image, histogram, palette, labels, fit, dithering, settings)
+        indexed = IndexedImage(palette.colors, mapped.indices, fit)
     with clock("encode"):
         dpi = decoded.dpi if preserve else None
         data = indexed.encoded(kind, icc=decoded.icc, dpi=dpi)
     if not allow_larger:
         _refuse_larger(source, decoded, len(data), kind, palette.k, len(histogram))
     with clock("measure"):
-        by_pixel = hard_edged or (dither != "none" and fit.stop_reason != "exact")
+        by_pixel = hard_edged or mapped.dithered
         errors = _errors(decoded.image, histogram, labels, indexed, by_pixel)
     with clock("write"):
         times_of = Path(source) if preserve and _is_path(source) else None
@@ -177,6 +180,7 @@ def compress(
         notes=(
             *([str(choice)] if choice else []),
             *decoded.notes,
+            *([mapped.note] if mapped.note else []),
             *_notes(decoded, palette, fit, settings.k, hard_edged),
         ),
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
@@ -227,12 +231,11 @@ def _format_of(asked: str | None, target: Target) -> str:
     return kind
 
 
-def _check_many_colors(kind: str, k: int, dither: str) -> None:
+def _check_many_colors(kind: str, k: int, dithering: Dithering) -> None:
     """Refuse early what palettes above 256 colors cannot do."""
     if k > 256 and kind == "GIF":
         raise BadOption(f"GIF holds at most 256 colors, got k = {k:,}; use PNG or WebP")
-    if k > 256 and dither != "none":
-        raise BadOption(f"dithering takes k of at most 256, got {k:,}; use dither none")
+    dithering.refuse_above(k)
 
 
 def _without_what_is_not_held(decoded: Decoded, kind: str, preserve: bool) -> Decoded:

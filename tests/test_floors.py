@@ -19,7 +19,7 @@ FLOORS = (
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
     ("packing", "pixels", "stored"),
-    ("color", "image"),
+    ("blue_noise", "color", "image"),
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
     ("load", "plots"),

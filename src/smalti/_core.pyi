@@ -102,6 +102,7 @@ def cheapest_merges(
     means: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]: ...
 def diffuse(
+    kernel: int,
     pixels: NDArray[np.uint8],
     space: int,
     linear: NDArray[np.float64],
@@ -109,5 +110,26 @@ def diffuse(
     opaque: NDArray[np.uint8],
     transparent: int,
     bounds: NDArray[np.int32],
+    strengths: NDArray[np.uint8],
     indices: NDArray[np.uint8],
+) -> None: ...
+def order(
+    tile: NDArray[np.uint16],
+    pixels: NDArray[np.uint8],
+    space: int,
+    linear: NDArray[np.float64],
+    entries: NDArray[np.int16],
+    opaque: NDArray[np.uint8],
+    transparent: int,
+    bounds: NDArray[np.int32],
+    strengths: NDArray[np.uint8],
+    indices: NDArray[np.uint8],
+) -> None: ...
+def find_bands(
+    pixels: NDArray[np.uint8],
+    linear: NDArray[np.float64],
+    entries: NDArray[np.int16],
+    indices: NDArray[np.uint8],
+    strengths: NDArray[np.uint8],
+    threads: int,
 ) -> None: ...

@@ -180,9 +180,9 @@ def compress(
         notes=(
             *([str(choice)] if choice else []),
             *decoded.notes,
-            *([mapped.note] if mapped.note else []),
             *_notes(decoded, palette, fit, settings.k, hard_edged),
         ),
+        dithering=mapped.dithering,
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
         data=data if target is None else None,
     )

@@ -36,10 +36,10 @@ NAMES = {
 
 
 class Mapped(NamedTuple):
-    """Indices, and a sentence on what was decided about them."""
+    """Indices, what dithering they have and why, and whether they have any."""
 
     indices: NDArray[Any]
-    note: str = ""
+    dithering: str = ""
     dithered: bool = False
 
 
@@ -111,10 +111,10 @@ def mixed(
     if method == "auto" or dithering.adaptive:
         needed = dithers.strengths(image, palette, indices, threads=settings.threads)
         if method == "auto" and needed.mean() < ENOUGH * dithers.FULL:
-            return Mapped(indices, "dithering: none; without it the picture shows no bands")
+            return Mapped(indices, "none: without it the picture shows no bands")
         strengths = needed if dithering.adaptive else strengths
-    note = _note(method, dithering.adaptive, strengths) if method == "auto" else ""
     method = "floyd-steinberg" if method == "auto" else method
+    note = _note(method, dithering.adaptive, strengths)
     weaker = round(dithering.strength * dithers.FULL)
     if weaker < dithers.FULL:
         strengths = ((strengths.astype(np.uint16) * weaker) >> 7).astype(np.uint8)
@@ -124,11 +124,10 @@ def mixed(
 
 
 def _note(method: str, adaptive: bool, strengths: NDArray[np.uint8]) -> str:
-    name = NAMES.get(method, NAMES["floyd-steinberg"])
     if not adaptive:
-        return f"dithering: {name}, because bands would show"
+        return f"{NAMES[method]} on all pixels"
     share = 100 * np.count_nonzero(strengths) / strengths.size
-    return f"dithering: {name} on {share:.0f} % of the pixels, where bands would show"
+    return f"{NAMES[method]} on {share:.0f} % of the pixels, where bands would show"
 
 
 def _of_equal_channels(

@@ -40,6 +40,23 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @knob("format")
 @knob("space")
 @knob("dither")
+@knob("dither_strength")
+@click.option(
+    "--dither-adaptive/--dither-everywhere",
+    default=True,
+    show_default=True,
+    help="Dither only where bands would show, or all of the picture.",
+)
+@knob(
+    Option(
+        "floyd",
+        None,
+        "pngquant's word for --dither floyd-steinberg, with its strength: --floyd is --floyd=1.",
+        0,
+        1,
+        integer=False,
+    )
+)
 @flag("--nofs", help="The same as --dither none (pngquant).")
 @knob("effort")
 @knob(
@@ -101,8 +118,7 @@ def compress(**given: Any) -> int:
     entries, the output folder and its own earlier results (*-smalti.*) alone.
 
     Of pngquant's command lines, these words work: a number of colors before the files, --ext,
-    --force, --output, --nofs, --speed, --strip, --skip-if-larger, --verbose. Unlike pngquant,
-    smalti dithers only when asked to.
+    --floyd, --force, --output, --nofs, --speed, --strip, --skip-if-larger, --verbose.
     """
     sources, k = _number_first(list(given["sources"]), given["k"])
     _refuse_contradictions(sources, given)
@@ -140,7 +156,7 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
         ("-" in sources and several, "standard input is compressed alone"),
         (given["ask"] and k_given, "--ask and a given number of colors exclude each other"),
         (given["ask"] and "-" in sources, "--ask reads standard input, which is the image"),
-        (given["nofs"] and given["dither"] != "none", "--nofs and --dither contradict each other"),
+        *_dithering_contradictions(given),
         (
             "-" in sources and (given["out_dir"] or given["ext"] or given["name"]),
             "standard input has no name to derive another from; -o names the output",
@@ -153,6 +169,26 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
     for wrong, sentence in problems:
         if wrong:
             raise click.UsageError(sentence)
+
+
+def _dithering_contradictions(given: dict[str, Any]) -> list[tuple[Any, str]]:
+    floyd = given["floyd"] is not None
+    method = given["dither"] if came_from_user("dither") else None
+    return [
+        (
+            given["nofs"] and method not in (None, "none"),
+            "--nofs and --dither contradict each other",
+        ),
+        (given["nofs"] and floyd, "--nofs and --floyd contradict each other"),
+        (
+            floyd and method not in (None, "floyd-steinberg"),
+            "--floyd and --dither contradict each other",
+        ),
+        (
+            floyd and came_from_user("dither_strength"),
+            "--floyd and --dither-strength both give the strength",
+        ),
+    ]
 
 
 def _refuse_places(output: str | None, out_dir: str | None) -> None:
@@ -197,8 +233,15 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
-    passed_on = "format space dither effort init n_init max_iter tol seed icc allow_larger preserve"
+    passed_on = (
+        "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed icc "
+        "allow_larger preserve"
+    )
     options = {name: given[name] for name in passed_on.split()}
+    if given["nofs"]:
+        options["dither"] = "none"
+    if given["floyd"] is not None:
+        options |= {"dither": "floyd-steinberg", "dither_strength": given["floyd"]}
     if given["speed"] and not came_from_user("effort"):
         options["effort"] = _effort(given["speed"])
     options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}

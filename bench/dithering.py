@@ -1,8 +1,8 @@
 """What dithering costs and gives: bytes, SSIMULACRA2 and Butteraugli, and its time.
 
-    python bench/dithering.py DATA [PICTURE...]        DATA holds kodak/ and graphics/
+    python bench/dithering.py DATA [-k K]... [PICTURE...]        DATA holds kodak/ and graphics/
 
-For k = 16, 64 and 256: without dithering, Floyd–Steinberg everywhere, only where bands would show,
+For k = 16, 64 and 256 unless told otherwise: without dithering, Floyd–Steinberg everywhere, only where bands would show,
 and what `auto` decides; the same palette for all, stored as PNG by smalti. At k = 256 beside
 imagequant at its default, dithering 1.0. Pictures with alpha are judged on white.
 Butteraugli (3-norm) needs `butteraugli_main`; without it the column is empty.
@@ -137,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Costs and gains of dithering.")
     parser.add_argument("data", type=Path)
     parser.add_argument("pictures", nargs="*", help="stems; all that are not too large if none")
+    parser.add_argument("-k", type=int, action="append")
     given = parser.parse_args()
     print(machine(), end="\n\n")
     print("| picture | k | " + " | ".join([*WAYS, "imagequant"]) + " |")
@@ -149,7 +150,7 @@ def main() -> None:
             image = load(path, "rgb")
             if image.shape[0] * image.shape[1] > LARGEST:
                 continue
-            for k in KS:
+            for k in given.k or KS:
                 row = dict(looks(image, k))
                 found.setdefault((folder, k), []).append(row)
                 cells = [

@@ -12,6 +12,7 @@ namespace SMALTI_LEVEL {
 namespace {
 
 constexpr size_t most_partners = 32;  // of an entry: those around it, and a few behind them
+constexpr int64_t furthest = 16;  // times as far away, squared, as the nearest: others are specks
 
 template <int C>
 inline double product(Quad a, Quad b) noexcept {
@@ -40,7 +41,9 @@ struct Pairs {
             const size_t count = std::min(most_partners, others.size());
             std::partial_sort(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(count),
                               others.end());
-            for (size_t j = 0; j < count; ++j) partners[i].push_back(others[j].second);
+            for (size_t j = 0; j < count; ++j)
+                if (others[j].first <= furthest * others[0].first)
+                    partners[i].push_back(others[j].second);
         }
     }
 };

@@ -22,6 +22,7 @@ __all__ = [
     "bands",
     "count_colors",
     "diffuse",
+    "dither",
     "floyd_steinberg",
     "from_points",
     "kmeans",
@@ -253,7 +254,8 @@ def floyd_steinberg(image: Bytes, palette: Bytes, space: str) -> Bytes:
     return diffuse(image, palette, everywhere, space, "floyd-steinberg", everywhere)
 
 
-PARTNERS = 32  # entries that one may be mixed with: the nearest
+PARTNERS = 32  # entries that one may be mixed with: the nearest, and none
+FURTHEST = 16  # times as far away, squared, as the nearest: specks
 
 
 def order(
@@ -294,6 +296,7 @@ def partner(point: Ints, entries: Ints, rows: Ints, first: Any) -> tuple[Any, fl
     d2 = (ways**2).sum(1)
     near = np.argsort(d2, kind="stable")
     near = near[d2[near] > 0][:PARTNERS]
+    near = near[d2[near] <= FURTHEST * d2[near[:1]].sum()]  # of the nearest, if there is one
     along = (ways[near] @ (point - entries[first])).astype(np.float64)
     near, along = near[along > 0], along[along > 0]
     if not len(near):
@@ -329,6 +332,31 @@ def bands(image: Bytes, palette: Bytes, indices: NDArray[Any]) -> Bytes:
     shown = np.clip(128 * (total - 16 * count) // (3 * 16 * count), 0, 128)
     open_ = np.minimum(total * smooth // (16 * count * 8), 128)
     return (shown * open_ >> 7).astype(np.uint8)
+
+
+def dither(
+    image: Bytes,
+    palette: Bytes,
+    indices: NDArray[Any],
+    space: str,
+    method: str,
+    tile: Ints | None = None,
+) -> NDArray[Any]:
+    """Dither an image that has been mapped to the nearest entries, where bands would show.
+
+    An ordered method is its tile.
+    """
+    if method == "none" or len(palette) > 256:
+        return indices
+    strengths, indices = bands(image, palette, indices), indices.astype(np.uint8)
+    if method == "auto":
+        if strengths.mean() < 0.002 * FULL:
+            return indices
+        method = "floyd-steinberg"
+    if method in KERNELS:
+        return diffuse(image, palette, indices, space, method, strengths)
+    assert tile is not None
+    return order(image, palette, indices, space, tile, strengths)
 
 
 def window_sums(values: Ints, reach: int) -> Ints:

@@ -1069,8 +1069,15 @@ def _diffuse(pixels=PIXELS, space=0, linear=color.LINEAR, entries=ENTRIES, opaqu
 
 def _order(tile=TILE, **arguments):
     names = ("pixels", "space", "linear", "entries", "opaque", "transparent", "bounds")
-    given = {"pixels": PIXELS, "space": 0, "linear": color.LINEAR, "entries": ENTRIES,
-             "opaque": np.ones(len(ENTRIES), np.uint8), "transparent": -1, "bounds": BOUNDS}
+    given = {
+        "pixels": PIXELS,
+        "space": 0,
+        "linear": color.LINEAR,
+        "entries": ENTRIES,
+        "opaque": np.ones(len(ENTRIES), np.uint8),
+        "transparent": -1,
+        "bounds": BOUNDS,
+    }
     plane = np.zeros(PIXELS.shape[:2], np.uint8)
     _core.order(tile, *({**given, **arguments}[name] for name in names), plane, plane.copy())
 
@@ -1263,7 +1270,17 @@ except ValueError as error:
 
 
 def test_the_arguments_that_those_refusals_start_from_are_fine():
-    for call in (_nearest, _step, _breathe, _gather, _diffuse, _order, _find_bands, _to_points, _make_tree):
+    for call in (
+        _nearest,
+        _step,
+        _breathe,
+        _gather,
+        _diffuse,
+        _order,
+        _find_bands,
+        _to_points,
+        _make_tree,
+    ):
         call()
 
 

@@ -298,7 +298,9 @@ def test_mapped_file_of_pixels_gives_the_same_result(tmp_path, space):
     same(quantize(mapped, 16, space=space), quantize(image, 16, space=space))
 
 
-@given(images(channels=(4,)), KS, SPACE, st.sampled_from(["none", "auto", "atkinson", "blue-noise"]))
+@given(
+    images(channels=(4,)), KS, SPACE, st.sampled_from(["none", "auto", "atkinson", "blue-noise"])
+)
 @few
 def test_colors_of_invisible_pixels_do_not_matter(image, k, space, dither):
     other = image.copy()

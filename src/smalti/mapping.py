@@ -65,9 +65,7 @@ def map_pixels(
     Mapped
         `indices` (H, W) uint8, or uint16 when the palette has more than 256 colors.
     """
-    indices = histograms.map_labels(
-        image, histogram, labels, k=palette.k, threads=settings.threads
-    )
+    indices = histograms.map_labels(image, histogram, labels, k=palette.k, threads=settings.threads)
     if fit.stop_reason == "exact" or (dithering.method == "auto" and settings.effort == "turbo"):
         return Mapped(indices)
     return mixed(image, palette.colors, indices, dithering, settings)
@@ -130,9 +128,7 @@ def _note(method: str, adaptive: bool, strengths: NDArray[np.uint8]) -> str:
     return f"{NAMES[method]} on {share:.0f} % of the pixels, where bands would show"
 
 
-def _of_equal_channels(
-    image: Image, palette: NDArray[np.uint8]
-) -> tuple[Image, NDArray[np.uint8]]:
+def _of_equal_channels(image: Image, palette: NDArray[np.uint8]) -> tuple[Image, NDArray[np.uint8]]:
     """Return both with alpha if one has it."""
     channels = max(image.shape[2], palette.shape[1])
     if image.shape[2] < channels:

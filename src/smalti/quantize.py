@@ -145,7 +145,9 @@ def apply_palette(
     dithering.refuse_above(palette.k)
     settings = Settings.of(palette.k, space=space, threads=threads)
     indices = nearest_indices(image, palette.colors, space, settings.threads)
-    return IndexedImage(palette.colors, mixed(image, palette.colors, indices, dithering, settings)[0])
+    return IndexedImage(
+        palette.colors, mixed(image, palette.colors, indices, dithering, settings)[0]
+    )
 
 
 def quantize(

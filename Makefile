@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test sanitize fuzz lint bench figures profile parity scaling lesson recipes clean help
+.PHONY: demo test sanitize fuzz lint bench figures profile parity scaling bench-dither lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -76,6 +76,9 @@ parity: .venv/installed-bench ## compare with plain k-means elsewhere, into docs
 
 scaling: .venv/installed-bench ## measure how time and memory grow, into docs/scaling.md (DATA=folder)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/scaling.py --data "$(DATA)" --output docs/scaling.md
+
+bench-dither: .venv/installed-bench ## measure what dithering costs and gives (DATA=folder)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/dithering.py "$(DATA)"
 
 lesson: .venv/installed-bench ## draw the figures of docs/lesson.md, and measure its numbers
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/lesson.py --page docs/lesson.md

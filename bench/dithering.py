@@ -2,8 +2,8 @@
 
     python bench/dithering.py DATA [-k K]... [PICTURE...]        DATA holds kodak/ and graphics/
 
-For k = 16, 64 and 256 unless told otherwise: without dithering, Floyd–Steinberg everywhere, only where bands would show,
-and what `auto` decides; the same palette for all, stored as PNG by smalti. At k = 256 beside
+For k = 16, 64 and 256 unless told otherwise: without dithering, Floyd–Steinberg everywhere, only
+where bands would show, and what `auto` decides; the same palette for all, stored as PNG by smalti. At k = 256 beside
 imagequant at its default, dithering 1.0. Pictures with alpha are judged on white.
 Butteraugli (3-norm) needs `butteraugli_main`; without it the column is empty.
 """
@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import machine, ssimulacra2
 from PIL import Image
 
 import smalti
+from measure import machine, ssimulacra2
 from smalti import dither, encode
 from smalti.load import load
 
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("pictures", nargs="*", help="stems; all that are not too large if none")
     parser.add_argument("-k", type=int, action="append")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     print(machine(), end="\n\n")
     print("| picture | k | " + " | ".join([*WAYS, "imagequant"]) + " |")
     print("| --- | ---: |" + " --- |" * (len(WAYS) + 1), flush=True)

@@ -331,7 +331,7 @@ def test_auto_says_what_it_decided_and_why():
     exact = smalti.compress(ramp(), k=128)
     asked = smalti.compress(ramp(), k=4, dither="bayer", dither_adaptive=False)
 
-    assert "Floyd–Steinberg on " in banded.dithering  # noqa: RUF001
+    assert "Floyd–Steinberg on " in banded.dithering
     assert "where bands would show" in banded.dithering
     assert smooth.dithering == "none: without it the picture shows no bands"
     assert exact.dithering == ""

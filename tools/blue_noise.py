@@ -22,7 +22,7 @@ SIDE = 64
 SEED = 1993
 SIGMA = 1.5  # of the Gaussian, as in the paper
 
-HEAD = '''"""A tile of blue-noise thresholds. Written by tools/blue_noise.py, which says how it is made."""
+HEAD = '''"""A tile of blue-noise thresholds, written by tools/blue_noise.py, which says how."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""A tile of blue-noise thresholds. Written by tools/blue_noise.py, which says how it is made."""
+"""A tile of blue-noise thresholds, written by tools/blue_noise.py, which says how."""
 
 import base64
 

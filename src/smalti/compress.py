@@ -80,8 +80,8 @@ def compress(
     k : int, 1 to 65,536, or "auto" or "elbow"
         The words let the image decide, up to 256, as for `quantize`. Above 256 the file is
         truecolor, holding at most k colors.
-    space, dither, dither_strength, dither_adaptive, effort, init, n_init, max_iter, tol, seed, threads
-        As for `quantize`.
+    space, dither, dither_strength, dither_adaptive : as for `quantize`
+    effort, init, n_init, max_iter, tol, seed, threads : as for `quantize`
     format : "png", "webp" or "gif"; None takes it from the target's name, else PNG
         GIF makes pixels of an alpha of 128 or more opaque, the others clear; the notes say so.
     icc : "srgb" converts to sRGB, "keep" embeds the input's profile, "strip" ignores it

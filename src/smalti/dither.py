@@ -42,7 +42,7 @@ MOST_COLORS = 256
 
 @dataclass(frozen=True)
 class Dithering:
-    """The options of dithering, checked: which method, how strong, and whether only where needed."""
+    """The options of dithering, checked: method, strength, and whether only where needed."""
 
     method: str = "none"
     strength: float = 1.0
@@ -128,7 +128,7 @@ def dithered(
 
     Notes
     -----
-    With error diffusion, a value never leaves the box around the colors of the space, and the square
+    In error diffusion a value never leaves the box around the colors of the space, and the square
     of the error that a pixel hands on never exceeds half the squared distance from its entry to the
     next. Opaque pixels take opaque entries where there are any; fully transparent pixels take a
     fully transparent entry and neither give nor take error.

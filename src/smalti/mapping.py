@@ -27,7 +27,7 @@ ENOUGH = 0.002
 """Mean strength below which dithering is not worth its bytes: a few pixels here and there."""
 
 NAMES = {
-    "floyd-steinberg": "Floyd–Steinberg",  # noqa: RUF001 (two people)
+    "floyd-steinberg": "Floyd–Steinberg",
     "atkinson": "Atkinson",
     "sierra-lite": "Sierra Lite",
     "bayer": "Bayer's matrix",
@@ -88,7 +88,7 @@ def mixed(
     dithering: Dithering,
     settings: Settings,
 ) -> Mapped:
-    """Dither an image that has been mapped to the nearest entries, as far as is asked for or needed.
+    """Dither an image that has been mapped to the nearest entries, as far as asked for or needed.
 
     Parameters
     ----------

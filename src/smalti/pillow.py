@@ -45,8 +45,8 @@ def pil_quantize(
         None, the default, is "auto": where bands would show. Pillow dithers by default, but only to
         a given `palette`.
     **options
-        `space`, `dither_strength`, `dither_adaptive`, `effort`, `init`, `n_init`, `max_iter`, `tol`,
-        `seed`, `threads`, as in `quantize`; with `palette`, those that `apply_palette` has, too.
+        `space`, `dither_strength`, `dither_adaptive`, `effort`, `init`, `n_init`, `max_iter`,
+        `tol`, `seed`, `threads`, as in `quantize`; with `palette`, those that `apply_palette` has, too.
 
     Returns
     -------

@@ -215,8 +215,8 @@ def diffuse(
     """Return indices (H, W) by error diffusion: each pixel's error goes to its neighbors.
 
     Row after row, in alternate directions; errors in whole parts of a step. A pixel takes of the
-    errors that reach it what its strength says; at 0 it keeps its index, and gives none. An entry hands
-    on no error longer than about the way to its nearest neighbor in the palette, or colors that
+    errors that reach it what its strength says; at 0 it keeps its index, and gives none. An entry
+    hands on no error longer than about the way to its nearest neighbor in the palette, or colors that
     no entry can reach would pile it up until it bursts into specks.
     Floyd & Steinberg (1976), Proc. SID 17(2); Atkinson's and Sierra's are like it.
     """
@@ -249,7 +249,7 @@ def diffuse(
 
 
 def floyd_steinberg(image: Bytes, palette: Bytes, space: str) -> Bytes:
-    """Return indices (H, W) by Floyd and Steinberg's error diffusion at full strength everywhere."""
+    """Return indices (H, W) by Floyd and Steinberg's error diffusion at full strength."""
     everywhere = np.full(image.shape[:2], FULL, np.uint8)
     return diffuse(image, palette, everywhere, space, "floyd-steinberg", everywhere)
 
@@ -331,7 +331,8 @@ def bands(image: Bytes, palette: Bytes, indices: NDArray[Any]) -> Bytes:
     total = window_sums(excess, 4)
     shown = np.clip(128 * (total - 16 * count) // (3 * 16 * count), 0, 128)
     open_ = np.minimum(total * smooth // (16 * count * 8), 128)
-    return (shown * open_ >> 7).astype(np.uint8)
+    strengths: Bytes = (shown * open_ >> 7).astype(np.uint8)
+    return strengths
 
 
 def dither(
@@ -363,8 +364,10 @@ def window_sums(values: Ints, reach: int) -> Ints:
     """Return the sums over windows of 2 reach + 1 pixels a side, of what lies in the picture."""
     padded = np.pad(values, reach)
     side = 2 * reach + 1
-    return sum(padded[y : y + values.shape[0], x : x + values.shape[1]]
-               for y in range(side) for x in range(side))  # fmt: skip
+    total = np.zeros_like(values)
+    for y, x in np.ndindex(side, side):
+        total += padded[y : y + values.shape[0], x : x + values.shape[1]]
+    return total
 
 
 def quantize(image: Bytes, seeds: Bytes, space: str = "oklab") -> tuple[Bytes, Ints]:

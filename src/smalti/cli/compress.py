@@ -234,8 +234,8 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
     passed_on = (
-        "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed icc "
-        "allow_larger preserve"
+        "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed "
+        "icc allow_larger preserve"
     )
     options = {name: given[name] for name in passed_on.split()}
     if given["nofs"]:

@@ -3,9 +3,10 @@
     python bench/dithering.py DATA [-k K]... [PICTURE...]        DATA holds kodak/ and graphics/
 
 For k = 16, 64 and 256 unless told otherwise: without dithering, Floyd–Steinberg everywhere, only
-where bands would show, and what `auto` decides; the same palette for all, stored as PNG by smalti. At k = 256 beside
-imagequant at its default, dithering 1.0. Pictures with alpha are judged on white.
-Butteraugli (3-norm) needs `butteraugli_main`; without it the column is empty.
+where bands would show, and what `auto` decides; the same palette for all, stored as PNG by
+smalti. At k = 256 beside imagequant at its default, dithering 1.0. Pictures with
+alpha are judged on white. Butteraugli (3-norm) needs `butteraugli_main`; without it
+the column is empty.
 """
 
 import argparse

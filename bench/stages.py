@@ -137,8 +137,8 @@ PAGE = """\
 # Where the time goes
 
 Written by `make profile`; not edited by hand. {machine}. Milliseconds of wall time of
-`quantize(image, k, space="srgb", dither="none", threads=1)` with the default effort: means over {photos} Kodak
-photos ({megapixels:.2f} megapixels each) of the fastest of {runs} runs.
+`quantize(image, k, space="srgb", dither="none", threads=1)` with the default effort: means over
+{photos} Kodak photos ({megapixels:.2f} megapixels each) of the fastest of {runs} runs.
 """
 
 FLOORS = """\

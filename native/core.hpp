@@ -286,7 +286,7 @@ struct Kernels {
                   const int16_t* entries, size_t k, const uint8_t* opaque, int transparent,
                   const int32_t* bounds, const uint8_t* strengths, uint8_t* indices);
 
-    // How much each pixel needs dithering, 0 to 128: where errors do not cancel in a window of 5 x 5
+    // How much each pixel needs dithering, 0 to 128: where errors do not cancel in a window of 3 x 3
     // pixels and nothing hides that. 0 where the color is the entry's own, or invisible.
     //   pixels  height x width x channels    entries  rows of Oklab coordinates, of which `indices` are
     //   indices, strengths  height x width

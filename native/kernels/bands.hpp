@@ -12,9 +12,9 @@ namespace SMALTI_LEVEL {
 namespace {
 
 // All in Oklab, whatever the palette was made in: what shows does not depend on that.
-constexpr int inner = 2;               // the window in which errors must cancel reaches so far: 5 x 5
-constexpr int outer = 4;               // and the one in which what is left of them counts: 9 x 9
-constexpr double visible = 60;        // mean error that shows in smooth places: 0.0037 in Oklab
+constexpr int inner = 1;              // the window in which errors must cancel reaches so far: 3 x 3
+constexpr int outer = 4;              // and the one in which what is left of them counts: 9 x 9
+constexpr double visible = 80;        // mean error that shows in smooth places: 0.0049 in Oklab
 constexpr double visible_flat = 320;  // the same where there is one color all around
 constexpr double masking = 1.0 / 8;   // of the variance that hides errors
 constexpr double unit = 16;           // of excess: what is just visible

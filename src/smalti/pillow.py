@@ -46,7 +46,7 @@ def pil_quantize(
         a given `palette`.
     **options
         `space`, `dither_strength`, `dither_adaptive`, `effort`, `init`, `n_init`, `max_iter`,
-        `tol`, `seed`, `threads`, as in `quantize`; with `palette`, those that `apply_palette` has, too.
+        `tol`, `seed`, `threads`, as in `quantize`; with `palette`, those of `apply_palette`.
 
     Returns
     -------

@@ -216,8 +216,8 @@ def diffuse(
 
     Row after row, in alternate directions; errors in whole parts of a step. A pixel takes of the
     errors that reach it what its strength says; at 0 it keeps its index, and gives none. An entry
-    hands on no error longer than about the way to its nearest neighbor in the palette, or colors that
-    no entry can reach would pile it up until it bursts into specks.
+    hands on no error longer than about the way to its nearest neighbor in the palette, or colors
+    that no entry can reach would pile it up until it bursts into specks.
     Floyd & Steinberg (1976), Proc. SID 17(2); Atkinson's and Sierra's are like it.
     """
     height, width, channels = image.shape
@@ -309,8 +309,8 @@ def partner(point: Ints, entries: Ints, rows: Ints, first: Any) -> tuple[Any, fl
 def bands(image: Bytes, palette: Bytes, indices: NDArray[Any]) -> Bytes:
     """Return how much each pixel needs dithering, 0 to 128: (H, W).
 
-    Errors show where they do not cancel: the mean error of the 5 x 5 pixels around. What is visible
-    of it is 60 steps of Oklab, or more where the pixels differ, which hides it: an eighth of their
+    Errors show where they do not cancel: the mean error of the 3 x 3 pixels around. What is visible
+    of it is 80 steps of Oklab, or more where the pixels differ, which hides it: an eighth of their
     variance is added to the square. Where all have one color, 320 steps. The mean over 9 x 9 of
     that excess, in sixteenths, is what counts: from nothing at 16 to everything at 64.
     """
@@ -319,11 +319,11 @@ def bands(image: Bytes, palette: Bytes, indices: NDArray[Any]) -> Bytes:
     errors = points - to_points(palette, "oklab")[indices]
     if channels == 4:
         errors[image[..., 3] == 0] = 0
-    count = window_sums(np.ones((height, width), np.int64), 2)
-    error2 = sum(window_sums(errors[..., d], 2) ** 2 for d in range(channels))
-    variance = count * window_sums((points**2).sum(-1), 2)
-    variance -= sum(window_sums(points[..., d], 2) ** 2 for d in range(channels))
-    clear = np.where(variance == 0, 320 * 320, 60 * 60) * count**2
+    count = window_sums(np.ones((height, width), np.int64), 1)
+    error2 = sum(window_sums(errors[..., d], 1) ** 2 for d in range(channels))
+    variance = count * window_sums((points**2).sum(-1), 1)
+    variance -= sum(window_sums(points[..., d], 1) ** 2 for d in range(channels))
+    clear = np.where(variance == 0, 320 * 320, 80 * 80) * count**2
     hidden = clear + variance / 8
     excess = np.minimum(16 * error2 / hidden, 1024).astype(np.int64)
     smooth = np.where(errors.any(-1), 1024 * clear / hidden, 0).astype(np.int64)

@@ -50,7 +50,8 @@ def distortion(data: Path) -> None:
     exact = [effort for effort in EFFORTS if effort != "turbo"]  # that one counts cells
     for effort, k in itertools.product(exact, KS):
         ratios = [
-            smalti.quantize(image, k, space="srgb", effort=effort).fit.distortion / best[name, k]
+            smalti.quantize(image, k, space="srgb", effort=effort, dither="none").fit.distortion
+            / best[name, k]
             for name, image in photos(data).items()
         ]
         say(
@@ -210,7 +211,7 @@ def startup(data: Path) -> None:
 
 
 def digest(image: np.ndarray, threads: int) -> str:
-    result = smalti.quantize(image, 64, threads=threads)
+    result = smalti.quantize(image, 64, dither="none", threads=threads)
     return hashlib.sha256(result.palette.tobytes() + result.indices.tobytes()).hexdigest()
 
 

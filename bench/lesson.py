@@ -131,8 +131,8 @@ def speed(lesson: Names) -> str:
 
     common: Names = {"space": "srgb", "threads": 1}
     lloyd = {"effort": "lloyd", "tol": 0, "max_iter": 100_000, "init": seeds}
-    same, ours = timed(lambda: smalti.quantize(whole, K, **common, **lloyd))
-    quick, found = timed(lambda: smalti.quantize(whole, K, **common))
+    same, ours = timed(lambda: smalti.quantize(whole, K, dither="none", **common, **lloyd))
+    quick, found = timed(lambda: smalti.quantize(whole, K, dither="none", **common))
     rows = (
         ("this page", slow, cost(palette), "until nothing moves"),
         ("smalti, `effort=\"lloyd\"`, `tol=0`, the same seeds", same, cost(ours.palette),
@@ -161,7 +161,7 @@ def keep(figure: Any, path: Path, k: int = 64) -> None:
     """Write a figure as a palette PNG, by the program it is about."""
     buffer = io.BytesIO()
     Image.fromarray(plots.pixels_of(figure)).save(buffer, "PNG")
-    smalti.compress(buffer.getvalue(), path, k=k, overwrite=True)
+    smalti.compress(buffer.getvalue(), path, k=k, dither="none", overwrite=True)
     print(path, f"{path.stat().st_size:,} bytes", flush=True)
 
 
@@ -235,7 +235,7 @@ def draw_optima(path: Path) -> None:
     found = smalti.converge(DEMO, K, space="srgb")
     with tempfile.TemporaryDirectory() as folder:
         found.save(Path(folder) / "optima.png")
-        smalti.compress(Path(folder) / "optima.png", path, k=256, overwrite=True)
+        smalti.compress(Path(folder) / "optima.png", path, k=256, dither="none", overwrite=True)
     print(path, f"{path.stat().st_size:,} bytes", flush=True)
 
 

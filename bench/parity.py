@@ -87,7 +87,7 @@ def starting_points(image: np.ndarray, k: int, seed: int) -> np.ndarray:
 
 def lloyd_of_smalti(image: np.ndarray, start: np.ndarray) -> float:
     options = {"space": "srgb", "effort": "lloyd", "tol": 0, "max_iter": FOREVER}
-    fit = smalti.quantize(image, len(start), init=start, **options).fit
+    fit = smalti.quantize(image, len(start), init=start, dither="none", **options).fit
     return fit.distortion * image.shape[0] * image.shape[1]
 
 
@@ -128,7 +128,7 @@ def same_start(name: str, image: np.ndarray, k: int) -> Iterator[Row]:
 
 def quantized(image: np.ndarray, k: int, **options: Any) -> float:
     """Inertia of the centroids before rounding."""
-    fit = smalti.quantize(image, k, space="srgb", **options).fit
+    fit = smalti.quantize(image, k, space="srgb", dither="none", **options).fit
     return fit.distortion * image.shape[0] * image.shape[1]
 
 

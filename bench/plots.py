@@ -45,7 +45,9 @@ def write(results: Results, folder: Path) -> None:
         file = io.BytesIO()
         figure.savefig(file, dpi=DPI)
         plt.close(figure)
-        smalti.compress(file.getvalue(), folder / f"benchmarks-{space}.png", k=32, overwrite=True)
+        smalti.compress(
+            file.getvalue(), folder / f"benchmarks-{space}.png", k=32, dither="none", overwrite=True
+        )
 
 
 def draw(results: Results, space: str) -> Any:

@@ -96,7 +96,7 @@ def ours(effort: str, space: str) -> str:
 
 
 def by_smalti(image: Array, k: int, threads: int, *, space: str, effort: str) -> Any:
-    return smalti.quantize(image, k, space=space, effort=effort, threads=threads)
+    return smalti.quantize(image, k, space=space, effort=effort, dither="none", threads=threads)
 
 
 OURS = tuple(

@@ -54,7 +54,7 @@ def measure(file: str, k: int, space: str, effort: str) -> Row:
     import smalti
 
     def quantize(image: np.ndarray, threads: int) -> Any:
-        return smalti.quantize(image, k, space=space, effort=effort, threads=threads)
+        return smalti.quantize(image, k, space=space, effort=effort, dither="none", threads=threads)
 
     quantize(np.arange(192, dtype=np.uint8).reshape(8, 8, 3), 2)  # what is loaded on first use
     before = status("VmRSS")

@@ -318,26 +318,74 @@ int64_t arrange_in_place(const Square& counts, int sweeps, Out<uint8_t, nb::ndim
     return kernels().arrange(counts.data(), k, sweeps, order.data());
 }
 
-void diffuse(const In<uint8_t, nb::ndim<3>>& pixels, int space, const Linear& linear,
-             const In<int16_t, nb::ndim<2>>& entries, const In<uint8_t, nb::ndim<1>>& opaque,
-             int transparent, const In<int32_t, nb::ndim<1>>& bounds,
-             Out<uint8_t, nb::ndim<2>>& indices) {
+using Picture = In<uint8_t, nb::ndim<3>>;
+using Entries = In<int16_t, nb::ndim<2>>;
+using Plane8 = In<uint8_t, nb::ndim<2>>;
+using Indices = Out<uint8_t, nb::ndim<2>>;
+
+void require_dithering(const Picture& pixels, const Entries& entries,
+                       const In<uint8_t, nb::ndim<1>>& opaque, int transparent,
+                       const In<int32_t, nb::ndim<1>>& bounds, const Plane8& strengths,
+                       const Indices& indices) {
     const size_t height = pixels.shape(0), width = pixels.shape(1), c = pixels.shape(2);
     const size_t k = entries.shape(0);
     require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
     require(k >= 1 && k <= 256 && entries.shape(1) == c, "entries must be 1 to 256 x channels");
     require(opaque.shape(0) == k, "opaque must have one entry per palette row");
+    require(std::count(opaque.data(), opaque.data() + k, 0) < static_cast<std::ptrdiff_t>(k),
+            "opaque must allow an entry");
     require(transparent < static_cast<int>(k) && transparent >= (c == 4 ? 0 : -1),
             "transparent must be a palette row, or -1 without alpha");
     require(bounds.shape(0) == 2 * c, "bounds must be lo and hi per channel");
+    for (size_t d = 0; d < c; ++d) {
+        const int32_t lo = bounds.data()[2 * d], hi = bounds.data()[2 * d + 1];
+        require(lo <= 0 && hi >= 0 && lo >= -16384 && hi <= 16384 && hi - lo < 1 << 15,
+                "bounds must be around 0 and less than 2^15 apart");
+        for (size_t j = 0; j < k; ++j)
+            require(entries.data()[j * c + d] >= lo && entries.data()[j * c + d] <= hi,
+                    "entries must be within bounds");
+    }
+    require(strengths.shape(0) == height && strengths.shape(1) == width, "strengths must be H x W");
     require(indices.shape(0) == height && indices.shape(1) == width, "indices must be H x W");
-    kernels().diffuse(pixels.data(), height, width, static_cast<int>(c), space_of(space),
-                      linear.data(), entries.data(), k, opaque.data(), transparent, bounds.data(),
-                      indices.data());
 }
 
-using Picture = In<uint8_t, nb::ndim<3>>;
-using Plane8 = In<uint8_t, nb::ndim<2>>;
+void diffuse(int kernel, const Picture& pixels, int space, const Linear& linear,
+             const Entries& entries, const In<uint8_t, nb::ndim<1>>& opaque, int transparent,
+             const In<int32_t, nb::ndim<1>>& bounds, const Plane8& strengths, Indices& indices) {
+    require(kernel >= 0 && kernel < 3, "kernel must be 0 to 2");
+    require_dithering(pixels, entries, opaque, transparent, bounds, strengths, indices);
+    kernels().diffuse(kernel, pixels.data(), pixels.shape(0), pixels.shape(1),
+                      static_cast<int>(pixels.shape(2)), space_of(space), linear.data(),
+                      entries.data(), entries.shape(0), opaque.data(), transparent, bounds.data(),
+                      strengths.data(), indices.data());
+}
+
+void order(const In<uint16_t, nb::ndim<2>>& tile, const Picture& pixels, int space,
+           const Linear& linear, const Entries& entries, const In<uint8_t, nb::ndim<1>>& opaque,
+           int transparent, const In<int32_t, nb::ndim<1>>& bounds, const Plane8& strengths,
+           Indices& indices) {
+    require(tile.shape(0) == tile.shape(1) && tile.shape(0) > 0, "tile must be square");
+    require_dithering(pixels, entries, opaque, transparent, bounds, strengths, indices);
+    kernels().order(tile.data(), tile.shape(0), pixels.data(), pixels.shape(0), pixels.shape(1),
+                    static_cast<int>(pixels.shape(2)), space_of(space), linear.data(),
+                    entries.data(), entries.shape(0), opaque.data(), transparent, bounds.data(),
+                    strengths.data(), indices.data());
+}
+
+void find_bands(const Picture& pixels, const Linear& linear, const Entries& entries,
+                const Plane8& indices, Indices& strengths, unsigned threads) {
+    const size_t height = pixels.shape(0), width = pixels.shape(1), c = pixels.shape(2);
+    require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
+    require(entries.shape(1) == c, "entries must have the channels of the pixels");
+    require(indices.shape(0) == height && indices.shape(1) == width, "indices must be H x W");
+    require(strengths.shape(0) == height && strengths.shape(1) == width, "strengths must be H x W");
+    const uint8_t* last = indices.data() + height * width;
+    require(height * width == 0 || *std::max_element(indices.data(), last) < entries.shape(0),
+            "indices must be rows of entries");
+    kernels().find_bands(pixels.data(), height, width, static_cast<int>(c), linear.data(),
+                         entries.data(), indices.data(), strengths.data(), threads);
+}
+
 using Importance = In<float, nb::shape<256>>;
 
 void require_mapped(const Picture& pixels, const In<int16_t, nb::ndim<2>>& entries,
@@ -491,9 +539,15 @@ NB_MODULE(_core, m) {
     m.def("grow_order", &grown_order, "counts"_a.noconvert());
     m.def("arrange", &arrange_in_place, "counts"_a.noconvert(), "sweeps"_a, "order"_a.noconvert(),
           nogil);
-    m.def("diffuse", &diffuse, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
+    m.def("diffuse", &diffuse, "kernel"_a, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a.noconvert(), "transparent"_a, "bounds"_a.noconvert(),
-          "indices"_a.noconvert(), nogil);
+          "strengths"_a.noconvert(), "indices"_a.noconvert(), nogil);
+    m.def("order", &order, "tile"_a.noconvert(), "pixels"_a.noconvert(), "space"_a,
+          "linear"_a.noconvert(), "entries"_a.noconvert(), "opaque"_a.noconvert(), "transparent"_a,
+          "bounds"_a.noconvert(), "strengths"_a.noconvert(), "indices"_a.noconvert(), nogil);
+    m.def("find_bands", &find_bands, "pixels"_a.noconvert(), "linear"_a.noconvert(),
+          "entries"_a.noconvert(), "indices"_a.noconvert(), "strengths"_a.noconvert(), "threads"_a,
+          nogil);
     m.def("activity", &measure_activity, "pixels"_a.noconvert(), "space"_a,
           "linear"_a.noconvert(), "activity"_a.noconvert(), "threads"_a, nogil);
     m.def("survey", &survey, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),

@@ -353,15 +353,35 @@ struct Kernels {
     //   counts  k x k, symmetric, zero on the diagonal, with a sum of at most 2^22
     int64_t (*arrange)(const int32_t* counts, size_t k, int sweeps, uint8_t* order);
 
-    // Floyd-Steinberg error diffusion in serpentine order, in working-space coordinates and exact
-    // integers. A pixel hands on no more error than its entry's neighbors in the palette can make
-    // good: quarters are taken off until its square is at most half their squared distance. `opaque` lists the entries that opaque pixels may take; pixels with alpha 0 take
-    // entry `transparent` and neither give nor take error (pass -1 without alpha).
-    //   pixels  height x width x channels    entries  k x channels    bounds  lo, hi per channel
-    // Floyd & Steinberg (1976), Proc. SID 17(2).
-    void (*diffuse)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
-                    const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
-                    int transparent, const int32_t* bounds, uint8_t* indices);
+    // Error diffusion in serpentine order, in working-space coordinates and exact integers; `kernel` is
+    // a Diffuser. A pixel takes the share of the errors handed to it that its strength says (0 to 128, which
+    // is 1), and the nearest entry; at strength 0 it keeps the index it has, and neither takes nor
+    // gives. It hands on no more error than its entry's neighbors in the palette can make good:
+    // quarters are taken off until its square is at most half their squared distance. `opaque` lists
+    // the entries that opaque pixels may take; pixels with alpha 0 take entry `transparent` and neither
+    // give nor take error (pass -1 without alpha).
+    //   pixels  height x width x channels    entries  k x channels    bounds  lo, hi per channel, less
+    //   than 2^15 apart, around all points and entries    strengths, indices  height x width
+    void (*diffuse)(int kernel, const uint8_t* pixels, size_t height, size_t width, int channels,
+                    Space space, const double* linear, const int16_t* entries, size_t k,
+                    const uint8_t* opaque, int transparent, const int32_t* bounds,
+                    const uint8_t* strengths, uint8_t* indices);
+
+    // Ordered dithering: each pixel takes the nearest entry, or the one that makes the best mixture
+    // with it, by a tile of thresholds (side x side, 0 to 512) that its strength draws toward the
+    // middle. The rest is as for `diffuse`.
+    void (*order)(const uint16_t* tile, size_t side, const uint8_t* pixels, size_t height,
+                  size_t width, int channels, Space space, const double* linear,
+                  const int16_t* entries, size_t k, const uint8_t* opaque, int transparent,
+                  const int32_t* bounds, const uint8_t* strengths, uint8_t* indices);
+
+    // How much each pixel needs dithering, 0 to 128: where errors do not cancel in a window of 3 x 3
+    // pixels and nothing hides that. 0 where the color is the entry's own, or invisible.
+    //   pixels  height x width x channels    entries  rows of Oklab coordinates, of which `indices` are
+    //   indices, strengths  height x width
+    void (*find_bands)(const uint8_t* pixels, size_t height, size_t width, int channels,
+                       const double* linear, const int16_t* entries, const uint8_t* indices,
+                       uint8_t* strengths, unsigned threads);
 
     // How busy an image is: the standard deviation of lightness in a window of 9 x 9 pixels, in steps
     // of 16 of the working space's coordinates, at most 255.    out  height x width

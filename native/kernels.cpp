@@ -2,6 +2,7 @@
 // dispatch.cpp chooses from. What each does is in core.hpp, how in the headers named here.
 #include "kernels/activity.hpp"
 #include "kernels/arrange.hpp"
+#include "kernels/bands.hpp"
 #include "kernels/color_codes.hpp"
 #include "kernels/diffusion.hpp"
 #include "kernels/divide.hpp"
@@ -10,6 +11,7 @@
 #include "kernels/nearest_entry.hpp"
 #include "kernels/nearest_row.hpp"
 #include "kernels/oklab.hpp"
+#include "kernels/ordered.hpp"
 #include "kernels/plus_plus.hpp"
 #include "kernels/similarity_maps.hpp"
 #include "kernels/survey.hpp"
@@ -31,6 +33,8 @@ const Kernels table = {
     cheapest_merges,
     arrange,
     diffuse,
+    order,
+    find_bands,
     activity,
     survey,
     trellis,

@@ -9,6 +9,10 @@
 #include <immintrin.h>
 #endif
 
+// For the few functions whose calls would cost as much as what they do, and for the paths rarely taken.
+#define SMALTI_INLINE __attribute__((always_inline)) inline
+#define SMALTI_NOINLINE __attribute__((noinline))
+
 namespace smalti {
 namespace SMALTI_LEVEL {
 
@@ -89,8 +93,60 @@ inline unsigned bits(Ints mask) noexcept {
 #endif
 }
 
+// The first lane that holds a value that one of them does.
+inline int first_lane(Ints v, std::int32_t value) noexcept {
+#if defined(__AVX512F__)
+    return __builtin_ctz(_mm512_cmpeq_epi32_mask((__m512i)v, (__m512i)all(value)));
+#else
+    return __builtin_ctz(bits(v == all(value)));
+#endif
+}
+
+// The lowest of the lanes.
+inline std::int32_t lowest(Ints v) noexcept {
+#if defined(__SSE4_1__)
+#if defined(__AVX512F__)
+    __m256i halves[2];
+    std::memcpy(halves, &v, sizeof v);  // GCC 12 warns of its own headers where they take v apart
+    const __m256i half = _mm256_min_epi32(halves[0], halves[1]);
+#elif defined(__AVX2__)
+    const auto half = (__m256i)v;
+#endif
+#if defined(__AVX2__)
+    __m128i low = _mm_min_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+#else
+    auto low = (__m128i)v;
+#endif
+    low = _mm_min_epi32(low, _mm_shuffle_epi32(low, 0x4E));
+    return _mm_cvtsi128_si32(_mm_min_epi32(low, _mm_shuffle_epi32(low, 0xB1)));
+#else
+    std::int32_t low = v[0];
+    for (int lane = 1; lane < lanes; ++lane) low = v[lane] < low ? v[lane] : low;
+    return low;
+#endif
+}
+
 // Two 16-bit integers in each lane.
 inline Ints pack(Ints low, Ints high) noexcept { return (low & 0xffff) | (high << 16); }
+
+// Four numbers from 0 to 2^15 - 1.
+typedef std::int32_t Quad __attribute__((vector_size(16)));
+
+// Two of them in every lane, packed: the first two, and the last two.
+inline void pack_all(Quad v, Ints& first, Ints& last) noexcept {
+#if defined(__AVX512F__)
+    const __m128i packed = _mm_packs_epi32((__m128i)v, (__m128i)v);
+    first = (Ints)_mm512_broadcastd_epi32(packed);
+    last = (Ints)_mm512_broadcastd_epi32(_mm_srli_si128(packed, 4));
+#elif defined(__AVX2__)
+    const __m128i packed = _mm_packs_epi32((__m128i)v, (__m128i)v);
+    first = (Ints)_mm256_broadcastd_epi32(packed);
+    last = (Ints)_mm256_broadcastd_epi32(_mm_srli_si128(packed, 4));
+#else
+    first = all(v[0] | v[1] << 16);
+    last = all(v[2] | v[3] << 16);
+#endif
+}
 
 // The sum of the squares of both differences in each lane; they must fit 16 bits.
 inline Ints distance2(Ints a, Ints b) noexcept {

@@ -18,6 +18,7 @@ import pytest
 from pictures import LEVELS, draw, level
 
 import smalti
+from smalti.dither import METHODS
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden" / "hashes.json"
@@ -63,8 +64,12 @@ def hashes(threads=1):
             for init in ("k-means++", "random", "box"):
                 indexed = smalti.quantize(image, 16, space=space, init=init, n_init=2, seed=5)
                 found[f"{name}, {space}, 16, {init}"] = digest(indexed)
-            indexed = smalti.quantize(image, 16, space=space, dither="floyd-steinberg")
+            everywhere = {"dither": "floyd-steinberg", "dither_adaptive": False}
+            indexed = smalti.quantize(image, 16, space=space, threads=threads, **everywhere)
             found[f"{name}, {space}, 16, dithered"] = digest(indexed)
+            for method in METHODS:
+                indexed = smalti.quantize(image, 5, space=space, threads=threads, dither=method)
+                found[f"{name}, {space}, 5, {method}"] = digest(indexed)
     return found
 
 
@@ -82,7 +87,7 @@ def test_results_equal_the_stored_ones():
 
     found = hashes()
 
-    assert len(stored) == 160
+    assert len(stored) == 260
     assert [key for key in stored if found.get(key) != stored[key]] == []
     assert found.keys() == stored.keys()
 

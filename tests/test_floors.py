@@ -19,7 +19,7 @@ FLOORS = (
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
     ("packing", "pixels", "stored", "ordering"),
-    ("color", "image", "layouts"),
+    ("blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),

@@ -1055,6 +1055,7 @@ ONES = np.ones(N, np.int64)
 LABELS = np.zeros(N, np.uint16)
 PIXELS = np.zeros((6, 5, 3), np.uint8)
 BOUNDS = color.bounds("srgb", 3)
+TILE = np.full((2, 2), 256, np.uint16)
 
 
 def _nearest(entries=ENTRIES, labels=LABELS, d2=None, threads=1):
@@ -1079,10 +1080,34 @@ def _gather(pixels=COLORS, colors=COLORS, labels=LABELS, out=LABELS):
 
 
 def _diffuse(pixels=PIXELS, space=0, linear=color.LINEAR, entries=ENTRIES, opaque=None,
-             transparent=-1, bounds=BOUNDS, indices=None):  # fmt: skip
+             transparent=-1, bounds=BOUNDS, strengths=None, indices=None, kernel=0):  # fmt: skip
     opaque = np.ones(len(entries), np.uint8) if opaque is None else opaque
-    indices = np.zeros(pixels.shape[:2], np.uint8) if indices is None else indices
-    _core.diffuse(pixels, space, linear, entries, opaque, transparent, bounds, indices)
+    plane = np.zeros(pixels.shape[:2], np.uint8)
+    strengths = plane if strengths is None else strengths
+    indices = plane.copy() if indices is None else indices
+    common = (pixels, space, linear, entries, opaque, transparent, bounds, strengths, indices)
+    _core.diffuse(kernel, *common)
+
+
+def _order(tile=TILE, **arguments):
+    names = ("pixels", "space", "linear", "entries", "opaque", "transparent", "bounds")
+    given = {
+        "pixels": PIXELS,
+        "space": 0,
+        "linear": color.LINEAR,
+        "entries": ENTRIES,
+        "opaque": np.ones(len(ENTRIES), np.uint8),
+        "transparent": -1,
+        "bounds": BOUNDS,
+    }
+    plane = np.zeros(PIXELS.shape[:2], np.uint8)
+    _core.order(tile, *({**given, **arguments}[name] for name in names), plane, plane.copy())
+
+
+def _find_bands(pixels=PIXELS, linear=color.LINEAR, entries=ENTRIES, indices=None, strengths=None):
+    plane = np.zeros(PIXELS.shape[:2], np.uint8)
+    indices = plane if indices is None else indices
+    _core.find_bands(pixels, linear, entries, indices, plane if strengths is None else strengths, 1)
 
 
 def _to_points(colors=COLORS, space=0, linear=color.LINEAR, points=POINTS):
@@ -1166,6 +1191,18 @@ WRONG_SIZES = {
     "diffuse: bounds short": (_diffuse, {"bounds": BOUNDS[:-1]}),
     "diffuse: indices short": (_diffuse, {"indices": np.zeros((6, 4), np.uint8)}),
     "diffuse: unknown space": (_diffuse, {"space": 2}),
+    "diffuse: unknown kernel": (_diffuse, {"kernel": 3}),
+    "diffuse: strengths short": (_diffuse, {"strengths": np.zeros((6, 4), np.uint8)}),
+    "diffuse: nothing opaque": (_diffuse, {"opaque": np.zeros(4, np.uint8)}),
+    "diffuse: bounds too wide": (_diffuse, {"bounds": BOUNDS * 2}),
+    "diffuse: entries out of bounds": (_diffuse, {"entries": ENTRIES - 1}),
+    "order: tile not square": (_order, {"tile": TILE[:1]}),
+    "order: tile empty": (_order, {"tile": TILE[:0, :0]}),
+    "order: opaque short": (_order, {"opaque": np.ones(3, np.uint8)}),
+    "find_bands: entries of 4": (_find_bands, {"entries": np.zeros((4, 4), np.int16)}),
+    "find_bands: indices beyond": (_find_bands, {"indices": np.full((6, 5), 4, np.uint8)}),
+    "find_bands: indices short": (_find_bands, {"indices": np.zeros((6, 4), np.uint8)}),
+    "find_bands: strengths short": (_find_bands, {"strengths": np.zeros((6, 4), np.uint8)}),
     "points: out short": (_to_points, {"points": POINTS[:-1]}),
     "points: out wide": (_to_points, {"points": np.zeros((N, 4), np.int16)}),
     "points: unknown space": (_to_points, {"space": -1}),
@@ -1255,7 +1292,17 @@ except ValueError as error:
 
 
 def test_the_arguments_that_those_refusals_start_from_are_fine():
-    for call in (_nearest, _step, _breathe, _gather, _diffuse, _to_points, _make_tree):
+    for call in (
+        _nearest,
+        _step,
+        _breathe,
+        _gather,
+        _diffuse,
+        _order,
+        _find_bands,
+        _to_points,
+        _make_tree,
+    ):
         call()
 
 

@@ -235,7 +235,9 @@ def test_a_palette_is_not_written_over_a_file_unless_allowed(tmp_path):
     ({"seed": -1}, "seed must be"),
     ({"seed": 2**64}, "seed must be"),
     ({"threads": 0}, "threads must be"),
-    ({"dither": "bayer"}, "dither must be one of none, floyd-steinberg"),
+    ({"dither": "riemersma"}, "dither must be one of auto, none, floyd-steinberg, atkinson"),
+    ({"dither_strength": 1.5}, "dither_strength must be a number from 0 to 1, got 1.5"),
+    ({"dither_adaptive": 1}, "dither_adaptive must be True or False, got 1"),
 ])  # fmt: skip
 def test_options_out_of_range_are_refused_by_name(options, says):
     with pytest.raises(BadOption, match=says):

@@ -15,6 +15,7 @@ from pictures import FAMILIES, LEVELS, SPACES, draw, images, level
 
 import smalti
 from smalti import Histogram, build_palette, color, quantize, reference
+from smalti.dither import ORDERED, thresholds
 
 KS = st.sampled_from([1, 2, 3, 16, 255, 256])
 SPACE = st.sampled_from(SPACES)
@@ -44,8 +45,8 @@ def test_shuffling_the_pixels_leaves_the_palette_and_shuffles_the_indices(image,
     pixels = image.reshape(1, -1, image.shape[2])
     order = np.random.default_rng(seed).permutation(pixels.shape[1])
 
-    plain = quantize(pixels, k, space=space)
-    shuffled = quantize(pixels[:, order], k, space=space)
+    plain = quantize(pixels, k, space=space, dither="none")
+    shuffled = quantize(pixels[:, order], k, space=space, dither="none")
 
     np.testing.assert_array_equal(shuffled.palette, plain.palette)
     np.testing.assert_array_equal(shuffled.indices, plain.indices[:, order])
@@ -54,10 +55,10 @@ def test_shuffling_the_pixels_leaves_the_palette_and_shuffles_the_indices(image,
 @given(images(), KS, SPACE)
 @few
 def test_turning_the_image_turns_the_indices(image, k, space):
-    plain = quantize(image, k, space=space)
+    plain = quantize(image, k, space=space, dither="none")
 
     for turn in (np.flipud, np.fliplr, np.rot90, lambda a: np.swapaxes(a, 0, 1)):
-        turned = quantize(turn(image), k, space=space)
+        turned = quantize(turn(image), k, space=space, dither="none")
         np.testing.assert_array_equal(turned.palette, plain.palette)
         np.testing.assert_array_equal(turned.indices, turn(plain.indices))
 
@@ -67,7 +68,7 @@ def test_turning_the_image_turns_the_indices(image, k, space):
 def test_repeating_every_row_leaves_the_palette_and_multiplies_the_inertia(image, k, space, times):
     repeated = np.repeat(image, times, axis=0)
 
-    plain, many = quantize(image, k, space=space), quantize(repeated, k, space=space)
+    plain, many = (quantize(i, k, space=space, dither="none") for i in (image, repeated))
 
     np.testing.assert_array_equal(many.palette, plain.palette)
     np.testing.assert_array_equal(many.indices, np.repeat(plain.indices, times, axis=0))
@@ -194,7 +195,7 @@ def test_constant_channel_stays_constant(image, k, channel, value):
     assert (quantize(image, k, space="srgb").palette[:, channel] == value).all()
 
 
-@given(images(), KS, SPACE, st.sampled_from(["none", "floyd-steinberg"]))
+@given(images(), KS, SPACE, st.sampled_from(["none", "auto", "floyd-steinberg", "bayer"]))
 @few
 def test_quantizing_the_result_again_changes_nothing(image, k, space, dither):
     once = quantize(image, k, space=space, dither=dither)
@@ -232,6 +233,7 @@ def test_number_of_threads_does_not_show(image, k, space, threads):
 
 
 SIDES = st.one_of(st.integers(1, 30), st.integers(1, 300))  # large ones have work for threads
+DITHERS = ["none", "auto", "floyd-steinberg", "atkinson", "sierra-lite", "bayer", "blue-noise"]
 OPTIONS = st.fixed_dictionaries(
     {"space": SPACE, "effort": st.sampled_from(["lloyd", "fast", "default", "best"])},
     optional={
@@ -260,12 +262,13 @@ def larger_images(draw_from):
     return image
 
 
-@given(larger_images(), st.one_of(KS, st.integers(1, 1200)), OPTIONS, st.booleans())
+@given(larger_images(), st.one_of(KS, st.integers(1, 1200)), OPTIONS, st.sampled_from(DITHERS))
 @settings(deadline=None)  # and as many cases as the profile says: `make fuzz` runs this one alone
-def test_every_promise_holds_for_any_image_with_any_options(image, k, options, dithered):
-    if dithered and k <= 256:
+def test_every_promise_holds_for_any_image_with_any_options(image, k, options, dither):
+    if dither not in ("auto", "none"):
+        k = min(k, 256)
         image = image[:20, :30]  # the reference takes its time
-        options = {**options, "dither": "floyd-steinberg"}
+    options = {**options, "dither": dither}
 
     result = quantize(image, k, threads=1, **options)
 
@@ -273,13 +276,12 @@ def test_every_promise_holds_for_any_image_with_any_options(image, k, options, d
     assert len(np.unique(palette, axis=0)) == len(palette) <= min(k, len(Histogram.of(image)))
     if result.fit.stop_reason == "exact":  # faint colors may be one point, but keep their entries
         np.testing.assert_array_equal(result.to_array(), visible(image))
-    elif "dither" in options:
-        expected = reference.floyd_steinberg(image, palette, options["space"])
-        np.testing.assert_array_equal(result.indices, expected)
     else:
-        expected = reference.remap(image, palette, options["space"])
+        plain = reference.remap(image, palette, options["space"])
+        assert len(np.unique(plain)) == len(palette)
+        tile = thresholds(dither).astype(int) if dither in ORDERED else None
+        expected = reference.dither(image, palette, plain, options["space"], dither, tile)
         np.testing.assert_array_equal(result.indices, expected)
-        assert len(np.unique(expected)) == len(palette)
     for name in LEVELS:
         with level(name):
             for threads in (1, 2, 3):
@@ -296,7 +298,9 @@ def test_mapped_file_of_pixels_gives_the_same_result(tmp_path, space):
     same(quantize(mapped, 16, space=space), quantize(image, 16, space=space))
 
 
-@given(images(channels=(4,)), KS, SPACE, st.sampled_from(["none", "floyd-steinberg"]))
+@given(
+    images(channels=(4,)), KS, SPACE, st.sampled_from(["none", "auto", "atkinson", "blue-noise"])
+)
 @few
 def test_colors_of_invisible_pixels_do_not_matter(image, k, space, dither):
     other = image.copy()

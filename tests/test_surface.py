@@ -37,7 +37,7 @@ def test_quantize_has_the_agreed_parameters():
 
     assert list(parameters)[:2] == ["image", "k"]
     defaults = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
-    agreed = {"space": "oklab", "dither": "none", "init": "splitting", "n_init": None, "seed": 0}
+    agreed = {"space": "oklab", "dither": "auto", "init": "splitting", "n_init": None, "seed": 0}
     agreed |= {"max_iter": None, "tol": None, "threads": None, "channels": "rgb"}
     assert {name: defaults[name] for name in agreed} == agreed
 

@@ -1,165 +1,190 @@
-// Floyd-Steinberg dithering.
+// Dithering by error diffusion.
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
 #include "../core.hpp"
-#include "../simd.hpp"
+#include "entry_cells.hpp"
 
 namespace smalti {
 namespace SMALTI_LEVEL {
 namespace {
 
-// Palette entries that a class of pixels may take, as vectors of coordinates.
-template <int C>
-struct Entries {
-    std::vector<int32_t> axes[C], rows;
+// How an error is shared out, seen in the direction of the row, in parts of 2^shift:
+//            pixel  ahead[0]  ahead[1]
+//  below[0] below[1] below[2]
+//          further
+// Floyd & Steinberg (1976), Proc. SID 17(2), 75-77.
+struct FloydSteinberg {
+    static constexpr int shift = 4, ahead[2] = {7, 0}, below[3] = {3, 5, 1}, further = 0;
+};
+// Bill Atkinson's, of MacPaint (1984): a quarter is never handed on, which keeps contrast.
+struct Atkinson {
+    static constexpr int shift = 3, ahead[2] = {1, 1}, below[3] = {1, 1, 1}, further = 1;
+};
+// Frankie Sierra's smallest (1990).
+struct SierraLite {
+    static constexpr int shift = 2, ahead[2] = {2, 0}, below[3] = {1, 1, 0}, further = 0;
+};
 
-    Entries(const int16_t* entries, size_t k, const uint8_t* allowed) {
-        for (size_t j = 0; j < k; ++j) {
-            if (allowed && !allowed[j]) continue;
-            for (int d = 0; d < C; ++d) axes[d].push_back(entries[j * C + static_cast<size_t>(d)]);
-            rows.push_back(static_cast<int32_t>(j));
-        }
-        limit_errors();
-        while (rows.size() % lane_padding) {  // copies of the last entry: never lower, never first
-            for (auto& axis : axes) axis.push_back(axis.back());
-            rows.push_back(rows.back());
-        }
-    }
-    // How long the error may be that a pixel with this entry hands on, squared: half the squared
-    // distance to the entry's nearest neighbor. Error is there to be made good by other entries;
-    // where the palette has none in reach, it would pile up until it bursts into a speck of a far one.
+// v times 0 to 8: one or two shifts take a third of the time of a product, which every pixel waits for.
+template <int Times>
+inline Quad times(Quad v) noexcept {
+    static_assert(Times >= 0 && Times <= 8, "seven times is eight times less once");
+    if (Times == 7) return (v << 3) - v;
+    Quad sum = Times & 1 ? v : Quad{};
+    for (int bit = 1; bit <= 3; ++bit)
+        if (Times >> bit & 1) sum += v << bit;
+    return sum;
+}
+
+constexpr size_t besides = double_lanes;  // pixels at a time of the work done besides
+constexpr int strength_shift = 7;  // a strength of 1 is 2^7
+
+// What the pixels of a class may take, with how long the error may be that a pixel with an entry
+// hands on, squared: half the squared distance to the entry's nearest neighbor. Error is there to
+// be made good by other entries; where the palette has none in reach, it would pile up until it
+// bursts into a speck of a far one.
+template <int C>
+struct Choice {
+    EntryCells<C> cells;
     std::vector<int32_t> limits;  // by row
 
-    void limit_errors() {
-        const size_t n = rows.size();
-        limits.assign(n ? static_cast<size_t>(rows.back()) + 1 : 0, 0);
-        for (size_t i = 0; i < n; ++i) {
+    Choice(const Quad* entries, size_t k, const uint8_t* allowed, int shift)
+        : cells(entries, k, allowed, shift), limits(k, 0) {
+        for (size_t i = 0; i < k; ++i) {
+            if (allowed && !allowed[i]) continue;
             int32_t least = INT32_MAX;
-            for (size_t j = 0; j < n; ++j) {
-                int32_t d2 = 0;
-                for (int d = 0; d < C; ++d)
-                    d2 += (axes[d][i] - axes[d][j]) * (axes[d][i] - axes[d][j]);
+            for (size_t j = 0; j < k; ++j) {
+                if (allowed && !allowed[j]) continue;
+                const int32_t d2 = length2<C>(entries[i] - entries[j]);
                 if (d2 > 0) least = std::min(least, d2);
             }
-            limits[static_cast<size_t>(rows[i])] = least == INT32_MAX ? 0 : least / 2;
+            limits[i] = least == INT32_MAX ? 0 : least / 2;
         }
-    }
-
-    // The row nearest to x, the lowest of several.
-    int32_t nearest(const int32_t* x) const noexcept {
-        Ints best = all(INT32_MAX), row = {};
-        for (size_t j = 0; j < rows.size(); j += lanes) {
-            Ints d2 = {};
-            for (int d = 0; d < C; ++d) {
-                const Ints delta = load<Ints>(&axes[d][j]) - all(x[d]);
-                d2 += delta * delta;
-            }
-            const Ints less = d2 < best;
-            best = less ? d2 : best;
-            row = less ? load<Ints>(&rows[j]) : row;
-        }
-        int32_t lowest = best[0], found = row[0];
-        for (int lane = 1; lane < lanes; ++lane)
-            if (best[lane] < lowest || (best[lane] == lowest && row[lane] < found)) {
-                lowest = best[lane];
-                found = row[lane];
-            }
-        return found;
     }
 };
 
-template <int C>
+template <int C, class Kernel>
 class Diffusion {
 public:
-    Diffusion(const int16_t* entries, size_t k, const uint8_t* opaque, int transparent,
-              const int32_t* bounds, size_t width)
-        : entries_(entries),
-          any_(entries, k, nullptr),
-          opaque_(entries, k, opaque),
+    Diffusion(const std::vector<Quad>& entries, const uint8_t* opaque, int transparent,
+              const int32_t* bounds, int cell_shift, size_t width)
+        : entries_(entries.data()),
+          any_(entries_, entries.size(), nullptr, cell_shift),
+          opaque_(entries_, entries.size(), opaque, cell_shift),
           transparent_(transparent),
           bounds_(bounds),
-          width_(width),
-          below_((width + 2) * C),
-          incoming_((width + 2) * C) {}
+          width_(width) {
+        for (int d = 0; d < C; ++d) range_[d] = bounds[2 * d + 1] - bounds[2 * d];
+        for (auto& line : lines_) line.assign(width + 4, Quad{});
+    }
 
-    // One row; `step` is +1 or -1. Errors are in sixteenths; each one is shared out completely.
-    void row(const uint8_t* pixels, const int16_t* points, std::ptrdiff_t step, uint8_t* indices) {
-        incoming_.swap(below_);
-        std::fill(below_.begin(), below_.end(), 0);
-        int32_t ahead[C] = {};
+    // One row; `step` is +1 or -1. Pixels of strength 0 keep the index they have. `elsewhere(x, n)` is
+    // called for all runs of n pixels: work to be done besides. Each pixel waits for the one before,
+    // and a CPU that waits does such work for nearly nothing.
+    template <class Elsewhere>
+    void row(const uint8_t* pixels, const int16_t* points, const uint8_t* strengths,
+             std::ptrdiff_t step, uint8_t* indices, const Elsewhere& elsewhere) {
+        std::rotate(lines_, lines_ + 1, lines_ + 3);
+        std::fill(lines_[2].begin(), lines_[2].end(), Quad{});
         auto x = step > 0 ? std::ptrdiff_t{0} : static_cast<std::ptrdiff_t>(width_) - 1;
-        for (size_t done = 0; done < width_; ++done, x += step) {
-            const auto at = static_cast<size_t>(x);
-            const bool solid = C == 3 || pixels[at * C + 3] == 255;
-            if (C == 4 && pixels[at * C + 3] == 0) {
-                indices[at] = static_cast<uint8_t>(transparent_);
-                std::fill(ahead, ahead + C, 0);
-                continue;
-            }
-            int32_t value[C];
-            for (int d = 0; d < C; ++d) {
-                const auto i = static_cast<size_t>(d);
-                const int32_t error = incoming_[(at + 1) * C + i] + ahead[d];
-                value[d] = std::clamp(points[at * C + i] + ((error + 8) >> 4), bounds_[2 * d],
-                                      bounds_[2 * d + 1]);
-            }
-            const Entries<C>& choice = solid ? opaque_ : any_;
-            const int32_t row = choice.nearest(value);
-            indices[at] = static_cast<uint8_t>(row);
-            int32_t error[C];
-            for (int d = 0; d < C; ++d)
-                error[d] = value[d] - entries_[static_cast<size_t>(row) * C + static_cast<size_t>(d)];
-            shorten(error, choice.limits[static_cast<size_t>(row)]);
-            for (int d = 0; d < C; ++d) {
-                int32_t* under = &below_[(at + 1) * C + static_cast<size_t>(d)];
-                ahead[d] = error[d] * 7;
-                under[-step * C] += error[d] * 3;
-                under[0] += error[d] * 5;
-                under[step * C] += error[d];
+        const Quad* here = &lines_[0][static_cast<size_t>(x + 2)];
+        Quad* under = &lines_[1][static_cast<size_t>(x + 2)];
+        Quad* further = &lines_[2][static_cast<size_t>(x + 2)];
+        Quad ahead = {}, next = {};  // what the pixels before hand to this one and to the one after
+        for (size_t run = 0; run < width_; run += besides) {
+            const size_t count = std::min(besides, width_ - run);
+            elsewhere(run, count);
+            for (size_t i = 0; i < count; ++i) {
+                const auto at = static_cast<size_t>(x);
+                const Quad error = choose(pixels + at * C, points + at * C, *here + ahead,
+                                          strengths[at], indices[at]);
+                ahead = next + times<Kernel::ahead[0]>(error);
+                next = times<Kernel::ahead[1]>(error);
+                under[-step] += times<Kernel::below[0]>(error);
+                under[0] += times<Kernel::below[1]>(error);
+                if (Kernel::below[2]) under[step] += times<Kernel::below[2]>(error);
+                if (Kernel::further) further[0] += times<Kernel::further>(error);
+                x += step, here += step, under += step, further += step;
             }
         }
     }
 
 private:
-    // Takes quarters off until the squared length is within the limit.
-    static void shorten(int32_t* error, int32_t limit) noexcept {
-        for (;;) {
-            int32_t length2 = 0;
-            for (int d = 0; d < C; ++d) length2 += error[d] * error[d];
-            if (length2 <= limit) return;
-            for (int d = 0; d < C; ++d) error[d] = error[d] * 3 / 4;
+    // Gives a pixel its index; returns the error to hand on.
+    SMALTI_INLINE Quad choose(const uint8_t* pixel, const int16_t* point, Quad received, int strength,
+                uint8_t& index) {
+        if (C == 4 && pixel[3] == 0) {
+            index = static_cast<uint8_t>(transparent_);
+            return Quad{};
         }
+        if (strength == 0) return Quad{};
+        Quad value = place_of<C>(point, bounds_) + taken(received, strength);
+        value = value < 0 ? Quad{} : value;
+        value = value > range_ ? range_ : value;
+        const bool solid = C == 3 || pixel[3] == 255;
+        Choice<C>& choice = solid ? opaque_ : any_;
+        const Found found = choice.cells.nearest(value);
+        index = static_cast<uint8_t>(found.row);
+        const Quad error = value - entries_[found.row];
+        const int32_t limit = choice.limits[static_cast<size_t>(found.row)];
+        return found.d2 <= limit ? error : shortened(error, limit);
     }
 
-    const int16_t* entries_;
-    Entries<C> any_, opaque_;
+    // A part of the errors handed to a pixel, rounded to whole steps.
+    static Quad taken(Quad received, int strength) noexcept {
+        constexpr int shift = Kernel::shift + strength_shift;
+        if (strength == 1 << strength_shift)  // products take their time, and most need none
+            return (received + (1 << (Kernel::shift - 1))) >> Kernel::shift;
+        return (received * strength + (1 << (shift - 1))) >> shift;
+    }
+
+    // Takes quarters off until the squared length is within the limit.
+    SMALTI_NOINLINE static Quad shortened(Quad error, int32_t limit) noexcept {
+        while (length2<C>(error) > limit) error = error * 3 / 4;
+        return error;
+    }
+
+    const Quad* entries_;
+    Choice<C> any_, opaque_;
     int transparent_;
     const int32_t* bounds_;
+    Quad range_ = {};
     size_t width_;
-    std::vector<int32_t> below_, incoming_;
+    std::vector<Quad> lines_[3];  // errors for this row and the next two, two pixels wider at each end
 };
 
-template <int C>
+template <int C, class Kernel>
 void diffuse_in(const uint8_t* pixels, size_t height, size_t width, Space space,
                 const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
-                int transparent, const int32_t* bounds, uint8_t* indices) {
-    Diffusion<C> diffusion(entries, k, opaque, transparent, bounds, width);
-    std::vector<int16_t> points(width * C);
+                int transparent, const int32_t* bounds, const uint8_t* strengths,
+                uint8_t* indices) {
+    const auto places = entry_places<C>(entries, k, bounds);
+    Diffusion<C, Kernel> diffusion(places, opaque, transparent, bounds, cell_shift<C>(space), width);
+    std::vector<int16_t> points(width * C), coming(width * C);  // of this row and the next
+    to_points(pixels, width, C, space, linear, points.data());
     for (size_t y = 0; y < height; ++y) {
-        const uint8_t* row = pixels + y * width * C;
-        to_points(row, width, C, space, linear, points.data());
-        diffusion.row(row, points.data(), y % 2 ? -1 : 1, indices + y * width);
+        const uint8_t *row = pixels + y * width * C, *next = row + (y + 1 < height ? width * C : 0);
+        diffusion.row(row, points.data(), strengths + y * width, y % 2 ? -1 : 1,
+                      indices + y * width, [&](size_t x, size_t n) {
+                          to_points(next + x * C, n, C, space, linear, &coming[x * C]);
+                      });
+        points.swap(coming);
     }
 }
 
-void diffuse(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
-             const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
-             int transparent, const int32_t* bounds, uint8_t* indices) {
-    const auto run = channels == 3 ? diffuse_in<3> : diffuse_in<4>;
-    run(pixels, height, width, space, linear, entries, k, opaque, transparent, bounds, indices);
+void diffuse(int kernel, const uint8_t* pixels, size_t height, size_t width, int channels,
+             Space space, const double* linear, const int16_t* entries, size_t k,
+             const uint8_t* opaque, int transparent, const int32_t* bounds,
+             const uint8_t* strengths, uint8_t* indices) {
+    using Run = decltype(&diffuse_in<3, FloydSteinberg>);
+    constexpr Run runs[2][3] = {
+        {diffuse_in<3, FloydSteinberg>, diffuse_in<3, Atkinson>, diffuse_in<3, SierraLite>},
+        {diffuse_in<4, FloydSteinberg>, diffuse_in<4, Atkinson>, diffuse_in<4, SierraLite>}};
+    runs[channels - 3][kernel](pixels, height, width, space, linear, entries, k, opaque,
+                               transparent, bounds, strengths, indices);
 }
 
 }  // namespace

@@ -106,6 +106,7 @@ def count_neighbors(indices: NDArray[np.uint8], k: int) -> NDArray[np.int32]: ..
 def grow_order(counts: NDArray[np.int32]) -> NDArray[np.uint8]: ...
 def arrange(counts: NDArray[np.int32], sweeps: int, order: NDArray[np.uint8]) -> int: ...
 def diffuse(
+    kernel: int,
     pixels: NDArray[np.uint8],
     space: int,
     linear: NDArray[np.float64],
@@ -113,7 +114,28 @@ def diffuse(
     opaque: NDArray[np.uint8],
     transparent: int,
     bounds: NDArray[np.int32],
+    strengths: NDArray[np.uint8],
     indices: NDArray[np.uint8],
+) -> None: ...
+def order(
+    tile: NDArray[np.uint16],
+    pixels: NDArray[np.uint8],
+    space: int,
+    linear: NDArray[np.float64],
+    entries: NDArray[np.int16],
+    opaque: NDArray[np.uint8],
+    transparent: int,
+    bounds: NDArray[np.int32],
+    strengths: NDArray[np.uint8],
+    indices: NDArray[np.uint8],
+) -> None: ...
+def find_bands(
+    pixels: NDArray[np.uint8],
+    linear: NDArray[np.float64],
+    entries: NDArray[np.int16],
+    indices: NDArray[np.uint8],
+    strengths: NDArray[np.uint8],
+    threads: int,
 ) -> None: ...
 def activity(
     pixels: NDArray[np.uint8],

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from . import metrics, quality
 from .decode import Decoded
+from .dither import Dithering
 from .encode import Encoded, try_all
 from .fit import Fit, fit_palette
 from .fixed import map_to
@@ -27,7 +28,7 @@ from .guard import Region, fit_guarded
 from .histogram import Histogram
 from .indexed import IndexedImage
 from .kmeans import Step
-from .mapping import map_pixels
+from .mapping import Mapped, map_pixels
 from .palette import Palette
 from .settings import Settings
 from .weights import is_map, weighted_histogram
@@ -76,7 +77,7 @@ class Attempts:
     decoded : the picture, with no more than the format holds
     kind : "PNG", "WEBP" or "GIF"
     settings : the options of palette building; `k` is that of each attempt
-    dither : one of the option's choices
+    dithering : how, how much and where
     guard : whether small regions keep their colors
     weight : None, "auto" or a map of what pixels count
     given : colors to map to, instead of a palette of each attempt's own
@@ -90,7 +91,7 @@ class Attempts:
         settings: Settings,
         clock: Clock,
         *,
-        dither: str,
+        dithering: Dithering,
         guard: bool,
         weight: Any,
         given: Palette | None,
@@ -98,7 +99,7 @@ class Attempts:
         progress: Callable[[Step], object] | None,
     ) -> None:
         self.original, self.kind, self.settings, self.clock = decoded.image, kind, settings, clock
-        self.dither, self.encoding, self._progress = dither, encoding, progress
+        self.dithering, self.encoding, self._progress = dithering, encoding, progress
         self.image, self.hard_edged = held(decoded.image, kind)
         with clock("histogram"):
             self.histogram = Histogram.of(self.image, threads=settings.threads)
@@ -149,24 +150,28 @@ class Attempt:
         self._of, self._labels = of, labels
 
     @cached_property
-    def indexed(self) -> IndexedImage:
-        """Every pixel's entry."""
+    def mapped(self) -> Mapped:
+        """Every pixel's entry, and what was decided about dithering."""
         of = self._of
         with of.clock("map"):
-            indices = map_pixels(
+            return map_pixels(
                 of.image,
                 of.histogram,
                 self.palette,
                 self._labels,
                 self.fit,
-                of.dither,
+                of.dithering,
                 replace(of.settings, k=self.k),
             )
-        return IndexedImage(self.palette.colors, indices, self.fit)
+
+    @property
+    def indexed(self) -> IndexedImage:
+        """The picture as it will be stored."""
+        return IndexedImage(self.palette.colors, self.mapped.indices, self.fit)
 
     def forget_indices(self) -> None:
         """Free the largest part; it is made again if need be."""
-        self.__dict__.pop("indexed", None)
+        self.__dict__.pop("mapped", None)
 
     @cached_property
     def encoded(self) -> Encoded:
@@ -209,7 +214,7 @@ class Attempt:
         histogram's are not where the format made their alpha opaque or clear.
         """
         of, spaces = self._of, ("srgb", "oklab")
-        by_pixel = of.hard_edged or (of.dither != "none" and self.fit.stop_reason != "exact")
+        by_pixel = of.hard_edged or self.mapped.dithered
         result = self.indexed.to_array() if by_pixel else None
         with of.clock("measure"):
             if result is None:

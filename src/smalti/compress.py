@@ -20,6 +20,7 @@ from . import anatomy, files, metrics, options
 from .attempts import Attempt, Attempts, Clock, Try
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
+from .dither import Dithering
 from .errors import BadOption, CannotWrite, NotSmaller
 from .fit import Fit
 from .fixed import refuse_outside
@@ -47,7 +48,9 @@ def compress(
     k: int | str = 256,
     *,
     space: str = "oklab",
-    dither: str = "none",
+    dither: str = "auto",
+    dither_strength: float = 1.0,
+    dither_adaptive: bool = True,
     effort: str = "default",
     init: Any = "splitting",
     n_init: int | None = None,
@@ -86,7 +89,8 @@ def compress(
     k : int, 1 to 65,536, or "auto" or "elbow"
         The words let the image decide, up to 256, as for `quantize`. Above 256 the file is
         truecolor, holding at most k colors.
-    space, dither, effort, init, n_init, max_iter, tol, seed, threads, keep, weight
+    space, dither, dither_strength, dither_adaptive : as for `quantize`
+    effort, init, n_init, max_iter, tol, seed, threads, keep, weight
         As for `quantize`.
     guard : as for `quantize`, but on: a note names each region that was kept
     palette : colors to map to instead of finding some: as `Palette.of` takes them, such as
@@ -154,11 +158,11 @@ def compress(
         threads=threads,
         keep=keep,
     )
-    options.check("dither", dither)
+    dithering = Dithering.of(dither, dither_strength, dither_adaptive)
     options.check("pack", pack)
     targets = Targets.of(quality, min_score, max_bytes)
     kind = format_of(format, target if _is_path(target) else None)
-    check_many_colors(kind, settings.k, dither)
+    check_many_colors(kind, settings.k, dithering)
     for wanted in (settings.keep, given):
         check_alpha(kind, wanted)
     if _is_path(target):
@@ -169,7 +173,7 @@ def compress(
         decoded = load_with_notes(source, channels, limits=limits, icc=icc)
         decoded = without_what_is_not_held(decoded, kind, preserve)
     attempts = Attempts(
-        decoded, kind, settings, clock, dither=dither, guard=guard, weight=weight, given=given,
+        decoded, kind, settings, clock, dithering=dithering, guard=guard, weight=weight, given=given,
         encoding={"icc": decoded.icc, "dpi": decoded.dpi if preserve else None, "pack": pack},
         progress=progress,
     )  # fmt: skip
@@ -218,6 +222,7 @@ def compress(
             *(str(region) for region in done.regions),
             *_alpha_notes(histogram, palette, given),
         ),
+        dithering=done.mapped.dithering,
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
         tried=done.encoded.tried,
         data=data if target is None else None,

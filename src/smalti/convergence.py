@@ -140,7 +140,7 @@ class Convergence:
         palette = self.palette(step)
         if palette.shape[1] == 4 and (self.thumbnail[..., 3] == 0).any():
             palette = np.concatenate([palette, np.zeros((1, 4), np.uint8)])
-        return apply_palette(self.thumbnail, palette, space=self.space).to_array()
+        return apply_palette(self.thumbnail, palette, space=self.space, dither="none").to_array()
 
     def why_nothing(self) -> str:
         """Return why an image has nothing to iterate, as half a sentence."""
@@ -202,7 +202,7 @@ class Convergence:
         palette = build_palette(
             sum(Histogram.of(frame) for frame in frames), FRAME_COLORS, effort="fast"
         )
-        indexed = [apply_palette(frame, palette).indices for frame in frames]
+        indexed = [apply_palette(frame, palette, dither="none").indices for frame in frames]
         plots.save_animation(indexed, palette.colors, durations, path, overwrite=overwrite)
 
 

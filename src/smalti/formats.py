@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import files, options, pixels, profiles
 from .decode import Decoded
+from .dither import Dithering
 from .errors import BadOption
 from .indexed import FORMATS
 
@@ -34,12 +35,11 @@ def format_of(asked: str | None, path: str | os.PathLike[str] | None) -> str:
     return kind
 
 
-def check_many_colors(kind: str, k: int, dither: str) -> None:
+def check_many_colors(kind: str, k: int, dithering: Dithering) -> None:
     """Refuse early what palettes above 256 colors cannot do."""
     if k > 256 and kind == "GIF":
         raise BadOption(f"GIF holds at most 256 colors, got k = {k:,}; use PNG or WebP")
-    if k > 256 and dither != "none":
-        raise BadOption(f"dithering takes k of at most 256, got {k:,}; use dither none")
+    dithering.refuse_above(k)
 
 
 def check_alpha(kind: str, wanted: Any) -> None:

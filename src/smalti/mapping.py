@@ -6,13 +6,14 @@ The one place that decides between the nearest entry of every color, which costs
 per pixel, and dithering, which takes each pixel in turn.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import dither as dithering
+from . import dither as dithers
 from . import histogram as histograms
+from .dither import Dithering
 from .fit import Fit
 from .histogram import Histogram
 from .image import Image
@@ -20,7 +21,26 @@ from .palette import Palette
 from .remap import Remapper
 from .settings import Settings
 
-__all__ = ["dithered", "map_pixels", "nearest_indices"]
+__all__ = ["Mapped", "map_pixels", "mixed", "nearest_indices"]
+
+ENOUGH = 0.002
+"""Mean strength below which dithering is not worth its bytes: a few pixels here and there."""
+
+NAMES = {
+    "floyd-steinberg": "Floyd–Steinberg",
+    "atkinson": "Atkinson",
+    "sierra-lite": "Sierra Lite",
+    "bayer": "Bayer's matrix",
+    "blue-noise": "blue noise",
+}
+
+
+class Mapped(NamedTuple):
+    """Indices, what dithering they have and why, and whether they have any."""
+
+    indices: NDArray[Any]
+    dithering: str = ""
+    dithered: bool = False
 
 
 def map_pixels(
@@ -29,9 +49,9 @@ def map_pixels(
     palette: Palette,
     labels: NDArray[np.uint16],
     fit: Fit,
-    dither: str,
+    dithering: Dithering,
     settings: Settings,
-) -> NDArray[Any]:
+) -> Mapped:
     """Give every pixel its palette row; where nothing is lost there is nothing to dither.
 
     Parameters
@@ -39,17 +59,16 @@ def map_pixels(
     image : (H, W, 3|4) uint8 sRGB
     histogram : of that image
     palette, labels, fit : as `fit_palette` returns them
-    dither : one of the option's choices
 
     Returns
     -------
-    (H, W) uint8, or uint16 when the palette has more than 256 colors
+    Mapped
+        `indices` (H, W) uint8, or uint16 when the palette has more than 256 colors.
     """
-    if dither == "none" or fit.stop_reason == "exact":
-        return histograms.map_labels(
-            image, histogram, labels, k=palette.k, threads=settings.threads
-        )
-    return dithered(image, palette.colors, settings.space)
+    indices = histograms.map_labels(image, histogram, labels, k=palette.k, threads=settings.threads)
+    if fit.stop_reason == "exact" or (dithering.method == "auto" and settings.effort == "turbo"):
+        return Mapped(indices)
+    return mixed(image, palette.colors, indices, dithering, settings)
 
 
 def nearest_indices(
@@ -62,11 +81,58 @@ def nearest_indices(
     return histograms.map_labels(image, histogram, labels, k=len(palette), threads=threads)
 
 
-def dithered(image: Image, palette: NDArray[np.uint8], space: str) -> NDArray[np.uint8]:
-    """Dither with the channels of image and palette made equal."""
+def mixed(
+    image: Image,
+    palette: NDArray[np.uint8],
+    indices: NDArray[Any],
+    dithering: Dithering,
+    settings: Settings,
+) -> Mapped:
+    """Dither an image that has been mapped to the nearest entries, as far as asked for or needed.
+
+    Parameters
+    ----------
+    image : (H, W, 3|4) uint8 sRGB
+    palette : (k, 3|4) uint8 sRGB, channels not necessarily those of the image
+    indices : (H, W), of the nearest entries
+
+    Raises
+    ------
+    BadOption : a method was asked for, and the palette has more than 256 colors.
+    """
+    dithering.refuse_above(len(palette))
+    if dithering.method == "none" or len(palette) > dithers.MOST_COLORS:
+        return Mapped(indices)
+    image, palette = _of_equal_channels(image, palette)
+    strengths = np.full(indices.shape, dithers.FULL, np.uint8)
+    method = dithering.method
+    if method == "auto" or dithering.adaptive:
+        needed = dithers.strengths(image, palette, indices, threads=settings.threads)
+        if method == "auto" and needed.mean() < ENOUGH * dithers.FULL:
+            return Mapped(indices, "none: without it the picture shows no bands")
+        strengths = needed if dithering.adaptive else strengths
+    method = "floyd-steinberg" if method == "auto" else method
+    note = _note(method, dithering.adaptive, strengths)
+    weaker = round(dithering.strength * dithers.FULL)
+    if weaker < dithers.FULL:
+        strengths = ((strengths.astype(np.uint16) * weaker) >> 7).astype(np.uint8)
+    space = settings.space
+    mixture = dithers.dithered(image, palette, indices, space, method, strengths)
+    return Mapped(mixture, note, dithered=True)
+
+
+def _note(method: str, adaptive: bool, strengths: NDArray[np.uint8]) -> str:
+    if not adaptive:
+        return f"{NAMES[method]} on all pixels"
+    share = 100 * np.count_nonzero(strengths) / strengths.size
+    return f"{NAMES[method]} on {share:.0f} % of the pixels, where bands would show"
+
+
+def _of_equal_channels(image: Image, palette: NDArray[np.uint8]) -> tuple[Image, NDArray[np.uint8]]:
+    """Return both with alpha if one has it."""
     channels = max(image.shape[2], palette.shape[1])
     if image.shape[2] < channels:
         image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
     if palette.shape[1] < channels:
         palette = np.column_stack([palette, np.full(len(palette), 255, np.uint8)])
-    return dithering.floyd_steinberg(image, palette, space)
+    return image, palette

@@ -77,7 +77,25 @@ def _table() -> Iterator[Option]:
         words=(AUTO, ELBOW),
     )
     yield Option("space", "oklab", "Color space to measure distance in.", choices=("oklab", "srgb"))
-    yield Option("dither", "none", "Error diffusion.", choices=("none", "floyd-steinberg"))
+    yield Option(
+        "dither",
+        "auto",
+        "Mix palette colors where the picture would show bands: by error diffusion "
+        "(floyd-steinberg, atkinson, sierra-lite) or thresholds (bayer, blue-noise); auto looks "
+        "whether and where that is needed.",
+        choices=(
+            "auto",
+            "none",
+            "floyd-steinberg",
+            "atkinson",
+            "sierra-lite",
+            "bayer",
+            "blue-noise",
+        ),
+    )
+    yield Option(
+        "dither_strength", 1.0, "Strength of dithering: 0 is none, 1 is all.", 0, 1, integer=False
+    )
     yield Option(
         "init",
         "splitting",

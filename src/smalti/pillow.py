@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["pil_quantize"]
 
-DITHER = {0: "none", 3: "floyd-steinberg"}
-"""By Pillow's numbers; it has names for two others, which it does not implement."""
+DITHER = {0: "none", 1: "bayer", 3: "floyd-steinberg"}
+"""By Pillow's numbers. It has a name for 1, ORDERED, too, but does not implement it."""
 
 
 def pil_quantize(
@@ -41,11 +41,12 @@ def pil_quantize(
     colors : int, 1 to 256
     method, kmeans : Pillow's; accepted, so that no call needs to be changed, and ignored
     palette : Pillow image of mode P, whose palette is taken instead; `colors` is then ignored, too
-    dither : `Image.Dither.NONE` or `FLOYDSTEINBERG`; None, the default, is NONE
-        Pillow dithers by default, but only to a given `palette`.
+    dither : `Image.Dither.NONE`, `ORDERED` (Bayer's matrix) or `FLOYDSTEINBERG`
+        None, the default, is "auto": where bands would show. Pillow dithers by default, but only to
+        a given `palette`.
     **options
-        `space`, `effort`, `init`, `n_init`, `max_iter`, `tol`, `seed`, `threads`, as in `quantize`;
-        with `palette`, `space` and `threads`, as in `apply_palette`.
+        `space`, `dither_strength`, `dither_adaptive`, `effort`, `init`, `n_init`, `max_iter`,
+        `tol`, `seed`, `threads`, as in `quantize`; with `palette`, those of `apply_palette`.
 
     Returns
     -------
@@ -66,8 +67,10 @@ def pil_quantize(
     if not hasattr(im, "getbands"):
         raise BadImage(f"im must be a Pillow image, got {type(im).__name__}; try Image.open first")
     if dither is not None and dither not in DITHER:
-        raise BadOption(f"dither must be Dither.NONE or Dither.FLOYDSTEINBERG, got {dither!r}")
-    how = DITHER[dither or 0]
+        raise BadOption(
+            f"dither must be Dither.NONE, Dither.ORDERED or Dither.FLOYDSTEINBERG, got {dither!r}"
+        )
+    how = "auto" if dither is None else DITHER[dither]
     if palette is not None:
         return apply_palette(im, _colors(palette), dither=how, **options).to_image()
     if check("k", colors) > 256:

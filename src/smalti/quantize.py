@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np  # noqa: TC002 (the examples use it)
 
 from .choose import settings_for, settled
+from .dither import Dithering
 from .fit import fit_palette
 from .fit import steps as fit_steps
 from .fixed import refuse_outside
@@ -23,7 +24,7 @@ from .histogram import Histogram
 from .indexed import IndexedImage
 from .kmeans import Step
 from .load import load
-from .mapping import dithered, map_pixels, nearest_indices
+from .mapping import map_pixels, mixed, nearest_indices
 from .options import check
 from .palette import Palette
 from .settings import Settings
@@ -106,19 +107,21 @@ def apply_palette(
     palette: Any,
     *,
     space: str = "oklab",
-    dither: str = "none",
+    dither: str = "auto",
+    dither_strength: float = 1.0,
+    dither_adaptive: bool = True,
     threads: int | None = None,
     channels: str = "rgb",
     strict: bool = False,
 ) -> IndexedImage:
-    """Map an image onto a given palette: each pixel to the nearest entry.
+    """Map an image onto a given palette: each pixel to the nearest entry, dithered where needed.
 
     Parameters
     ----------
     image : as `quantize` takes it
     palette : Palette, (k, 3) or (k, 4) integers in 0..255, a palette file, or "#000,#fff"
-    space, dither, threads, channels : as in `quantize`; "bgr" is the order of the image's
-        channels, not of the palette's
+    space, dither, dither_strength, dither_adaptive, threads, channels
+        As in `quantize`; "bgr" is the order of the image's channels, not of the palette's.
     strict : refuse pixels of any other color
 
     Returns
@@ -145,14 +148,17 @@ def apply_palette(
     array([[1, 0]], dtype=uint8)
     """
     check("space", space)
-    check("dither", dither)
-    palette, count = Palette.of(palette), Settings.of(1, threads=threads).threads
+    dithering = Dithering.of(dither, dither_strength, dither_adaptive)
+    palette = Palette.of(palette)
+    dithering.refuse_above(palette.k)
+    settings = Settings.of(palette.k, space=space, threads=threads)
     image = load(image, channels)
     if strict:
-        refuse_outside(image, Histogram.of(image, threads=count), palette, "the image")
-    if dither != "none":
-        return IndexedImage(palette.colors, dithered(image, palette.colors, space))
-    return IndexedImage(palette.colors, nearest_indices(image, palette.colors, space, count))
+        refuse_outside(image, Histogram.of(image, threads=settings.threads), palette, "the image")
+    indices = nearest_indices(image, palette.colors, space, settings.threads)
+    return IndexedImage(
+        palette.colors, mixed(image, palette.colors, indices, dithering, settings)[0]
+    )
 
 
 def quantize(
@@ -160,7 +166,9 @@ def quantize(
     k: int | str,
     *,
     space: str = "oklab",
-    dither: str = "none",
+    dither: str = "auto",
+    dither_strength: float = 1.0,
+    dither_adaptive: bool = True,
     effort: str = "default",
     init: Any = "splitting",
     n_init: int | None = None,
@@ -184,7 +192,14 @@ def quantize(
         256: "auto" by what is visible, "elbow" by the curve of errors; `choose_k` says more.
     space : "oklab" or "srgb"
         Where distance is measured: as people see it, or as plain RGB numbers.
-    dither : "none" or "floyd-steinberg"
+    dither : "auto", "none", "floyd-steinberg", "atkinson", "sierra-lite", "bayer" or "blue-noise"
+        Mixing colors where the nearest ones would show bands. "auto" looks at the picture: where
+        none would show it is "none", else Floyd–Steinberg in those places. With more than 256
+        colors, or for "turbo", it is "none".
+    dither_strength : float, 0..1
+    dither_adaptive : bool
+        Dither only where it is needed: not in flat areas, not at edges, text and texture, and no
+        pixel whose color the palette has. Otherwise everywhere.
     effort : "lloyd", "turbo", "fast", "default" or "best"
         "lloyd" is the k-means of the textbooks: seeds, then Lloyd's algorithm, where `n_init`,
         `max_iter` and `tol` mean what they mean there. The others search for a lower distortion
@@ -258,7 +273,8 @@ def quantize(
         threads=threads,
         keep=keep,
     )
-    check("dither", dither)
+    dithering = Dithering.of(dither, dither_strength, dither_adaptive)
+    dithering.refuse_above(settings.k if word is None else 1)
     pixels = load(image, channels)
     start = time.perf_counter()
     weighted = weighted_histogram(weight, pixels, settings.threads)
@@ -277,10 +293,10 @@ def quantize(
     fitted = time.perf_counter()
     if grid:
         fit = replace(fit, distortion=math.nan)
-    if grid and dither == "none":
+    if grid and dithering.method in ("auto", "none"):
         indices: np.ndarray = grid.map(pixels, palette.colors, space)
     else:
-        indices = map_pixels(pixels, histogram, palette, labels, fit, dither, settings)
+        indices = map_pixels(pixels, histogram, palette, labels, fit, dithering, settings).indices
     fit.milliseconds.update(
         histogram=(counted - start) * 1e3,
         palette=(fitted - counted) * 1e3,

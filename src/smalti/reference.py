@@ -1,7 +1,7 @@
 """The algorithms in plain NumPy: the lesson, and the judge of the native code.
 
     image -> [count_colors] -> [to_points] -> [kmeans] -> [from_points] -> palette
-    image, palette -> [remap] or [floyd_steinberg] -> indices
+    image, palette -> [remap], [diffuse] or [order] -> indices
 
 Every function is its definition written down, as short and as slow as that is;
 the fast code has to agree with it. Nothing here uses the native core, and
@@ -19,11 +19,15 @@ from numpy.typing import NDArray
 __all__ = [
     "allowed_rows",
     "assign",
+    "bands",
     "count_colors",
+    "diffuse",
+    "dither",
     "floyd_steinberg",
     "from_points",
     "kmeans",
     "nearest",
+    "order",
     "quantize",
     "remap",
     "to_points",
@@ -197,21 +201,32 @@ def shorten(error: Ints, ways: Ints) -> Ints:
     return error
 
 
-def floyd_steinberg(image: Bytes, palette: Bytes, space: str) -> Bytes:
+KERNELS = {  # what each neighbor gets of an error, in the direction of the row: (right, down), part
+    "floyd-steinberg": (16, {(1, 0): 7, (-1, 1): 3, (0, 1): 5, (1, 1): 1}),
+    "atkinson": (8, {(1, 0): 1, (2, 0): 1, (-1, 1): 1, (0, 1): 1, (1, 1): 1, (0, 2): 1}),
+    "sierra-lite": (4, {(1, 0): 2, (-1, 1): 1, (0, 1): 1}),
+}
+FULL = 128  # a strength of 1
+
+
+def diffuse(
+    image: Bytes, palette: Bytes, indices: Bytes, space: str, method: str, strengths: Bytes
+) -> Bytes:
     """Return indices (H, W) by error diffusion: each pixel's error goes to its neighbors.
 
-    Floyd & Steinberg (1976), Proc. SID 17(2). Row after row, in alternate directions; errors in
-    whole sixteenths of a step:   pixel  7        or, going left,        7  pixel
-                              3     5    1                            1  5    3
-    An entry hands on no error longer than about the way to its nearest neighbor in the palette,
-    or colors that no entry can reach would pile it up until it bursts into specks.
+    Row after row, in alternate directions; errors in whole parts of a step. A pixel takes of the
+    errors that reach it what its strength says; at 0 it keeps its index, and gives none. An entry
+    hands on no error longer than about the way to its nearest neighbor in the palette, or colors
+    that no entry can reach would pile it up until it bursts into specks.
+    Floyd & Steinberg (1976), Proc. SID 17(2); Atkinson's and Sierra's are like it.
     """
     height, width, channels = image.shape
     points = to_points(image.reshape(-1, channels), space).reshape(image.shape)
     entries = to_points(palette, space)
     low, high = np.array(BOX[space][:channels]).T
-    errors = np.zeros((height + 1, width + 2, channels), np.int64)
-    indices = np.empty((height, width), np.uint8)
+    parts, kernel = KERNELS[method]
+    errors = np.zeros((height + 2, width + 4, channels), np.int64)  # two pixels wider at each end
+    indices = indices.copy()
     for y in range(height):
         step = 1 if y % 2 == 0 else -1
         for x in range(width)[::step]:
@@ -219,16 +234,140 @@ def floyd_steinberg(image: Bytes, palette: Bytes, space: str) -> Bytes:
             if alpha == 0:  # gets the most transparent entry; gives and takes no error
                 indices[y, x] = palette[:, 3].argmin()
                 continue
-            value = np.clip(points[y, x] + (errors[y, x + 1] + 8 >> 4), low, high)
+            strength, whole = int(strengths[y, x]), parts * FULL
+            if strength == 0:
+                continue
+            taken = (errors[y, x + 2] * strength + whole // 2) // whole
+            value = np.clip(points[y, x] + taken, low, high)
             rows = np.flatnonzero(allowed_rows(palette, int(alpha)))
             row = rows[((entries[rows] - value) ** 2).sum(1).argmin()]
             indices[y, x] = row
             error = shorten(value - entries[row], entries[rows] - entries[row])
-            errors[y, x + 1 + step] += 7 * error
-            errors[y + 1, x + 1 - step] += 3 * error
-            errors[y + 1, x + 1] += 5 * error
-            errors[y + 1, x + 1 + step] += error
+            for (right, down), part in kernel.items():
+                errors[y + down, x + 2 + right * step] += part * error
     return indices
+
+
+def floyd_steinberg(image: Bytes, palette: Bytes, space: str) -> Bytes:
+    """Return indices (H, W) by Floyd and Steinberg's error diffusion at full strength."""
+    everywhere = np.full(image.shape[:2], FULL, np.uint8)
+    return diffuse(image, palette, everywhere, space, "floyd-steinberg", everywhere)
+
+
+PARTNERS = 32  # entries that one may be mixed with: the nearest, and none
+FURTHEST = 16  # times as far away, squared, as the nearest: specks
+
+
+def order(
+    image: Bytes, palette: Bytes, indices: Bytes, space: str, tile: Ints, strengths: Bytes
+) -> Bytes:
+    """Return indices (H, W) by ordered dithering: each pixel takes one of two entries.
+
+    The first is the nearest. The second is on the color's side of it; the part t of it whose
+    mixture comes closest to the color is found by projection. What the mixture leaves is the error
+    of its mean, and an eighth of its flicker, t (1 - t) times their squared distance, counts too.
+    The darker is taken where t is below the threshold (tile, side x side, 0 to 512).
+    """
+    height, width, channels = image.shape
+    points = to_points(image.reshape(-1, channels), space).reshape(image.shape)
+    entries = to_points(palette, space)
+    indices = indices.copy()
+    for y, x in np.ndindex(height, width):
+        alpha = image[y, x, 3] if channels == 4 else 255
+        strength = int(strengths[y, x])
+        if alpha == 0:
+            indices[y, x] = palette[:, 3].argmin()
+        if alpha == 0 or strength == 0:
+            continue
+        rows = np.flatnonzero(allowed_rows(palette, int(alpha)))
+        first = rows[((entries[rows] - points[y, x]) ** 2).sum(1).argmin()]
+        second, part = partner(points[y, x], entries, rows, first)
+        if (entries[second].sum(), second) < (entries[first].sum(), first):
+            first, second, part = second, first, 1.0 - part
+        threshold = int(tile[y % len(tile), x % len(tile)])
+        passed = part * 512 * FULL > 256 * FULL + (threshold - 256) * strength
+        indices[y, x] = second if passed else first
+    return indices
+
+
+def partner(point: Ints, entries: Ints, rows: Ints, first: Any) -> tuple[Any, float]:
+    """Return the entry to mix the nearest one with, and how much of it; itself if there is none."""
+    ways = entries[rows] - entries[first]
+    d2 = (ways**2).sum(1)
+    near = np.argsort(d2, kind="stable")
+    near = near[d2[near] > 0][:PARTNERS]
+    near = near[d2[near] <= FURTHEST * d2[near[:1]].sum()]  # of the nearest, if there is one
+    along = (ways[near] @ (point - entries[first])).astype(np.float64)
+    near, along = near[along > 0], along[along > 0]
+    if not len(near):
+        return first, 0.0
+    part = along / d2[near]
+    best = (along * (9.0 * part - 1.0)).argmax()
+    return rows[near[best]], float(part[best])
+
+
+def bands(image: Bytes, palette: Bytes, indices: NDArray[Any]) -> Bytes:
+    """Return how much each pixel needs dithering, 0 to 128: (H, W).
+
+    Errors show where they do not cancel: the mean error of the 3 x 3 pixels around. What is visible
+    of it is 80 steps of Oklab, or more where the pixels differ, which hides it: an eighth of their
+    variance is added to the square. Where all have one color, 320 steps. The mean over 9 x 9 of
+    that excess, in sixteenths, is what counts: from nothing at 16 to everything at 64.
+    """
+    height, width, channels = image.shape
+    points = to_points(image.reshape(-1, channels), "oklab").reshape(image.shape)
+    errors = points - to_points(palette, "oklab")[indices]
+    if channels == 4:
+        errors[image[..., 3] == 0] = 0
+    count = window_sums(np.ones((height, width), np.int64), 1)
+    error2 = sum(window_sums(errors[..., d], 1) ** 2 for d in range(channels))
+    variance = count * window_sums((points**2).sum(-1), 1)
+    variance -= sum(window_sums(points[..., d], 1) ** 2 for d in range(channels))
+    clear = np.where(variance == 0, 320 * 320, 80 * 80) * count**2
+    hidden = clear + variance / 8
+    excess = np.minimum(16 * error2 / hidden, 1024).astype(np.int64)
+    smooth = np.where(errors.any(-1), 1024 * clear / hidden, 0).astype(np.int64)
+    count = window_sums(np.ones((height, width), np.int64), 4)
+    total = window_sums(excess, 4)
+    shown = np.clip(128 * (total - 16 * count) // (3 * 16 * count), 0, 128)
+    open_ = np.minimum(total * smooth // (16 * count * 8), 128)
+    strengths: Bytes = (shown * open_ >> 7).astype(np.uint8)
+    return strengths
+
+
+def dither(
+    image: Bytes,
+    palette: Bytes,
+    indices: NDArray[Any],
+    space: str,
+    method: str,
+    tile: Ints | None = None,
+) -> NDArray[Any]:
+    """Dither an image that has been mapped to the nearest entries, where bands would show.
+
+    An ordered method is its tile.
+    """
+    if method == "none" or len(palette) > 256:
+        return indices
+    strengths, indices = bands(image, palette, indices), indices.astype(np.uint8)
+    if method == "auto":
+        if strengths.mean() < 0.002 * FULL:
+            return indices
+        method = "floyd-steinberg"
+    if method in KERNELS:
+        return diffuse(image, palette, indices, space, method, strengths)
+    assert tile is not None
+    return order(image, palette, indices, space, tile, strengths)
+
+
+def window_sums(values: Ints, reach: int) -> Ints:
+    """Return the sums over windows of 2 reach + 1 pixels a side, of what lies in the picture."""
+    padded = np.pad(values, reach)
+    side = 2 * reach + 1
+    total = np.zeros_like(values)
+    for y, x in np.ndindex(side, side):
+        total += padded[y : y + values.shape[0], x : x + values.shape[1]]
+    return total
 
 
 def quantize(image: Bytes, seeds: Bytes, space: str = "oklab") -> tuple[Bytes, Ints]:

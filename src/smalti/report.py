@@ -50,6 +50,7 @@ class Report:
     stop_reason : "converged", "tol", "max_iter", "searched" (the effort's budget), or
         "exact" when every color was kept, "given" when the palette was
     milliseconds : stage -> wall time; decode, histogram, palette, map, encode, measure, write
+    dithering : which pixels were dithered and why; empty where it was off, or nothing was lost
     notes : sentences about what changed on the way, beyond the colors
     explain : part -> bytes; "pixels", "palette", "metadata" and "container" add up to the
         output, "input_metadata" is what the input had
@@ -81,6 +82,7 @@ class Report:
     effort: str
     stop_reason: str
     milliseconds: dict[str, float]
+    dithering: str = ""
     notes: tuple[str, ...] = ()
     explain: dict[str, int] = field(default_factory=dict)
     tried: tuple[Any, ...] = ()
@@ -124,6 +126,7 @@ class Report:
             ("palette", self._palette_text()),
             ("error", self._error_text()),
             *([("k-means", self._iterations_text())] if self.stop_reason in STOP_REASONS else []),
+            *([("dither", self.dithering)] if self.dithering else []),
             ("time", self._time_text()),
             *(("note", note) for note in self.notes),
         ]

@@ -2,7 +2,7 @@
 
     image -> Histogram -> ladder -> [sweep] -> rows (k, error, bytes, time) -> text | CSV | plot
 
-Each row is exactly what `quantize` gives at that k, mapped, encoded and
+Each row is exactly what `quantize` gives at that k with dither="none", mapped, encoded and
 measured; the histogram is made once for all. The errors never rise with k.
 """
 
@@ -173,7 +173,7 @@ class Sweep(Sequence[Row]):
         """
         if k not in self._palettes:
             raise BadOption(f"k must be one of the rows' {', '.join(map(str, self._palettes))}")
-        return apply_palette(self._image, self._palettes[k], space=self.space)
+        return apply_palette(self._image, self._palettes[k], space=self.space, dither="none")
 
     def plot(self, path: str | Path, *, overwrite: bool = True) -> None:
         """Draw error, bytes and time against k, and pictures of few colors, as .png or .svg.

@@ -75,6 +75,23 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @flag("--strict-palette", help="With --palette, fail if the image has any other color.")
 @knob("space")
 @knob("dither")
+@knob("dither_strength")
+@click.option(
+    "--dither-adaptive/--dither-everywhere",
+    default=True,
+    show_default=True,
+    help="Dither only where bands would show, or all of the picture.",
+)
+@knob(
+    Option(
+        "floyd",
+        None,
+        "pngquant's word for --dither floyd-steinberg, with its strength: --floyd is --floyd=1.",
+        0,
+        1,
+        integer=False,
+    )
+)
 @flag("--nofs", help="The same as --dither none (pngquant).")
 @knob("effort")
 @knob(
@@ -140,8 +157,7 @@ def compress(**given: Any) -> int:
     must hold. Where none does, nothing is written: exit code 99.
 
     Of pngquant's command lines, these words work: a number of colors before the files, --ext,
-    --force, --output, --nofs, --quality, --speed, --strip, --skip-if-larger, --verbose. Unlike
-    pngquant, smalti dithers only when asked to.
+    --floyd, --force, --output, --nofs, --quality, --speed, --strip, --skip-if-larger, --verbose.
     """
     sources, k = _number_first(list(given["sources"]), given["k"])
     _refuse_contradictions(sources, given)
@@ -179,7 +195,7 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
         ("-" in sources and several, "standard input is compressed alone"),
         (given["ask"] and k_given, "--ask and a given number of colors exclude each other"),
         (given["ask"] and "-" in sources, "--ask reads standard input, which is the image"),
-        (given["nofs"] and given["dither"] != "none", "--nofs and --dither contradict each other"),
+        *_dithering_contradictions(given),
         (
             "-" in sources and (given["out_dir"] or given["ext"] or given["name"]),
             "standard input has no name to derive another from; -o names the output",
@@ -204,6 +220,26 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
     for wrong, sentence in problems:
         if wrong:
             raise click.UsageError(sentence)
+
+
+def _dithering_contradictions(given: dict[str, Any]) -> list[tuple[Any, str]]:
+    floyd = given["floyd"] is not None
+    method = given["dither"] if came_from_user("dither") else None
+    return [
+        (
+            given["nofs"] and method not in (None, "none"),
+            "--nofs and --dither contradict each other",
+        ),
+        (given["nofs"] and floyd, "--nofs and --floyd contradict each other"),
+        (
+            floyd and method not in (None, "floyd-steinberg"),
+            "--floyd and --dither contradict each other",
+        ),
+        (
+            floyd and came_from_user("dither_strength"),
+            "--floyd and --dither-strength both give the strength",
+        ),
+    ]
 
 
 def _refuse_places(output: str | None, out_dir: str | None) -> None:
@@ -249,10 +285,14 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
     passed_on = (
-        "format space dither effort init n_init max_iter tol seed icc pack allow_larger preserve "
-        "weight quality min_score max_bytes"
+        "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed "
+        "icc pack allow_larger preserve weight quality min_score max_bytes"
     )
     options = {name: given[name] for name in passed_on.split()}
+    if given["nofs"]:
+        options["dither"] = "none"
+    if given["floyd"] is not None:
+        options |= {"dither": "floyd-steinberg", "dither_strength": given["floyd"]}
     options |= {"guard": not given["no_guard"], "strict": given["strict_palette"]}
     options["keep"] = Kept.of(given["keep"])  # here, so that what is wrong is said once
     options["palette"] = None if given["palette"] is None else Palette.of(given["palette"])

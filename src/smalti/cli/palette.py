@@ -190,7 +190,9 @@ def _folders(sources: Sequence[str], folder: str | None) -> list[Path]:
 def _save_masks(picture: Any, found: Palette, folder: Path, given: dict[str, Any]) -> None:
     if hasattr(picture, "seek"):  # standard input, which was read to its end
         picture.seek(0)
-    image = apply_palette(picture, found, space=given["space"], threads=given["threads"])
+    image = apply_palette(
+        picture, found, space=given["space"], dither="none", threads=given["threads"]
+    )
     masks.save(image, folder, overwrite=given["force"])
 
 

@@ -19,9 +19,8 @@ SPELLED_OUT = 1_000_000
 
 OF_PNGQUANT = {
     "--posterize": "use -k",
-    "--floyd": "use --dither floyd-steinberg",
-    "--fs": "use --dither floyd-steinberg",
-    "--ordered": "leave it out, or use --dither floyd-steinberg",
+    "--fs": "use --floyd",
+    "--ordered": "use --nofs, which is what it means today, or --dither bayer",
     "--map": "use --palette",
     "--transbug": "leave it out",
     "--iebug": "leave it out",
@@ -95,6 +94,7 @@ class Command(click.Command):
     """A command that knows what people mean by flags it does not have."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = _with_value(args, "--floyd", "1")
         dashed = _dashed_files(args)
         try:
             rest = super().parse_args(ctx, args)
@@ -108,6 +108,13 @@ class Command(click.Command):
         if dashed and not ctx.params.get("sources"):  # -f.png is taken for a row of flags
             raise _is_a_file(dashed)
         return rest
+
+
+def _with_value(args: list[str], name: str, value: str) -> list[str]:
+    """Give a flag its value where it stands alone: what follows it is a file."""
+    end = args.index("--") if "--" in args else len(args)
+    flags = [f"{name}={value}" if argument == name else argument for argument in args[:end]]
+    return flags + args[end:]
 
 
 def _dashed_files(args: list[str]) -> str:

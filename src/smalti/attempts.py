@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from .kmeans import Step
 from .mapping import Mapped, map_pixels
 from .palette import Palette
 from .settings import Settings
+from .size import Sizing
 from .weights import is_map, weighted_histogram
 
 __all__ = ["Attempt", "Attempts", "Clock", "Try"]
@@ -58,6 +59,7 @@ class Try:
     """What is known so far of one attempt of a search; None: not asked for yet."""
 
     k: int
+    size: float = 0.0
     size_bytes: int | None = None
     quality: float | None = None
     score: float | None = None
@@ -68,7 +70,8 @@ class Try:
             "" if self.quality is None else f"quality {self.quality:.1f}",
             "" if self.score is None else f"score {self.score:.1f}",
         ]
-        return f"k = {self.k}: {', '.join(text for text in known if text)}"
+        size = f", size {self.size:g}" if self.size else ""
+        return f"k = {self.k}{size}: {', '.join(text for text in known if text)}"
 
 
 class Attempts:
@@ -81,6 +84,7 @@ class Attempts:
     guard : whether small regions keep their colors
     weight : None, "auto" or a map of what pixels count
     given : colors to map to, instead of a palette of each attempt's own
+    size : 0..1, how much bytes count in mapping, where an attempt does not say otherwise
     encoding : what `IndexedImage.encoded` takes besides format and order
     """
 
@@ -95,6 +99,7 @@ class Attempts:
         guard: bool,
         weight: Any,
         given: Palette | None,
+        size: float,
         encoding: dict[str, Any],
         progress: Callable[[Step], object] | None,
     ) -> None:
@@ -104,29 +109,44 @@ class Attempts:
         with clock("histogram"):
             self.histogram = Histogram.of(self.image, threads=settings.threads)
             self.weighted = weighted_histogram(weight, self.image, settings.threads)
-        self._given, self._guard = given, guard and not is_map(weight)
+        self._given, self._guard, self.size = given, guard and not is_map(weight), size
         self._latest: Attempt | None = None
+        self._fitted: tuple[int, Fitted] | None = None
 
-    def __call__(self, k: int) -> "Attempt":
+    def __call__(self, k: int, size: float | None = None) -> "Attempt":
         if self._latest:
             self._latest.forget_indices()
-        with self.clock("palette"):
-            settings = replace(self.settings, k=k)
-            palette, labels, fit, regions = self._fit(settings)
-            if self.kind == "GIF":  # one color for opaque and clear pixels is neither
-                palette = Palette(held(palette.colors, self.kind)[0], palette.shares)
-        self._latest = Attempt(self, k, palette, labels, fit, regions)
+        if self._fitted is None or self._fitted[0] != k:
+            with self.clock("palette"):
+                self._fitted = k, self._fit(replace(self.settings, k=k))
+        self._latest = Attempt(self, k, self._fitted[1], self.size if size is None else size)
         return self._latest
 
-    def _fit(
-        self, settings: Settings
-    ) -> tuple[Palette, NDArray[np.uint16], Fit, tuple[Region, ...]]:
+    def _fit(self, settings: Settings) -> "Fitted":
         histogram, weighted, progress = self.histogram, self.weighted, self._progress
+        regions: tuple[Region, ...] = ()
         if self._given is not None:
-            return *map_to(histogram, self._given, settings.space, settings.threads), ()
-        if self._guard:
-            return fit_guarded(self.image, histogram, settings, progress, weighted)
-        return *fit_palette(histogram, settings, progress, weighted), ()
+            palette, labels, fit = map_to(histogram, self._given, settings.space, settings.threads)
+        elif self._guard:
+            palette, labels, fit, regions = fit_guarded(
+                self.image, histogram, settings, progress, weighted
+            )
+        else:
+            palette, labels, fit = fit_palette(histogram, settings, progress, weighted)
+        if self.kind == "GIF":  # one color for opaque and clear pixels is neither
+            palette = Palette(held(palette.colors, self.kind)[0], palette.shares)
+        return Fitted(palette, labels, fit, regions)
+
+    def sizing(self, size: float, regions: tuple[Region, ...]) -> Sizing:
+        """What mapping for a small file must know; colors that were asked for do not move."""
+        if self._given is not None:
+            return Sizing(size, self.kind)
+        keep = self.settings.keep
+        kept = [] if keep is None else [tuple(color[:3]) for color in keep.colors.tolist()]
+        kept += [tuple(region.color[:3]) for region in regions]
+        if not isinstance(self.settings.init, str):  # the user's own centroids
+            return Sizing(size, self.kind)
+        return Sizing(size, self.kind, np.array(kept, np.uint8).reshape(-1, 3))
 
     @cached_property
     def scorer(self) -> metrics.Scorer:
@@ -134,20 +154,21 @@ class Attempts:
         return metrics.Scorer(self.original, self.settings.threads)
 
 
+class Fitted(NamedTuple):
+    """A palette for k colors, and the regions that it was made to keep."""
+
+    palette: Palette
+    labels: NDArray[np.uint16]
+    fit: Fit
+    regions: tuple[Region, ...]
+
+
 class Attempt:
     """The picture with up to k colors; everything beyond the palette when it is first asked for."""
 
-    def __init__(
-        self,
-        of: Attempts,
-        k: int,
-        palette: Palette,
-        labels: NDArray[np.uint16],
-        fit: Fit,
-        regions: tuple[Region, ...],
-    ) -> None:
-        self.k, self.palette, self.fit, self.regions = k, palette, fit, regions
-        self._of, self._labels = of, labels
+    def __init__(self, of: Attempts, k: int, fitted: Fitted, size: float) -> None:
+        self.k, self.size, self.fit, self.regions = k, size, fitted.fit, fitted.regions
+        self._of, self._fitted, self._labels = of, fitted.palette, fitted.labels
 
     @cached_property
     def mapped(self) -> Mapped:
@@ -157,17 +178,23 @@ class Attempt:
             return map_pixels(
                 of.image,
                 of.histogram,
-                self.palette,
+                self._fitted,
                 self._labels,
                 self.fit,
                 of.dithering,
                 replace(of.settings, k=self.k),
+                of.sizing(self.size, self.regions),
             )
+
+    @cached_property
+    def palette(self) -> Palette:
+        """As it will be stored; shares are those of the pixels nearest to each color."""
+        return Palette(self.mapped.palette, self._fitted.shares)
 
     @property
     def indexed(self) -> IndexedImage:
         """The picture as it will be stored."""
-        return IndexedImage(self.palette.colors, self.mapped.indices, self.fit)
+        return IndexedImage(self.mapped.palette, self.mapped.indices, self.fit)
 
     def forget_indices(self) -> None:
         """Free the largest part; it is made again if need be."""
@@ -200,7 +227,7 @@ class Attempt:
         """Pngquant's quality, of the palette: what dithering makes of it does not count."""
         with self._of.clock("measure"):
             histogram = self._of.histogram
-            result = self.palette.colors[self._labels]
+            result = self._fitted.colors[self._labels]
             return quality.quality_of(
                 quality.distortion(histogram.stored_colors, histogram.stored_counts, result)
             )
@@ -214,7 +241,7 @@ class Attempt:
         histogram's are not where the format made their alpha opaque or clear.
         """
         of, spaces = self._of, ("srgb", "oklab")
-        by_pixel = of.hard_edged or self.mapped.dithered
+        by_pixel = of.hard_edged or not self.mapped.nearest
         result = self.indexed.to_array() if by_pixel else None
         with of.clock("measure"):
             if result is None:
@@ -225,9 +252,9 @@ class Attempt:
         """What has been asked for so far."""
         has = self.__dict__
         size = len(has["encoded"].data) if "encoded" in has else None
-        return Try(self.k, size, has.get("quality"), has.get("score"))
+        return Try(self.k, self.size, size, has.get("quality"), has.get("score"))
 
     def _of_colors(self, space: str) -> float:
         """The distortion of the palette."""
         colors, counts = self._of.histogram.stored_colors, self._of.histogram.stored_counts
-        return metrics.distortion(colors, self.palette.colors[self._labels], space, weights=counts)
+        return metrics.distortion(colors, self._fitted.colors[self._labels], space, weights=counts)

@@ -30,6 +30,7 @@ from .kmeans import Step
 from .load import load_with_notes
 from .palette import Palette
 from .report import Report
+from .size import DEFAULT
 from .targets import Found, Targets, meet
 
 __all__ = ["Report", "compress"]
@@ -73,6 +74,7 @@ def compress(
     preserve: bool = False,
     limits: Limits | None = None,
     channels: str = "rgb",
+    size: float | None = None,
     pack: str = "default",
     progress: Callable[[Step], object] | None = None,
     on_stage: Callable[[str], None] | None = None,
@@ -115,6 +117,12 @@ def compress(
     limits : largest input that is decoded
     channels : "rgb" or "bgr"
         Order of the channels of an array; "bgr" is OpenCV's. The palette and the file are RGB.
+    size : 0..1, optional
+        How much bytes count when pixels get their entries (`smalti.size` says how): 0 maps each to
+        the nearest, or dithers; 1 gives the smallest file that still looks like the picture.
+        Default: 0.25, which takes fewer bytes for the same look; 0 with a dithering method other
+        than "auto" and "none", with a palette that is given, and above k = 256. With `max_bytes`,
+        it goes up as far as it must before k goes down.
     pack : "fast", "default" or "max"
         What to spend on a small file. PNG holds the pixels in whatever way is smallest: a palette
         in another order than the report's, plain gray, colors; with centroids as `init`, in theirs.
@@ -173,7 +181,9 @@ def compress(
         decoded = load_with_notes(source, channels, limits=limits, icc=icc)
         decoded = without_what_is_not_held(decoded, kind, preserve)
     attempts = Attempts(
-        decoded, kind, settings, clock, dithering=dithering, guard=guard, weight=weight, given=given,
+        decoded, kind, settings, clock,
+        dithering=dithering, guard=guard, weight=weight, given=given,
+        size=_size(size, dithering, given),
         encoding={"icc": decoded.icc, "dpi": decoded.dpi if preserve else None, "pack": pack},
         progress=progress,
     )  # fmt: skip
@@ -266,6 +276,19 @@ def _given_palette(given: Any, strict: bool, k: int | str, **search: Any) -> Pal
         if value is not default and not (isinstance(value, str) and value == default):
             raise BadOption(f"the palette is given, so there is no use for {name}; leave it out")
     return palette
+
+
+def _size(asked: float | None, dithering: Dithering, given: Palette | None) -> float:
+    """Return how much bytes count in mapping: as asked, else as the other options allow."""
+    if options.check("size", asked) is None:
+        own = given is not None or dithering.method not in ("auto", "none")
+        return 0.0 if own else DEFAULT
+    if asked and dithering.method not in ("auto", "none", "floyd-steinberg"):
+        raise BadOption(
+            f"size above 0 hands errors on by Floyd and Steinberg's shares, got dither "
+            f"{dithering.method}; leave one of the two out"
+        )
+    return float(asked or 0)
 
 
 def _is_path(place: Any) -> TypeGuard[str | os.PathLike[str]]:

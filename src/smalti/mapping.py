@@ -20,6 +20,7 @@ from .image import Image
 from .palette import Palette
 from .remap import Remapper
 from .settings import Settings
+from .size import Sizing, map_rows
 
 __all__ = ["Mapped", "map_pixels", "mixed", "nearest_indices"]
 
@@ -36,11 +37,12 @@ NAMES = {
 
 
 class Mapped(NamedTuple):
-    """Indices, what dithering they have and why, and whether they have any."""
+    """Palette colors and indices; what dithering there is and why; and if all are the nearest."""
 
+    palette: NDArray[np.uint8]
     indices: NDArray[Any]
     dithering: str = ""
-    dithered: bool = False
+    nearest: bool = True
 
 
 def map_pixels(
@@ -51,6 +53,7 @@ def map_pixels(
     fit: Fit,
     dithering: Dithering,
     settings: Settings,
+    sizing: Sizing = Sizing(),  # noqa: B008 (it cannot change)
 ) -> Mapped:
     """Give every pixel its palette row; where nothing is lost there is nothing to dither.
 
@@ -59,6 +62,7 @@ def map_pixels(
     image : (H, W, 3|4) uint8 sRGB
     histogram : of that image
     palette, labels, fit : as `fit_palette` returns them
+    sizing : with an amount above 0, indices are chosen for few bytes, too, and entries may move
 
     Returns
     -------
@@ -67,8 +71,43 @@ def map_pixels(
     """
     indices = histograms.map_labels(image, histogram, labels, k=palette.k, threads=settings.threads)
     if fit.stop_reason == "exact" or (dithering.method == "auto" and settings.effort == "turbo"):
-        return Mapped(indices)
+        return Mapped(palette.colors, indices)
+    if sizing.amount and palette.k <= dithers.MOST_COLORS:
+        indices = indices.astype(np.uint8, copy=False)
+        return _sized(image, histogram, palette.colors, indices, dithering, settings, sizing)
     return mixed(image, palette.colors, indices, dithering, settings)
+
+
+def _sized(
+    image: Image,
+    histogram: Histogram,
+    palette: NDArray[np.uint8],
+    indices: NDArray[np.uint8],
+    dithering: Dithering,
+    settings: Settings,
+    sizing: Sizing,
+) -> Mapped:
+    """Map for few bytes; errors are handed on unless there shall be no dithering."""
+    remapper = Remapper(histogram.stored_colors, settings.space, counts=histogram.stored_counts)
+
+    def nearest(colors: NDArray[np.uint8]) -> NDArray[Any]:
+        labels = remapper.rows(colors, threads=settings.threads)
+        k, threads = len(colors), settings.threads
+        return histograms.map_labels(image, histogram, labels, k=k, threads=threads)
+
+    image, entries = _of_equal_channels(image, palette)
+    feedback = 0.0 if dithering.method == "none" else dithering.strength
+    entries, indices = map_rows(
+        image, entries, indices, settings.space, sizing,
+        feedback=feedback, nearest=nearest, threads=settings.threads,
+    )  # fmt: skip
+    how = "none" if feedback == 0 else "errors handed on"
+    return Mapped(
+        np.ascontiguousarray(entries[:, : palette.shape[1]]),
+        indices,
+        f"{how}, in mapping for a small file (size {sizing.amount:g})",
+        nearest=False,
+    )
 
 
 def nearest_indices(
@@ -102,14 +141,14 @@ def mixed(
     """
     dithering.refuse_above(len(palette))
     if dithering.method == "none" or len(palette) > dithers.MOST_COLORS:
-        return Mapped(indices)
-    image, palette = _of_equal_channels(image, palette)
+        return Mapped(palette, indices)
+    image, entries = _of_equal_channels(image, palette)
     strengths = np.full(indices.shape, dithers.FULL, np.uint8)
     method = dithering.method
     if method == "auto" or dithering.adaptive:
-        needed = dithers.strengths(image, palette, indices, threads=settings.threads)
+        needed = dithers.strengths(image, entries, indices, threads=settings.threads)
         if method == "auto" and needed.mean() < ENOUGH * dithers.FULL:
-            return Mapped(indices, "none: without it the picture shows no bands")
+            return Mapped(palette, indices, "none: without it the picture shows no bands")
         strengths = needed if dithering.adaptive else strengths
     method = "floyd-steinberg" if method == "auto" else method
     note = _note(method, dithering.adaptive, strengths)
@@ -117,8 +156,8 @@ def mixed(
     if weaker < dithers.FULL:
         strengths = ((strengths.astype(np.uint16) * weaker) >> 7).astype(np.uint8)
     space = settings.space
-    mixture = dithers.dithered(image, palette, indices, space, method, strengths)
-    return Mapped(mixture, note, dithered=True)
+    mixture = dithers.dithered(image, entries, indices, space, method, strengths)
+    return Mapped(palette, mixture, note, nearest=False)
 
 
 def _note(method: str, adaptive: bool, strengths: NDArray[np.uint8]) -> str:

@@ -112,6 +112,16 @@ def _table() -> Iterator[Option]:
         1000,
     )
     yield Option(
+        "size",
+        None,
+        "How much bytes count when pixels get their entries: 0 is the nearest entry always, 1 the "
+        "smallest file that still looks like the picture (default: 0.25; 0 with a dithering method "
+        "or palette of your own).",
+        0,
+        1,
+        integer=False,
+    )
+    yield Option(
         "effort",
         "default",
         "What to spend: lloyd is plain textbook k-means; turbo (for previews), fast, default and "

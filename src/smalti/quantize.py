@@ -157,7 +157,7 @@ def apply_palette(
         refuse_outside(image, Histogram.of(image, threads=settings.threads), palette, "the image")
     indices = nearest_indices(image, palette.colors, space, settings.threads)
     return IndexedImage(
-        palette.colors, mixed(image, palette.colors, indices, dithering, settings)[0]
+        palette.colors, mixed(image, palette.colors, indices, dithering, settings).indices
     )
 
 

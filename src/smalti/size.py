@@ -18,7 +18,7 @@ doi:10.1109/29.17498; error diffusion: Floyd & Steinberg (1976), Proc. SID 17(2)
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,10 @@ from numpy.typing import NDArray
 from . import _core, color
 from .image import Image
 
-__all__ = ["FORMATS", "Copies", "map_rows"]
+__all__ = ["DEFAULT", "Sizing", "map_rows"]
+
+DEFAULT = 0.25
+"""Of files: what leaves the score and the errors that show where they were, for fewer bytes."""
 
 STEEPEST = 4.0
 """At size 1, a bit is worth so many times the mean squared error of the nearest entries."""
@@ -61,16 +64,35 @@ FORMATS = {
 }
 
 
+@dataclass(frozen=True)
+class Sizing:
+    """How much the size of the file counts, and the encoder that will make it.
+
+    amount : 0..1, from nothing to all that makes sense
+    format : "PNG", "WEBP" or "GIF"
+    fixed : (n, C) uint8, palette entries that must stay as they are; None: all of them
+    """
+
+    amount: float = 0.0
+    format: str = "PNG"
+    fixed: NDArray[np.uint8] | None = None
+
+    def movable(self, palette: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return which entries of a palette may change: (k,) bool."""
+        if self.fixed is None:
+            return np.zeros(len(palette), bool)
+        held = (palette[:, None, :3] == self.fixed[None, :, :3]).all(-1).any(1)
+        return ~np.asarray(held, bool)
+
+
 def map_rows(
     image: Image,
     palette: NDArray[np.uint8],
     indices: NDArray[np.uint8],
     space: str,
+    sizing: Sizing,
     *,
-    size: float,
-    format: str = "PNG",  # noqa: A002
-    feedback: float = 1.0,
-    movable: NDArray[np.bool_] | None = None,
+    feedback: float,
     nearest: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     threads: int = 1,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -81,10 +103,7 @@ def map_rows(
     image : (H, W, C) uint8 sRGB
     palette : (k, C) uint8 sRGB, 1 <= k <= 256
     indices : (H, W) uint8, of the nearest entries
-    size : 0..1, from none of this to all that makes sense
-    format : "PNG", "WEBP" or "GIF", whose encoder will pack the indices
     feedback : 0..1, how much of the errors is handed on; 0 for no dithering at all
-    movable : (k,) bool, entries that may change; None for none of them
     nearest : gives the indices of the nearest entries of another palette
 
     Returns
@@ -92,23 +111,21 @@ def map_rows(
     palette : (k, C) uint8, as given but for entries that moved; distinct if they were
     indices : (H, W) uint8
     """
-    task = _Task(image, space, Copies(1, 8.0) if _packed(format, len(palette)) else FORMATS[format],
-                 feedback * FEEDBACK, threads)  # fmt: skip
+    copies = FORMATS[sizing.format]
+    if sizing.format == "PNG" and len(palette) <= 16:  # several indices share a byte
+        copies = replace(copies, places=1)
+    task = _Task(image, space, copies, feedback * FEEDBACK, threads)
     plain = task.survey(palette, indices)
-    if plain.error == 0 or size == 0:
+    if plain.error == 0 or sizing.amount == 0:
         return palette, indices
-    worth = STEEPEST * size * size * plain.error / indices.size
+    worth = STEEPEST * sizing.amount * sizing.amount * plain.error / indices.size
     chosen = task.choose(palette, indices, plain, worth)
     found = task.survey(palette, chosen)
-    if movable is not None:
+    movable = sizing.movable(palette)
+    if movable.any():
         palette = _moved(palette, found, movable, space)
         indices = nearest(palette)
     return palette, task.choose(palette, indices, found, worth)
-
-
-def _packed(format: str, k: int) -> bool:  # noqa: A002
-    """Whether several indices share a byte, so that copies must begin where bytes do."""
-    return format == "PNG" and k <= 16
 
 
 @dataclass(frozen=True)

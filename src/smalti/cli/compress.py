@@ -93,6 +93,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     )
 )
 @flag("--nofs", help="The same as --dither none (pngquant).")
+@knob("size")
 @knob("effort")
 @knob(
     Option(
@@ -286,7 +287,7 @@ def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
     passed_on = (
         "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed "
-        "icc pack allow_larger preserve weight quality min_score max_bytes"
+        "size icc pack allow_larger preserve weight quality min_score max_bytes"
     )
     options = {name: given[name] for name in passed_on.split()}
     if given["nofs"]:

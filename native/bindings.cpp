@@ -435,11 +435,12 @@ nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
 
 void trellis(const Picture& pixels, int space, const Linear& linear,
              const In<int16_t, nb::ndim<2>>& entries, int opaque, const Plane8& activity,
-             const Importance& importance, float same, const In<float, nb::ndim<1>>& other,
+             const Importance& importance, const Plane8& strengths, float same, const In<float, nb::ndim<1>>& other,
              float copy, float go_on, int copies, float feedback, float prune,
              Out<uint8_t, nb::ndim<2>>& indices, unsigned threads) {
     const size_t height = indices.shape(0), width = indices.shape(1), k = entries.shape(0);
     require_mapped(pixels, entries, activity, height, width, indices.data());
+    require(strengths.shape(0) == height && strengths.shape(1) == width, "strengths must be H x W");
     require(other.shape(0) == k, "other must have one cost per entry");
     require(copies >= 0 && copies <= 3, "copies must be 0 to 3");
     require(prune > 0 && prune < 1e9f, "prune must be positive, and finite");
@@ -447,7 +448,7 @@ void trellis(const Picture& pixels, int space, const Linear& linear,
     std::copy_n(other.data(), k, costs.other);
     kernels().trellis(pixels.data(), height, width, static_cast<int>(pixels.shape(2)),
                       space_of(space), linear.data(), entries.data(), k, opaque, activity.data(),
-                      importance.data(), costs, indices.data(), threads);
+                      importance.data(), strengths.data(), costs, indices.data(), threads);
 }
 
 Pyramid make_pyramid(const In<uint8_t, nb::ndim<3>>& pixels, const Linear& linear, unsigned threads) {
@@ -555,6 +556,6 @@ NB_MODULE(_core, m) {
           "importance"_a.noconvert(), "tally"_a.noconvert(), "threads"_a);
     m.def("trellis", &trellis, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a, "activity"_a.noconvert(),
-          "importance"_a.noconvert(), "same"_a, "other"_a.noconvert(), "copy"_a, "go_on"_a,
+          "importance"_a.noconvert(), "strengths"_a.noconvert(), "same"_a, "other"_a.noconvert(), "copy"_a, "go_on"_a,
           "copies"_a, "feedback"_a, "prune"_a, "indices"_a.noconvert(), "threads"_a, nogil);
 }

@@ -397,15 +397,16 @@ struct Kernels {
     // Turns indices of nearest entries into ones that cost fewer bits: along each row, the sequence
     // with the lowest sum of bits and of importance times squared error, found by dynamic programming
     // (Viterbi) over the entries near each pixel's own, and copies of the row above. Errors are handed
-    // on as by Floyd and Steinberg, each way of the search with its own. A pixel of exactly its
+    // on as by Floyd and Steinberg, each way of the search with its own, as far as the strength of a
+    // pixel (0 to 128) says. A pixel of exactly its
     // entry's color, or that is fully transparent, keeps it; opaque pixels keep to opaque entries
     // (those of alpha coordinate `opaque`).
     // Entropy-constrained quantization: Chou, Lookabaugh & Gray (1989), doi:10.1109/29.17498. Errors of
     // survivors: Raheli, Polydoros & Tzou (1995), per-survivor processing, IEEE Trans. Comm. 43.
     void (*trellis)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
                    const double* linear, const int16_t* entries, size_t k, int32_t opaque,
-                   const uint8_t* activity, const float* importance, const RowCosts& costs,
-                   uint8_t* indices, unsigned threads);
+                   const uint8_t* activity, const float* importance, const uint8_t* strengths,
+                   const RowCosts& costs, uint8_t* indices, unsigned threads);
 
     // Writes the Z-order codes (morton.hpp) of the r, g and b of n pixels of 3 or 4 bytes.
     void (*morton)(const uint8_t* pixels, size_t n, int channels, uint32_t* codes);

@@ -41,6 +41,7 @@ def test_native_trellis_matches_the_reference(space, channels, k, copies, prune)
     labels = brute_labels(points, entries)
     activity = np.random.default_rng(1).integers(0, 256, labels.shape).astype(np.uint8)
     importance = (1 / np.linspace(2e4, 4e5, 256)).astype(np.float32)
+    strengths = np.random.default_rng(2).integers(0, 129, labels.shape).astype(np.uint8)
     other = np.linspace(3, 8, len(entries)).astype(np.float32)
     costs = {
         name: np.float32(value)
@@ -59,11 +60,11 @@ def test_native_trellis_matches_the_reference(space, channels, k, copies, prune)
         kinds = np.where(entries[:, 3] == 0, 0, np.where(entries[:, 3] == full, 2, 1))
     chosen = labels.copy()
 
-    _core.trellis(image, color.code(space), color.LINEAR, entries, full, activity, importance,
+    _core.trellis(image, color.code(space), color.LINEAR, entries, full, activity, importance, strengths,
                   1.0, other, 9.0, 0.1, copies, 0.75, prune, chosen, 2)  # fmt: skip
 
     expected = reference.trellis(
-        points, importance[activity], entries, kinds, labels.astype(int), costs
+        points, importance[activity], strengths, entries, kinds, labels.astype(int), costs
     )
     np.testing.assert_array_equal(chosen, expected)
     if k > 5:

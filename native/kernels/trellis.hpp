@@ -103,18 +103,19 @@ public:
           from_(width * states), below_((width + 2) * C), incoming_((width + 2) * C) {}
 
     //   points  width x C    importance  width, weight of the squared error
+    //   strengths  width, how much of its error each pixel hands on, 0 to 128
     //   above   labels of the row above, or null    labels  in: nearest entries, out: the choice
-    void row(const int16_t* points, const float* importance, const uint8_t* above, bool leftward,
-             uint8_t* labels) {
+    void row(const int16_t* points, const float* importance, const uint8_t* strengths,
+             const uint8_t* above, bool leftward, uint8_t* labels) {
         incoming_.swap(below_);
         std::fill(below_.begin(), below_.end(), 0.f);
         step_ = leftward ? -1 : 1;
         const std::ptrdiff_t first = leftward ? static_cast<std::ptrdiff_t>(width_) - 1 : 0;
         std::ptrdiff_t x = first;
         for (size_t done = 0; done < width_; ++done, x += step_)
-            advance(points, importance[x], above, labels, x, done == 0);
+            advance(points, importance[x], strengths[x], above, labels, x, done == 0);
         trace(above, labels, x - step_);
-        hand_down(points, labels, first);
+        hand_down(points, strengths, labels, first);
     }
 
 private:
@@ -130,6 +131,8 @@ private:
             target[d] = static_cast<float>(points[x * C + d]) + incoming_[(x + 1) * C + d];
     }
 
+    float share_of(uint8_t strength) const noexcept { return costs_.feedback / 128 * strength; }
+
     // Whether a pixel keeps its entry: its color is the entry's own, or cannot be seen.
     bool settled(const int16_t* points, std::ptrdiff_t x, uint8_t label) const noexcept {
         if (C == 4 && points[x * C + 3] == 0) return true;
@@ -138,7 +141,7 @@ private:
         return true;
     }
 
-    void advance(const int16_t* points, float importance, const uint8_t* above,
+    void advance(const int16_t* points, float importance, uint8_t strength, const uint8_t* above,
                  const uint8_t* labels, std::ptrdiff_t x, bool first) noexcept {
         const uint8_t own = labels[x];
         const bool fixed = settled(points, x, own);
@@ -153,7 +156,7 @@ private:
             reach<false>(target, importance, 0, -2, 0);
         } else {
             const Survivors& before = survivors_[(x - step_) & 1];
-            const float share = fixed ? 0 : costs_.feedback * 7 / 16;
+            const float share = fixed ? 0 : 7.f / 16;
             for (int r = 0; r < states; ++r) {
                 if (before.cost[r] >= costs_.prune) continue;
                 float value[C];
@@ -162,7 +165,7 @@ private:
                 else reach<true>(value, importance, before.cost[r], before.rows[r], r);
             }
         }
-        close(survivors_[x & 1], fixed, x);
+        close(survivors_[x & 1], fixed ? 0 : share_of(strength), x);
     }
 
     // Lists the states of a pixel: entries near its own, and copies of pixels above.
@@ -209,7 +212,7 @@ private:
     }
 
     // Keeps the best way to each state; costs are counted from the lowest, which keeps them small.
-    void close(Survivors& now, bool fixed, std::ptrdiff_t x) noexcept {
+    void close(Survivors& now, float share, std::ptrdiff_t x) noexcept {
         alignas(vector_bytes) int32_t origin[states];
         Floats least = best_.cost[0];
         for (int p = 1; p < state_vectors; ++p) least = best_.cost[p] < least ? best_.cost[p] : least;
@@ -222,9 +225,8 @@ private:
             Floats length2 = Floats{};
             for (int d = 0; d < C; ++d) length2 += best_.error[d][p] * best_.error[d][p];
             const Floats limit = load<Floats>(&open_.limits[p * lanes]);
-            const Floats factor = length2 > limit ? limit / length2 : all(1.f);
-            for (int d = 0; d < C; ++d)
-                store(&now.error[d][p * lanes], fixed ? Floats{} : best_.error[d][p] * factor);
+            const Floats factor = (length2 > limit ? limit / length2 : all(1.f)) * all(share);
+            for (int d = 0; d < C; ++d) store(&now.error[d][p * lanes], best_.error[d][p] * factor);
         }
         uint8_t* back = &from_[static_cast<size_t>(x) * states];
         for (int s = 0; s < states; ++s) back[s] = static_cast<uint8_t>(origin[s]);
@@ -245,22 +247,23 @@ private:
     }
 
     // Hands the errors of the row to the one below, by Floyd and Steinberg's shares.
-    void hand_down(const int16_t* points, const uint8_t* labels, std::ptrdiff_t x) noexcept {
+    void hand_down(const int16_t* points, const uint8_t* strengths, const uint8_t* labels,
+                   std::ptrdiff_t x) noexcept {
         float error[C] = {};
         for (size_t done = 0; done < width_; ++done, x += step_) {
             float target[C], length2 = 0;
             wanted(points, x, target);
             const bool fixed = settled(points, x, labels[x]);
             for (int d = 0; d < C; ++d) {
-                error[d] = fixed ? 0 : target[d] + costs_.feedback * 7 / 16 * error[d] -
+                error[d] = fixed ? 0 : target[d] + 7.f / 16 * error[d] -
                                            static_cast<float>(entries_[labels[x] * C + d]);
                 length2 += error[d] * error[d];
             }
             const float limit = neighbors_.limit(labels[x]);
-            if (length2 > limit)
-                for (int d = 0; d < C; ++d) error[d] *= limit / length2;
+            const float factor = (length2 > limit ? limit / length2 : 1) * share_of(strengths[x]);
+            for (int d = 0; d < C; ++d) error[d] *= factor;
             for (int d = 0; d < C; ++d) {
-                const float part = costs_.feedback / 16 * error[d];
+                const float part = error[d] / 16;
                 float* under = &below_[static_cast<size_t>(x + 1) * C + static_cast<size_t>(d)];
                 under[-step_ * C] += 3 * part;
                 under[0] += 5 * part;
@@ -289,7 +292,8 @@ private:
 template <int C>
 void trellis_in(const uint8_t* pixels, size_t height, size_t width, Space space,
                const double* linear, const int16_t* entries, size_t k, int32_t opaque,
-               const uint8_t* activity, const float* importance, const RowCosts& costs,
+               const uint8_t* activity, const float* importance, const uint8_t* strengths,
+               const RowCosts& costs,
                uint8_t* indices, unsigned threads) {
     const Neighbors<C> neighbors(entries, k, opaque, costs);
     parallel_allocating((height + strip_rows - 1) / strip_rows, threads, [&](size_t task, unsigned) {
@@ -301,18 +305,20 @@ void trellis_in(const uint8_t* pixels, size_t height, size_t width, Space space,
             to_points(pixels + y * width * C, width, C, space, linear, points.data());
             for (size_t x = 0; x < width; ++x) weights[x] = importance[activity[y * width + x]];
             uint8_t* row = indices + y * width;
-            strip.row(points.data(), weights.data(), y > top ? row - width : nullptr, y % 2, row);
+            strip.row(points.data(), weights.data(), strengths + y * width,
+                      y > top ? row - width : nullptr, y % 2, row);
         }
     });
 }
 
 void trellis(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
             const double* linear, const int16_t* entries, size_t k, int32_t opaque,
-            const uint8_t* activity, const float* importance, const RowCosts& costs,
+            const uint8_t* activity, const float* importance, const uint8_t* strengths,
+               const RowCosts& costs,
             uint8_t* indices, unsigned threads) {
     const auto run = channels == 3 ? trellis_in<3> : trellis_in<4>;
-    run(pixels, height, width, space, linear, entries, k, opaque, activity, importance, costs,
-        indices, threads);
+    run(pixels, height, width, space, linear, entries, k, opaque, activity, importance, strengths,
+        costs, indices, threads);
 }
 
 }  // namespace

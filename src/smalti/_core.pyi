@@ -163,6 +163,7 @@ def trellis(
     opaque: int,
     activity: NDArray[np.uint8],
     importance: NDArray[np.float32],
+    strengths: NDArray[np.uint8],
     same: float,
     other: NDArray[np.float32],
     copy: float,

@@ -416,6 +416,7 @@ COPIED_FROM = (0, -1, 1)
 def trellis(
     points: NDArray[Any],
     importance: NDArray[Any],
+    strengths: NDArray[Any],
     entries: NDArray[Any],
     kinds: NDArray[Any],
     labels: NDArray[Any],
@@ -427,6 +428,7 @@ def trellis(
     ----------
     points : (H, W, C) integers, H <= 128
     importance : (H, W) float32, what a squared error is worth
+    strengths : (H, W) integers, how much of its error a pixel hands on, 0 to 128
     entries : (k, C) integers
     kinds : (k,) integers; a pixel keeps to entries of the kind of its own; of kind 0, to its own
     labels : (H, W) integers, the nearest entries
@@ -442,9 +444,11 @@ def trellis(
     for y in range(height):
         step = -1 if y % 2 else 1
         above = chosen[y - 1] if y else None
-        row = (points[y], importance[y], entries, kinds, labels[y], above, costs, step, coming)
-        chosen[y] = _cheapest_row(*row)
-        coming = _handed_down(points[y], entries, kinds, chosen[y], costs, step, coming)
+        row = (points[y], importance[y], strengths[y], entries, kinds, labels[y], above, costs)
+        chosen[y] = _cheapest_row(*row, step, coming)
+        coming = _handed_down(
+            points[y], strengths[y], entries, kinds, chosen[y], costs, step, coming
+        )
     return chosen
 
 
@@ -461,16 +465,17 @@ def _is_settled(point: NDArray[Any], entry: NDArray[Any]) -> bool:
     return bool((point == entry).all() or (len(point) == 4 and point[3] == 0))
 
 
-def _shortened(error: NDArray[Any], limit: Any) -> NDArray[Any]:
+def _shortened(error: NDArray[Any], limit: Any, share: Any) -> NDArray[Any]:
     length2: Any = np.float32(0)
     for value in error:
         length2 += value * value
-    return error * (limit / length2) if length2 > limit else error
+    return error * ((limit / length2 if length2 > limit else np.float32(1)) * share)
 
 
 def _cheapest_row(
     points: NDArray[Any],
     importance: NDArray[Any],
+    strengths: NDArray[Any],
     entries: NDArray[Any],
     kinds: NDArray[Any],
     labels: NDArray[Any],
@@ -487,12 +492,13 @@ def _cheapest_row(
         own = int(labels[x])
         settled = _is_settled(points[x], entries[own])
         target = entries[own].astype(np.float32) if settled else points[x] + coming[x + 1]
+        share = np.float32(0) if settled else costs["feedback"] / np.float32(128) * strengths[x]
         rows, starts = _states_of(own, settled, x, entries, kinds, above, costs, width)
         best = _reached(rows, starts, target, importance[x], entries, before, settled, costs)
         lowest = min(cost for cost, _, _ in best)
         before = [
             (cost - lowest, row, np.zeros_like(error) if settled or row < 0 else _shortened(
-                error, _nearest_of_kind(entries, kinds, row)[1]))
+                error, _nearest_of_kind(entries, kinds, row)[1], share))
             for (cost, _, error), row in zip(best, rows, strict=True)
         ]  # fmt: skip
         ways.append([(row, origin) for (_, origin, _), row in zip(best, rows, strict=True)])
@@ -537,7 +543,7 @@ def _reached(
     costs: dict[str, Any],
 ) -> list[tuple[Any, int, NDArray[Any]]]:
     """The cheapest way to each state: (cost, state it came from, error)."""
-    share = np.float32(0) if settled else costs["feedback"] * np.float32(7) / np.float32(16)
+    share = np.float32(0) if settled else np.float32(7) / np.float32(16)
     nothing = np.zeros(len(target), np.float32)
     origins: Any = [(np.float32(0), -2, nothing)] if before is None else before
     best: list[Any] = [(NEVER, 0, nothing) for _ in rows]
@@ -565,6 +571,7 @@ def _reached(
 
 def _handed_down(
     points: NDArray[Any],
+    strengths: NDArray[Any],
     entries: NDArray[Any],
     kinds: NDArray[Any],
     labels: NDArray[Any],
@@ -578,13 +585,14 @@ def _handed_down(
     error = np.zeros(channels, np.float32)
     for x in range(width) if step > 0 else range(width - 1, -1, -1):
         entry = entries[labels[x]]
-        share = costs["feedback"] * np.float32(7) / np.float32(16)
+        share = np.float32(7) / np.float32(16)
         error = (points[x] + coming[x + 1] + share * error - entry.astype(np.float32)).astype(
             np.float32
         )
         error = np.zeros_like(error) if _is_settled(points[x], entry) else error
-        error = _shortened(error, _nearest_of_kind(entries, kinds, int(labels[x]))[1])
-        part = costs["feedback"] / np.float32(16) * error
+        handed = costs["feedback"] / np.float32(128) * strengths[x]
+        error = _shortened(error, _nearest_of_kind(entries, kinds, int(labels[x]))[1], handed)
+        part = error / np.float32(16)
         below[x + 1 - step] += np.float32(3) * part
         below[x + 1] += np.float32(5) * part
         below[x + 1 + step] += part

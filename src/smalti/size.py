@@ -92,7 +92,7 @@ def map_rows(
     space: str,
     sizing: Sizing,
     *,
-    feedback: float,
+    strengths: NDArray[np.uint8],
     nearest: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     threads: int = 1,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -103,7 +103,7 @@ def map_rows(
     image : (H, W, C) uint8 sRGB
     palette : (k, C) uint8 sRGB, 1 <= k <= 256
     indices : (H, W) uint8, of the nearest entries
-    feedback : 0..1, how much of the errors is handed on; 0 for no dithering at all
+    strengths : (H, W) uint8, 0..128, how much of its error each pixel hands on
     nearest : gives the indices of the nearest entries of another palette
 
     Returns
@@ -114,7 +114,7 @@ def map_rows(
     copies = FORMATS[sizing.format]
     if sizing.format == "PNG" and len(palette) <= 16:  # several indices share a byte
         copies = replace(copies, places=1)
-    task = _Task(image, space, copies, feedback * FEEDBACK, threads)
+    task = _Task(image, space, copies, strengths, threads)
     plain = task.survey(palette, indices)
     if plain.error == 0 or sizing.amount == 0:
         return palette, indices
@@ -144,10 +144,10 @@ class _Task:
     """One image on its way to an encoder."""
 
     def __init__(
-        self, image: Image, space: str, copies: Copies, feedback: float, threads: int
+        self, image: Image, space: str, copies: Copies, strengths: NDArray[np.uint8], threads: int
     ) -> None:
         self._image, self._space, self._threads = image, space, threads
-        self._copies, self._feedback = copies, feedback
+        self._copies, self._strengths = copies, strengths
         self._activity = np.empty(image.shape[:2], np.uint8)
         _core.activity(image, color.code(space), color.LINEAR, self._activity, threads)
         self._importance = (1 / (CALM + STEP * np.arange(256))).astype(np.float32)
@@ -186,12 +186,13 @@ class _Task:
             int(color.bounds(self._space, 4)[7]),
             self._activity,
             (self._importance / worth).astype(np.float32),
+            self._strengths,
             _bits((seen.same + 1) / total),
             np.array([_bits((n + 0.5) / total) for n in seen.other.tolist()], np.float32),
             self._copies.bits + _bits(1 / indices.shape[1]),
             GO_ON,
             self._copies.places,
-            self._feedback,
+            FEEDBACK,
             PRUNE,
             chosen,
             self._threads,

@@ -401,13 +401,15 @@ void require_mapped(const Picture& pixels, const In<int16_t, nb::ndim<2>>& entri
 }
 
 void measure_activity(const Picture& pixels, int space, const Linear& linear,
-                      Out<uint8_t, nb::ndim<2>>& activity, unsigned threads) {
+                      Out<uint8_t, nb::ndim<2>>& activity, Out<uint8_t, nb::ndim<2>>& repeats,
+                      unsigned threads) {
     const size_t height = pixels.shape(0), width = pixels.shape(1), c = pixels.shape(2);
     require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
     require(activity.shape(0) == height && activity.shape(1) == width, "activity must be H x W");
+    require(repeats.shape(0) == height && repeats.shape(1) == width, "repeats must be H x W");
     require(height > 0 && width > 0, "pixels must not be empty");
     kernels().activity(pixels.data(), height, width, static_cast<int>(c), space_of(space),
-                       linear.data(), activity.data(), threads);
+                       linear.data(), activity.data(), repeats.data(), threads);
 }
 
 nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
@@ -550,7 +552,8 @@ NB_MODULE(_core, m) {
           "entries"_a.noconvert(), "indices"_a.noconvert(), "strengths"_a.noconvert(), "threads"_a,
           nogil);
     m.def("activity", &measure_activity, "pixels"_a.noconvert(), "space"_a,
-          "linear"_a.noconvert(), "activity"_a.noconvert(), "threads"_a, nogil);
+          "linear"_a.noconvert(), "activity"_a.noconvert(), "repeats"_a.noconvert(), "threads"_a,
+          nogil);
     m.def("survey", &survey, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "indices"_a.noconvert(), "activity"_a.noconvert(),
           "importance"_a.noconvert(), "tally"_a.noconvert(), "threads"_a);

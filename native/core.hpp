@@ -384,9 +384,11 @@ struct Kernels {
                        uint8_t* strengths, unsigned threads);
 
     // How busy an image is: the standard deviation of lightness in a window of 9 x 9 pixels, in steps
-    // of 16 of the working space's coordinates, at most 255.    out  height x width
+    // of 16 of the working space's coordinates, at most 255; and how much of that window is drawn: 255
+    // times the share of pixels with the very color of the one to their left or above.
+    //   busy, repeats  height x width
     void (*activity)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
-                     const double* linear, uint8_t* out, unsigned threads);
+                     const double* linear, uint8_t* busy, uint8_t* repeats, unsigned threads);
 
     // Adds to `found` what `indices` say about an image.   importance  256, by activity
     void (*survey)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,

@@ -148,6 +148,26 @@ def test_options_reach_the_library(smalti, folder):
     assert report["stop_reason"] == "max_iter"
 
 
+def test_floyd_is_dithering_of_a_strength_as_in_pngquant(smalti, folder):
+    runs = {"one": ["--floyd"], "half": ["--floyd=0.5"], "none": ["--floyd=0"]}
+    runs |= {"strength": ["--dither", "floyd-steinberg", "--dither-strength", "0.5"]}
+    runs |= {"plain": ["--nofs"], "asked": ["--dither", "floyd-steinberg"]}
+
+    for name, flags in runs.items():
+        smalti("-k", 4, "-o", f"{name}.png", *flags, "a.png")
+
+    data = {name: (folder / f"{name}.png").read_bytes() for name in runs}
+    assert data["one"] == data["asked"] != data["half"] == data["strength"] != data["none"]
+    assert data["none"] == data["plain"]
+    for flags in (
+        ["--floyd", "--nofs"],
+        ["--floyd", "--dither", "bayer"],
+        ["--floyd=0.5", "--dither-strength", "1"],
+        ["--floyd=2"],
+    ):
+        smalti("a.png", *flags, code=2)
+
+
 def test_dithering_changes_pixels_and_nofs_turns_it_off(smalti, folder):
     smalti("a.png", "-k", 4, "-o", "plain.png", "--nofs")
     smalti("a.png", "-k", 4, "-o", "dithered.png", "--dither", "floyd-steinberg")

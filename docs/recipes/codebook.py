@@ -27,7 +27,7 @@ def ask(answer, default=K):
 
 def bit_by_bit(recipe, image):
     """The same 16 colors in every form that they are kept in."""
-    small = smalti.quantize(image, K)
+    small = smalti.quantize(image, K, dither="none")
     height, width = small.indices.shape
     pixels, palette = height * width, small.palette.nbytes
     packed = export.pack(small.indices, 4)
@@ -54,7 +54,7 @@ def for_devices(recipe, image):
     """1, 2, 4 and 8 bits: a raw file, a C header, and a palette of 16 bits per color."""
     rows, pictures = [], []
     for k in (2, 4, 16, 256):
-        small = smalti.quantize(image, k)
+        small = smalti.quantize(image, k, dither="none")
         bits = export.bits_for(len(small.palette))
         data = export.pack(small.indices, bits)
         back = export.unpack(data, small.indices.shape, bits)
@@ -93,7 +93,7 @@ def who_reads_what(recipe, image):
     rows = []
 
     def row(name, read, colors, took, palette):
-        shown = smalti.apply_palette(image, palette, space="srgb").to_array()
+        shown = smalti.apply_palette(image, palette, space="srgb", dither="none").to_array()
         rows.append([name, read, colors, took, mse(image, shown)])
 
     def rounded(model):
@@ -105,7 +105,7 @@ def who_reads_what(recipe, image):
     took, model = seconds(lambda: MiniBatchKMeans(K, n_init=1, random_state=0).fit(floats), RUNS)
     read = model.n_steps_ * model.batch_size
     row("scikit-learn MiniBatchKMeans", read, model.batch_size, took, rounded(model))
-    took, small = seconds(lambda: smalti.quantize(sample, K, **rgb), RUNS)
+    took, small = seconds(lambda: smalti.quantize(sample, K, **rgb, dither="none"), RUNS)
     distinct = len(smalti.Histogram.of(sample).colors)
     row("smalti, 10,000 random pixels", sample.shape[1], distinct, took, small.palette)
     distinct = len(smalti.Histogram.of(image).colors)
@@ -151,7 +151,9 @@ def starts(recipe, points, runs=5):
         costs, used, black = zip(*found, strict=True)
         rows.append([name, np.mean(costs), min(used), max(black)])
     image = points.astype(np.uint8)[None]
-    small = smalti.quantize(image, K, space="srgb", effort="lloyd", tol=0, max_iter=10)
+    small = smalti.quantize(
+        image, K, space="srgb", effort="lloyd", tol=0, max_iter=10, dither="none"
+    )
     used, black = len(np.unique(small.indices)), int((small.palette == 0).all(axis=1).sum())
     rows.append(["smalti, plain Lloyd, one start", small.fit.distortion, used, black])
     header = [f"16 colors, 10 iterations, {runs} starts", "mean MSE", "fewest colors used",
@@ -176,10 +178,10 @@ def new_data(recipe, image):
     """Pixels that were not there when the palette was made go to the nearest known color."""
     left, right = np.array_split(image, 2, axis=1)
     known = smalti.build_palette(left, K)
-    taken = smalti.apply_palette(right, known)
-    own = smalti.quantize(right, K)
+    taken = smalti.apply_palette(right, known, dither="none")
+    own = smalti.quantize(right, K, dither="none")
     together = smalti.Histogram.of(left) + smalti.Histogram.of(right)
-    both = smalti.apply_palette(right, smalti.build_palette(together, K))
+    both = smalti.apply_palette(right, smalti.build_palette(together, K), dither="none")
     for key, small in (("new-known", taken), ("new-own", own), ("new-both", both)):
         recipe.fact(key, mse(right, small.to_array()), ",.0f")
 
@@ -198,7 +200,7 @@ def main():
     new_data(recipe, image)
     somebody = sys.stdin.isatty() and not recipe.pages
     k = ask(input(f"How many colors? [{K}] ") if somebody else "")
-    smalti.quantize(image, k).save(recipe.files / f"compressed_{k}_colors.png")
+    smalti.quantize(image, k, dither="none").save(recipe.files / f"compressed_{k}_colors.png")
     recipe.fact("asked", k)
     recipe.done()
 

@@ -162,7 +162,7 @@ def distinct_colors(recipe, image):
     pixels, distinct = image.shape[0] * image.shape[1], len(histogram.colors)
     recipe.fact("pixels", pixels, ",")
     recipe.fact("distinct", distinct, ",")
-    all_colors = smalti.quantize(image, min(distinct, 65_536))
+    all_colors = smalti.quantize(image, min(distinct, 65_536), dither="none")
     recipe.fact("j-at-distinct", metrics.distortion(image, all_colors.to_array()), "g")
 
 
@@ -170,7 +170,7 @@ def hundred_colors(recipe, image, points):
     """100 colors: what "95 % visible" could mean, by five measures that have a definition."""
     centroids, labels, _ = kmeans(points, random_seeds(points, 100, 0), limit=HUNDRED_LIMIT)
     ours = np.rint(centroids).astype(np.uint8)[labels].reshape(image.shape)
-    better = smalti.quantize(image, 100).to_array()
+    better = smalti.quantize(image, 100, dither="none").to_array()
     found = [["from scratch, random seeds", *judge(image, ours)],
              ["`smalti.quantize(image, 100)`", *judge(image, better)]]  # fmt: skip
     header = ["100 colors", "share of the colors kept, %", "PSNR, dB", "SSIM", "SSIMULACRA2",

@@ -38,7 +38,9 @@ def four_pictures(recipe, image, points):
         took, (compactness, labels, centers) = seconds(lambda k=k: tutorial(points, k))
         truncated = np.uint8(centers)[labels.ravel()].reshape(image.shape)
         rounded = np.uint8(np.rint(centers))[labels.ravel()].reshape(image.shape)
-        ours_took, ours = seconds(lambda k=k: smalti.quantize(image, k, space="srgb", threads=1))
+        ours_took, ours = seconds(
+            lambda k=k: smalti.quantize(image, k, space="srgb", threads=1, dither="none")
+        )
         per_pixel = compactness / len(points)
         rows.append([k, compactness, per_pixel, mse(image, truncated), mse(image, rounded),
                      mse(image, ours.to_array()), took, ours_took])  # fmt: skip
@@ -127,12 +129,18 @@ def attempts_and_centers(recipe, points, k=25):
 
 def same_start_same_end(recipe, image, points, k=16):
     """Both run Lloyd's algorithm: from the same start until nothing moves, they end the same."""
-    seeds = smalti.quantize(image, k, space="srgb", effort="lloyd", max_iter=0).palette
-    start = smalti.apply_palette(image, seeds, space="srgb").indices.reshape(-1, 1).astype(np.int32)
+    seeds = smalti.quantize(
+        image, k, space="srgb", effort="lloyd", max_iter=0, dither="none"
+    ).palette
+    start = (
+        smalti.apply_palette(image, seeds, space="srgb", dither="none")
+        .indices.reshape(-1, 1)
+        .astype(np.int32)
+    )
     flags = cv2.KMEANS_USE_INITIAL_LABELS
     compactness, labels, centers = cv2.kmeans(points, k, start.copy(), UNTIL_STILL, 1, flags)
     ours = smalti.quantize(image, k, space="srgb", effort="lloyd", init=seeds, tol=0,
-                           max_iter=1000)  # fmt: skip
+                           max_iter=1000, dither="none")  # fmt: skip
     recipe.fact("same-distortion-cv2", compactness / len(points), ".4f")
     recipe.fact("same-distortion-smalti", ours.fit.distortion, ".4f")
     recipe.fact("same-centers", np.abs(ours.fit.centroids - centers).max(), ".3f")
@@ -145,15 +153,22 @@ def same_start_same_end(recipe, image, points, k=16):
 def channel_order(recipe, image, k=16):
     """OpenCV's arrays are BGR: what happens to those who forget, and to those who do not."""
     bgr = np.ascontiguousarray(image[..., ::-1])  # as cv2.imread would have read the file
-    right = smalti.quantize(bgr, k, channels="bgr")
-    recipe.fact("bgr-told", int((right.to_array() != smalti.quantize(image, k).to_array()).sum()))
+    right = smalti.quantize(bgr, k, channels="bgr", dither="none")
+    recipe.fact(
+        "bgr-told",
+        int((right.to_array() != smalti.quantize(image, k, dither="none").to_array()).sum()),
+    )
     recipe.fact("bgr-shown", mse(image, bgr), ",.0f")
-    forgot = smalti.quantize(bgr, k).to_array()[..., ::-1]  # the right colors, the wrong distance
+    forgot = smalti.quantize(bgr, k, dither="none").to_array()[
+        ..., ::-1
+    ]  # the right colors, the wrong distance
     error = smalti.metrics.distortion(image, right.to_array(), "oklab")
     worse = smalti.metrics.distortion(image, forgot, "oklab") / error
     recipe.fact("bgr-forgotten", 100 * (worse - 1), ".0f")
-    forgot = smalti.quantize(bgr, k, space="srgb", effort="lloyd").to_array()[..., ::-1]
-    plain = smalti.quantize(image, k, space="srgb", effort="lloyd").to_array()
+    forgot = smalti.quantize(bgr, k, space="srgb", effort="lloyd", dither="none").to_array()[
+        ..., ::-1
+    ]
+    plain = smalti.quantize(image, k, space="srgb", effort="lloyd", dither="none").to_array()
     recipe.fact("bgr-srgb", 100 * (mse(image, forgot) / mse(image, plain) - 1), ".2f")
 
 
@@ -163,14 +178,14 @@ def at_most_k(recipe):
     centers = tutorial(samples(three), 8)[2]
     recipe.fact("three-centers", len(centers))
     recipe.fact("three-distinct", len(np.unique(np.rint(centers), axis=0)))
-    recipe.fact("three-smalti", len(smalti.quantize(three, 8).palette))
+    recipe.fact("three-smalti", len(smalti.quantize(three, 8, dither="none").palette))
 
 
 def no_new_class(recipe, image, k=8):
     """A color like no other joins the nearest class: nothing in k-means opens another."""
-    palette = smalti.quantize(image, k, space="srgb").palette
+    palette = smalti.quantize(image, k, space="srgb", dither="none").palette
     stranger = np.uint8([[[255, 0, 255]]])
-    found = smalti.apply_palette(stranger, palette, space="srgb")
+    found = smalti.apply_palette(stranger, palette, space="srgb", dither="none")
     recipe.fact("stranger-row", int(found.indices[0, 0]))
     recipe.fact("stranger-distance", np.sqrt(mse(stranger, found.to_array())), ".0f")
 
@@ -191,14 +206,16 @@ def online_and_batch(recipe, image, k=16):
         image = image[::2, ::2]
     points = samples(image)
     seeds = smalti.quantize(image, k, space="srgb", init="random", effort="lloyd", n_init=1,
-                            max_iter=0).palette  # fmt: skip
+                            max_iter=0, dither="none").palette  # fmt: skip
     shuffled = np.random.default_rng(0).permutation(len(points))
     orders = {"rows from the top": slice(None), "rows from the bottom": slice(None, None, -1)}
     rows = []
     for name, order in (orders | {"shuffled": shuffled}).items():
         online = one_by_one(points[order], seeds)
         start = points[order].reshape(1, -1, 3).astype(np.uint8)
-        batch = smalti.quantize(start, k, space="srgb", init=seeds, tol=0).fit.distortion
+        batch = smalti.quantize(
+            start, k, space="srgb", init=seeds, tol=0, dither="none"
+        ).fit.distortion
         d2 = np.stack([((points - center) ** 2).sum(1) for center in online]).min(0)
         rows.append([name, d2.mean(), batch])
     recipe.table("online", ["order of the pixels", "running average, one pass", "batch, converged"],

@@ -27,7 +27,7 @@ GROUPS = {
 
 def regions(recipe, image, k=7):
     """One mask per color: what belongs to it, and of how many pieces it is made."""
-    small = smalti.quantize(image, k)
+    small = smalti.quantize(image, k, dither="none")
     rows, pictures = [], [("the picture", image)]
     for i, color in enumerate(small.palette):
         mask = small.mask(i)

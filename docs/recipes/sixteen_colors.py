@@ -29,7 +29,9 @@ def sixteen(recipe, image):
     took, model = seconds(lambda: KMeans(K, n_init=1, random_state=0).fit(points))
     centers = np.rint(model.cluster_centers_).astype(np.uint8)
     theirs = centers[model.labels_].reshape(image.shape)
-    ours_took, small = seconds(lambda: smalti.quantize(image, K, space="srgb", threads=1), RUNS)
+    ours_took, small = seconds(
+        lambda: smalti.quantize(image, K, space="srgb", threads=1, dither="none"), RUNS
+    )
     ours = small.to_array()
     rows = [["scikit-learn `KMeans(16, n_init=1).fit`", took, mse(image, theirs)],
             ['`smalti.quantize(image, 16, space="srgb")`', ours_took, mse(image, ours)],
@@ -43,9 +45,9 @@ def sixteen(recipe, image):
 
 def similar_not_identical(recipe, image):
     """How different the colors are that share one cluster."""
-    small = smalti.quantize(image, K)
+    small = smalti.quantize(image, K, dither="none")
     histogram = smalti.Histogram.of(image)
-    labels = smalti.apply_palette(histogram.colors[None], small.palette).indices[0]
+    labels = smalti.apply_palette(histogram.colors[None], small.palette, dither="none").indices[0]
     recipe.fact("colors-per-cluster", int(np.median(np.bincount(labels))), ",")
     differences = metrics.delta_e(image, small.to_array())
     recipe.fact("widest", differences.max(), ".0f")
@@ -58,7 +60,7 @@ def size_over_k(recipe, image):
     ks = range(2, 65)
     sizes, plain = {}, {}
     for k in ks:
-        small = smalti.quantize(image, k)
+        small = smalti.quantize(image, k, dither="none")
         sizes[k], plain[k] = len(small.encoded("PNG")), len(png24(small.to_array()))
     rows = [[k, plain[k], sizes[k]] for k in (2, 4, 8, 16, 32, 64)]
     recipe.table("sizes", ["k", "24-bit PNG", "indexed PNG"], rows, ["", ",", ","])
@@ -75,7 +77,7 @@ def size_over_k(recipe, image):
 
 def a_photograph_grows(recipe):
     """A JPEG of a photograph in 100 colors: as PNG of 24 bits, and indexed."""
-    small = smalti.quantize(bundled("china.jpg"), 100)
+    small = smalti.quantize(bundled("china.jpg"), 100, dither="none")
     recipe.fact("china-jpeg", CHINA.stat().st_size, ",")
     recipe.fact("china-24-bit", len(png24(small.to_array())), ",")
     recipe.fact("china-indexed", len(small.encoded("PNG")), ",")
@@ -121,7 +123,7 @@ def why_it_stops(recipe, image):
     ]
     rows = []
     for name, pixels, options in runs:
-        fit = smalti.quantize(pixels, K, **{**lloyd, **options}).fit
+        fit = smalti.quantize(pixels, K, **{**lloyd, **options}, dither="none").fit
         rows.append([name, f"`{fit.stop_reason}`", fit.iterations, fit.distortion])
     recipe.fact("searched", 100 * (rows[-1][-1] / rows[0][-1] - 1), "+.2f")
     recipe.table("stops", ["stops when", "stop_reason", "iterations", "distortion"], rows,
@@ -144,7 +146,7 @@ def against_the_truth(recipe):
     rows = []
     distinct = len(smalti.Histogram.of(image).colors)
     for k in (2, 3, 4, 8, 16, 256, distinct):
-        labels = smalti.quantize(image, k, space="srgb").indices.ravel()
+        labels = smalti.quantize(image, k, space="srgb", dither="none").indices.ravel()
         given = truth.ravel()
         rows.append([k, metrics.cluster_entropy(labels, given), 100 * metrics.purity(labels, given),
                      100 * metrics.matched_accuracy(labels, given)])  # fmt: skip
@@ -154,7 +156,7 @@ def against_the_truth(recipe):
                  100 * metrics.matched_accuracy(every, truth.ravel())])  # fmt: skip
     header = ["k", "entropy, bits", "purity, %", "best-match accuracy, %"]
     recipe.table("truth", header, rows, [",", ".3f", ".1f", ".1f"])
-    four = smalti.quantize(image, 4, space="srgb").to_array()
+    four = smalti.quantize(image, 4, space="srgb", dither="none").to_array()
     pictures = [("the truth", BANDS[truth]), ("the noisy picture", image), ("k = 4", four)]
     recipe.picture("truth", titled(pictures))
     recipe.fact("entropy-all", rows[-1][1], ".3f")
@@ -164,7 +166,7 @@ def against_the_truth(recipe):
 
 def bytes_of_labels(recipe, image, k=300):
     """Labels of 8 bits hold 256 numbers; those above wrap round and show other colors."""
-    small = smalti.quantize(image, k)
+    small = smalti.quantize(image, k, dither="none")
     wrapped = small.palette[small.indices.astype(np.uint8)]
     recipe.fact("wrapped", int((small.indices > 255).sum()), ",")
     recipe.fact("wrapped-mse", mse(image, wrapped), ",.0f")
@@ -174,7 +176,10 @@ def bytes_of_labels(recipe, image, k=300):
 
 def seconds_saved(recipe, image):
     """What a page or a backup gains, at 2 and at 20 megabits per second."""
-    original, small = len(png24(image)), len(smalti.quantize(image, K).encoded("PNG"))
+    original, small = (
+        len(png24(image)),
+        len(smalti.quantize(image, K, dither="none").encoded("PNG")),
+    )
     rows = []
     for name, size in (("the original, 24-bit PNG", original), ("16 colors, indexed PNG", small),
                        ("saved", original - small)):  # fmt: skip

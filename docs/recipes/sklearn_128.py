@@ -42,7 +42,7 @@ def scikit_learn(image, k, **options):
 
 def ours(image, k, **options):
     """The same of smalti: its distortion is per pixel, in 8-bit steps."""
-    small = smalti.quantize(image, k, space="srgb", threads=1, **options)
+    small = smalti.quantize(image, k, space="srgb", threads=1, **options, dither="none")
     pixels = image.shape[0] * image.shape[1]
     return small.fit.distortion * pixels / 255**2, small.to_array(), small.fit.iterations
 
@@ -102,7 +102,7 @@ def slider(recipe, image):
     """What a slider over k shows, and how long it waits for each picture."""
     pictures, rows = [], []
     for k in (2, 4, 8, 16, 32, 64, 128):
-        took, small = seconds(lambda k=k: smalti.quantize(image, k, threads=1), RUNS)
+        took, small = seconds(lambda k=k: smalti.quantize(image, k, threads=1, dither="none"), RUNS)
         pictures.append((f"k = {k}", small.to_array()))
         rows.append([k, 1000 * took])
     recipe.table("slider-times", ["k", "CPU time, ms"], rows, ["", ".1f"])
@@ -117,7 +117,7 @@ def what_imsave_stores(recipe, image):
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    small = smalti.quantize(image, K, space="srgb")
+    small = smalti.quantize(image, K, space="srgb", dither="none")
     file = recipe.files / "imsave.png"
     plt.imsave(file, small.to_array() / 255)  # floats 0..1, as the centers are
     stored = file.read_bytes()

@@ -1,4 +1,5 @@
-// How busy an image is around each pixel: in busy places an error is harder to see.
+// How busy an image is around each pixel, and how much of it is drawn: in busy places an error is
+// harder to see, and in drawn ones pixels repeat those beside or above them.
 #pragma once
 
 #include <algorithm>
@@ -32,39 +33,58 @@ public:
                  const double* linear)
         : pixels_(pixels), width_(width), channels_(channels), space_(space), linear_(linear),
           points_(width * static_cast<size_t>(channels)), light_(width * kept),
-          sum_(width + 2 * activity_reach), square_(width + 2 * activity_reach) {}
+          repeated_(width * kept), sum_(width + 2 * activity_reach),
+          square_(width + 2 * activity_reach), repeats_(width + 2 * activity_reach) {}
 
     void add(size_t y) {
         const auto c = static_cast<size_t>(channels_);
         to_points(pixels_ + y * width_ * c, width_, channels_, space_, linear_, points_.data());
-        lightness(points_.data(), width_, channels_, space_, row(y));
-        count(row(y), 1);
+        lightness(points_.data(), width_, channels_, space_, &light_[y % kept * width_]);
+        find_repeats(y, &repeated_[y % kept * width_]);
+        count(y, 1);
     }
-    void remove(size_t y) noexcept { count(row(y), -1); }
+    void remove(size_t y) noexcept { count(y, -1); }
 
-    // The standard deviation in a window of `rows` rows around each pixel, in steps, at most 255.
-    void judge(int rows, uint8_t* activity) const noexcept {
+    // In a window of `rows` rows around each pixel, the standard deviation in steps, at most 255, and
+    // 255 times the share of repeated pixels.
+    void judge(int rows, uint8_t* activity, uint8_t* repeats) const noexcept {
         int64_t sum = 0, square = 0;
-        for (size_t i = 0; i < 2 * activity_reach; ++i) sum += sum_[i], square += square_[i];
+        int32_t same = 0;
+        for (size_t i = 0; i < 2 * activity_reach; ++i)
+            sum += sum_[i], square += square_[i], same += repeats_[i];
         for (size_t x = 0; x < width_; ++x) {
             sum += sum_[x + 2 * activity_reach];
             square += square_[x + 2 * activity_reach];
+            same += repeats_[x + 2 * activity_reach];
             const size_t right = std::min<size_t>(activity_reach, width_ - 1 - x);
             const auto n = static_cast<int64_t>(rows) *
                            static_cast<int64_t>(std::min<size_t>(activity_reach, x) + 1 + right);
             const auto spread = static_cast<double>(n * square - sum * sum);
             const double steps = std::sqrt(spread) / (activity_step * static_cast<double>(n));
             activity[x] = static_cast<uint8_t>(std::min(steps, 255.0));
+            repeats[x] = static_cast<uint8_t>(255 * same / static_cast<int32_t>(n));
             sum -= sum_[x];
             square -= square_[x];
+            same -= repeats_[x];
         }
     }
 
 private:
     static constexpr size_t kept = 2 * activity_reach + 2;  // rows: the window's, and the next
 
-    int32_t* row(size_t y) noexcept { return &light_[y % kept * width_]; }
-    void count(const int32_t* light, int sign) noexcept {
+    void find_repeats(size_t y, uint8_t* repeated) const noexcept {
+        const auto c = static_cast<size_t>(channels_);
+        const uint8_t* row = pixels_ + y * width_ * c;
+        for (size_t x = 0; x < width_; ++x) {
+            const uint8_t* pixel = row + x * c;
+            repeated[x] = (x > 0 && std::equal(pixel, pixel + c, pixel - c)) ||
+                          (y > 0 && std::equal(pixel, pixel + c, pixel - width_ * c));
+        }
+    }
+    void count(size_t y, int sign) noexcept {
+        const int32_t* light = &light_[y % kept * width_];
+        const uint8_t* repeated = &repeated_[y % kept * width_];
+        for (size_t x = 0; x < width_; ++x) repeats_[x + activity_reach] += sign * repeated[x];
         for (size_t x = 0; x < width_; ++x) {
             sum_[x + activity_reach] += sign * light[x];
             square_[x + activity_reach] += sign * int64_t{light[x]} * light[x];
@@ -78,11 +98,13 @@ private:
     const double* linear_;
     std::vector<int16_t> points_;
     std::vector<int32_t> light_;
+    std::vector<uint8_t> repeated_;
     std::vector<int64_t> sum_, square_;
+    std::vector<int32_t> repeats_;
 };
 
 void activity(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
-              const double* linear, uint8_t* out, unsigned threads) {
+              const double* linear, uint8_t* busy, uint8_t* repeats, unsigned threads) {
     constexpr size_t rows = 128;  // of a task
     parallel_chunks(height, rows, threads, [&](size_t begin, size_t end, size_t) {
         LightColumns columns(pixels, width, channels, space, linear);
@@ -91,7 +113,7 @@ void activity(const uint8_t* pixels, size_t height, size_t width, int channels, 
         for (size_t y = begin; y < end; ++y) {
             for (; high < std::min(height, y + activity_reach + 1); ++high) columns.add(high);
             for (; low + activity_reach < y; ++low) columns.remove(low);
-            columns.judge(static_cast<int>(high - low), out + y * width);
+            columns.judge(static_cast<int>(high - low), busy + y * width, repeats + y * width);
         }
     });
 }

@@ -142,6 +142,7 @@ def activity(
     space: int,
     linear: NDArray[np.float64],
     activity: NDArray[np.uint8],
+    repeats: NDArray[np.uint8],
     threads: int,
 ) -> None: ...
 def survey(

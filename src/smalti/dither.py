@@ -92,8 +92,8 @@ def strengths(
     What shows are errors that neighbors share. So a pixel needs dithering as far as the mean error
     of the 3 x 3 pixels around it exceeds what is visible, 0.0049 in Oklab, and the more, the
     more they differ from each other (an eighth of their variance is added to its square): errors
-    hide at edges, in text and in texture. Where all nine have one color there is no band to see,
-    and errors show from 0.02. The mean of that excess, squared, over 9 x 9 pixels is then what
+    hide at edges, in text and in texture. Where all nine have one color there is no band, and
+    errors show from 0.02. The mean of that excess, squared, over 9 x 9 pixels is then what
     counts: nothing where it is just visible, everything at four times that.
     """
     needed = np.empty(indices.shape, np.uint8)

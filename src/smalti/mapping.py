@@ -96,12 +96,15 @@ def _sized(
         return histograms.map_labels(image, histogram, labels, k=k, threads=threads)
 
     image, entries = _of_equal_channels(image, palette)
-    feedback = 0.0 if dithering.method == "none" else dithering.strength
+    strength = 0.0 if dithering.method == "none" else dithering.strength
+    bands = np.zeros(indices.shape, np.uint8)
+    if strength:
+        bands = dithers.strengths(image, entries, indices, threads=settings.threads)
     entries, indices = map_rows(
         image, entries, indices, settings.space, sizing,
-        feedback=feedback, nearest=nearest, threads=settings.threads,
+        bands=bands, strength=strength, nearest=nearest, threads=settings.threads,
     )  # fmt: skip
-    how = "none" if feedback == 0 else "errors handed on"
+    how = "none" if strength == 0 else "errors handed on"
     return Mapped(
         np.ascontiguousarray(entries[:, : palette.shape[1]]),
         indices,

@@ -37,6 +37,10 @@ STEEPEST = 4.0
 FEEDBACK = 0.75
 """Share of its error that a pixel hands on; all of it makes noise that costs more than it gains."""
 
+DRAWN, NOT_DRAWN = 153, 89
+"""Repeats, of 255, from which a place is drawn, where noise costs bytes and is seen: there errors are
+handed on against bands only; and up to which it is not, where handing them on pays. 60 and 35 %."""
+
 CALM, STEP = 328.0, 16.0
 """Importance of an error is 1 / (CALM + standard deviation around it); `STEP` units to a step of
 activity. In Oklab, CALM is 0.02."""
@@ -92,7 +96,8 @@ def map_rows(
     space: str,
     sizing: Sizing,
     *,
-    strengths: NDArray[np.uint8],
+    bands: NDArray[np.uint8],
+    strength: float,
     nearest: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     threads: int = 1,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -103,7 +108,8 @@ def map_rows(
     image : (H, W, C) uint8 sRGB
     palette : (k, C) uint8 sRGB, 1 <= k <= 256
     indices : (H, W) uint8, of the nearest entries
-    strengths : (H, W) uint8, 0..128, how much of its error each pixel hands on
+    bands : (H, W) uint8, 0..128, where errors must be handed on, as `dither.strengths` finds it
+    strength : 0..1, how much of that is done; 0 for no dithering at all
     nearest : gives the indices of the nearest entries of another palette
 
     Returns
@@ -114,7 +120,7 @@ def map_rows(
     copies = FORMATS[sizing.format]
     if sizing.format == "PNG" and len(palette) <= 16:  # several indices share a byte
         copies = replace(copies, places=1)
-    task = _Task(image, space, copies, strengths, threads)
+    task = _Task(image, space, copies, bands, strength, threads)
     plain = task.survey(palette, indices)
     if plain.error == 0 or sizing.amount == 0:
         return palette, indices
@@ -144,12 +150,19 @@ class _Task:
     """One image on its way to an encoder."""
 
     def __init__(
-        self, image: Image, space: str, copies: Copies, strengths: NDArray[np.uint8], threads: int
+        self,
+        image: Image,
+        space: str,
+        copies: Copies,
+        bands: NDArray[np.uint8],
+        strength: float,
+        threads: int,
     ) -> None:
         self._image, self._space, self._threads = image, space, threads
-        self._copies, self._strengths = copies, strengths
-        self._activity = np.empty(image.shape[:2], np.uint8)
-        _core.activity(image, color.code(space), color.LINEAR, self._activity, threads)
+        self._copies = copies
+        self._activity, repeats = (np.empty(image.shape[:2], np.uint8) for _ in range(2))
+        _core.activity(image, color.code(space), color.LINEAR, self._activity, repeats, threads)
+        self._strengths = _strengths(bands, repeats, strength)
         self._importance = (1 / (CALM + STEP * np.arange(256))).astype(np.float32)
 
     def survey(self, palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> _Survey:
@@ -198,6 +211,17 @@ class _Task:
             self._threads,
         )
         return chosen
+
+
+def _strengths(
+    bands: NDArray[np.uint8], repeats: NDArray[np.uint8], strength: float
+) -> NDArray[np.uint8]:
+    """Return how much of its error each pixel hands on, 0 to 128."""
+    ramp = 128 * (DRAWN - np.arange(256)) // (DRAWN - NOT_DRAWN)
+    limit = round(128 * strength)
+    by_repeats = (ramp.clip(0, 128) * limit >> 7).astype(np.uint8)
+    weaker = (np.arange(129) * limit >> 7).astype(np.uint8)
+    return np.maximum(weaker[bands], by_repeats[repeats])
 
 
 def _bits(share: float) -> float:

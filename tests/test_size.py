@@ -60,8 +60,8 @@ def test_native_trellis_matches_the_reference(space, channels, k, copies, prune)
         kinds = np.where(entries[:, 3] == 0, 0, np.where(entries[:, 3] == full, 2, 1))
     chosen = labels.copy()
 
-    _core.trellis(image, color.code(space), color.LINEAR, entries, full, activity, importance, strengths,
-                  1.0, other, 9.0, 0.1, copies, 0.75, prune, chosen, 2)  # fmt: skip
+    _core.trellis(image, color.code(space), color.LINEAR, entries, full, activity, importance,
+                  strengths, 1.0, other, 9.0, 0.1, copies, 0.75, prune, chosen, 2)  # fmt: skip
 
     expected = reference.trellis(
         points, importance[activity], strengths, entries, kinds, labels.astype(int), costs

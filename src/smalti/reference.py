@@ -469,7 +469,9 @@ def _shortened(error: NDArray[Any], limit: Any, share: Any) -> NDArray[Any]:
     length2: Any = np.float32(0)
     for value in error:
         length2 += value * value
-    return error * ((limit / length2 if length2 > limit else np.float32(1)) * share)
+    factor = limit / length2 if length2 > limit else np.float32(1)
+    shortened: NDArray[Any] = error * (factor * share)
+    return shortened
 
 
 def _cheapest_row(

@@ -38,8 +38,8 @@ FEEDBACK = 0.75
 """Share of its error that a pixel hands on; all of it makes noise that costs more than it gains."""
 
 DRAWN, NOT_DRAWN = 153, 89
-"""Repeats, of 255, from which a place is drawn, where noise costs bytes and is seen: there errors are
-handed on against bands only; and up to which it is not, where handing them on pays. 60 and 35 %."""
+"""Repeats, of 255, from which a place is drawn, where noise costs bytes and is seen: there errors
+are handed on against bands only; and up to which it is not, and handing them on pays: 60 and 35 %."""
 
 CALM, STEP = 328.0, 16.0
 """Importance of an error is 1 / (CALM + standard deviation around it); `STEP` units to a step of

@@ -39,7 +39,7 @@ FEEDBACK = 0.75
 
 DRAWN, NOT_DRAWN = 153, 89
 """Repeats, of 255, from which a place is drawn, where noise costs bytes and is seen: there errors
-are handed on against bands only; and up to which it is not, and handing them on pays: 60 and 35 %."""
+are handed on against bands only. Up to the other it is not, and handing them on pays."""
 
 CALM, STEP = 328.0, 16.0
 """Importance of an error is 1 / (CALM + standard deviation around it); `STEP` units to a step of

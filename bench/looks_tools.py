@@ -44,7 +44,7 @@ __all__ = [
 BASE = "pngquant + optimizer"  # what bytes are compared with
 OURS = "smalti"
 UNDITHERED = "smalti undithered"
-SIZES = ("0.5", "1")  # values of the option `size` that are measured unless others are asked for
+SIZES = ("0", "0.5", "1")  # values of the option `size` that are measured unless others are asked for
 MOST = 4  # megapixels: larger images are left to smalti and `BASE`
 
 Array = np.ndarray
@@ -100,7 +100,7 @@ def repacked(file: bytes) -> bytes:
         palette, indices = read_indexed(file)
     except ValueError:  # pyoxipng found another color type to be smaller
         return file
-    ours = smalti.IndexedImage(without_alpha(palette), indices).encoded("PNG")
+    ours = smalti.IndexedImage(without_alpha(palette), indices).encoded("PNG", order="auto")
     return min(file, ours, key=len)
 
 
@@ -273,7 +273,7 @@ def tools(sizes: tuple[str, ...] = SIZES) -> list[Tool]:
     return [
         ours(OURS, f"its default ({default_of('dither')})"),
         *(ours(f"{OURS} size {value}", "its default", size=float(value)) for value in sizes),
-        ours(UNDITHERED, "none", dither="none"),
+        ours(UNDITHERED, "none", dither="none", size=0),
         Tool(
             BASE,
             "libimagequant",

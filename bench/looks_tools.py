@@ -44,7 +44,11 @@ __all__ = [
 BASE = "pngquant + optimizer"  # what bytes are compared with
 OURS = "smalti"
 UNDITHERED = "smalti undithered"
-SIZES = ("0", "0.5", "1")  # values of the option `size` that are measured unless others are asked for
+SIZES = (
+    "0",
+    "0.5",
+    "1",
+)  # values of the option `size` that are measured unless others are asked for
 MOST = 4  # megapixels: larger images are left to smalti and `BASE`
 
 Array = np.ndarray

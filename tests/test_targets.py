@@ -274,7 +274,7 @@ def test_what_is_found_is_what_that_k_gives(targets, dither):
     image = flower()
 
     found = smalti.compress(image, **targets, dither=dither)
-    plain = smalti.compress(image, k=found.k, dither=dither)
+    plain = smalti.compress(image, k=found.k, dither=dither, size=found.size)
 
     assert found.data == plain.data
     assert found.distortion == plain.distortion

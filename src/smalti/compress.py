@@ -11,6 +11,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 
@@ -31,7 +33,7 @@ from .load import load_with_notes
 from .palette import Palette
 from .report import Report
 from .size import DEFAULT
-from .targets import Found, Targets, meet
+from .targets import Found, Targets, meet, squeeze
 
 __all__ = ["Report", "compress"]
 
@@ -194,7 +196,7 @@ def compress(
     if word:
         with clock("palette"):
             settings, choice = settled(attempts.weighted or histogram, settings, word)
-    k, done, found = _met(targets, attempts, settings.k, on_try)
+    k, done, found = _met(targets, attempts, settings.k, size is None, on_try)
     palette, fit, data = done.palette, done.fit, done.encoded.data
     if not allow_larger:
         _refuse_larger(source, decoded, len(data), kind, palette.k, len(histogram))
@@ -233,6 +235,7 @@ def compress(
             *_alpha_notes(histogram, palette, given),
         ),
         dithering=done.mapped.dithering,
+        size=done.size,
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
         tried=done.encoded.tried,
         data=data if target is None else None,
@@ -246,14 +249,25 @@ def _met(
     targets: Targets,
     attempts: Attempts,
     k: int,
+    any_size: bool,
     on_try: Callable[[Try], object] | None,
 ) -> tuple[int, Attempt, Found[Attempt] | None]:
-    """Return k, the attempt to write, and if there are targets how it was found."""
+    """Return k, the attempt to write, and if there are targets how it was found.
+
+    To fit, bytes first count more in mapping, where that is left open: at the same size that looks
+    better than fewer colors do.
+    """
     if not targets:
         return k, attempts(k), None
     tell = None if on_try is None else lambda _, attempt: on_try(attempt.known())
-    found = meet(targets, attempts, min(k, len(attempts.histogram)), tell)
-    return found.k, found.attempt, found
+    k, tries, size = min(k, len(attempts.histogram)), 0, attempts.size
+    if any_size and size and targets.only_bytes:
+        squeezed, tries = squeeze(targets.max_bytes or 0, partial(attempts, k), k, size, tell)
+        if squeezed:
+            return k, squeezed.attempt, squeezed
+        size = 1.0
+    found = meet(targets, partial(attempts, size=size), k, tell)
+    return found.k, found.attempt, replace(found, tries=found.tries + tries)
 
 
 def _found(found: Found[Attempt], reached: Try) -> str:

@@ -51,6 +51,7 @@ class Report:
         "exact" when every color was kept, "given" when the palette was
     milliseconds : stage -> wall time; decode, histogram, palette, map, encode, measure, write
     dithering : which pixels were dithered and why; empty where it was off, or nothing was lost
+    size : 0..1, how much bytes counted when pixels got their entries
     notes : sentences about what changed on the way, beyond the colors
     explain : part -> bytes; "pixels", "palette", "metadata" and "container" add up to the
         output, "input_metadata" is what the input had
@@ -83,6 +84,7 @@ class Report:
     stop_reason: str
     milliseconds: dict[str, float]
     dithering: str = ""
+    size: float = 0.0
     notes: tuple[str, ...] = ()
     explain: dict[str, int] = field(default_factory=dict)
     tried: tuple[Any, ...] = ()

@@ -9,6 +9,7 @@ that does even better. It knows nothing of images: it asks for attempts and
 compares their numbers, so that it is the same for all targets.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from . import quality as qualities
 from .errors import BadOption, TargetMissed
 from .options import check
 
-__all__ = ["Attempt", "Found", "Targets", "meet", "parse_bytes"]
+__all__ = ["Attempt", "Found", "Targets", "meet", "parse_bytes", "squeeze"]
 
 START = 64
 """Where the search begins: in the middle of what people ask for."""
@@ -72,6 +73,11 @@ class Targets:
             None if max_bytes is None else parse_bytes(max_bytes),
             most,
         )
+
+    @property
+    def only_bytes(self) -> bool:
+        """Whether the file has to fit, and nothing else."""
+        return self.max_bytes is not None and self.quality is None and self.min_score is None
 
     def __bool__(self) -> bool:
         return self != Targets()
@@ -135,6 +141,45 @@ def meet(
         k, reason = search.that_fits(k, reason)
     search.refuse_below(k)
     return Found(k, search[k], len(search.tried), reason)
+
+
+def squeeze(
+    limit: int,
+    attempt: Callable[[float], Tried],
+    k: int,
+    least: float,
+    on_try: Callable[[int, Tried], object] | None = None,
+) -> tuple[Found[Tried] | None, int]:
+    """Return the attempt at the smallest `size` whose file fits, None if none does; and the tries.
+
+    Parameters
+    ----------
+    limit : bytes
+    attempt : called with sizes from `least` to 1, fiftieths between them, each at most once
+    k : the number of colors of all of them
+    on_try : called with k and each attempt
+    """
+    tried: dict[int, Tried] = {}
+
+    def size_bytes(step: int) -> int:
+        if step not in tried:
+            tried[step] = attempt(size_of(step))
+            if on_try:
+                on_try(k, tried[step])
+        return tried[step].size_bytes
+
+    def size_of(step: int) -> float:
+        return max(least, (51 - step) / 50)
+
+    steps = 1 + math.ceil(50 * (1 - least))
+    step, _ = (steps, None) if size_bytes(steps) <= limit else crossing(
+        size_bytes, limit + 1, 1, steps - 1
+    )  # fmt: skip
+    if step is None:
+        return None, len(tried)
+    softened = "" if step == steps else f", with size {size_of(step):g}"
+    reason = f"{_colors(k)} fit into {limit:,} bytes{softened}"
+    return Found(k, tried[step], len(tried), reason), len(tried)
 
 
 class _Search(Generic[Tried]):

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test sanitize fuzz lint bench bench-dither bench-look bench-pack figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo test sanitize fuzz lint bench bench-dither bench-look bench-pack bench-size figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -92,6 +92,9 @@ scaling: .venv/installed-bench ## measure how time and memory grow, into docs/sc
 
 bench-dither: .venv/installed-bench ## measure what dithering costs and gives (DATA=folder)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/dithering.py "$(DATA)"
+
+bench-size: .venv/installed-bench ## measure what size-aware mapping is made of, into docs/sizing.md (DATA=folder)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/sizing.py --data "$(DATA)" --output docs/sizing.md
 
 lesson: .venv/installed-bench ## draw the figures of docs/lesson.md, and measure its numbers
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/lesson.py --page docs/lesson.md

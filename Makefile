@@ -105,7 +105,7 @@ recipes: .venv/installed-bench ## run all recipes, their numbers and pictures in
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1  \2/p' $(firstword $(MAKEFILE_LIST)) | \
-	    while read -r make goal words; do printf '%s %-11s%s\n' "$$make" "$$goal" "$$words"; done
+	    while read -r make goal words; do printf '%s %-13s%s\n' "$$make" "$$goal" "$$words"; done
 
 clean: ## remove what was built and the demo
 	rm -rf .venv build demo

@@ -1,5 +1,6 @@
 """Plots: what they need, and that the same figure gives the same bytes."""
 
+import re
 import sys
 
 import numpy as np
@@ -24,6 +25,22 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path, suffix):
     first, second = ((tmp_path / f"{name}{suffix}").read_bytes() for name in ("a", "b"))
     assert first == second
     assert len(first) > 1000
+
+
+def test_bits_that_rounding_drops_do_not_show_in_an_svg(tmp_path):
+    for name, left in (("a", 0.1), ("b", np.nextafter(0.1, 1))):
+        with plots.style():
+            figure = plots.new_figure(3, 2)
+            figure.set_layout_engine("none")
+            for bottom in (0.1, 0.6):
+                figure.add_axes((left, bottom, 0.7, 0.3)).plot([1, 2, 3])
+        plots.save(figure, tmp_path / f"{name}.svg")
+
+    first, second = ((tmp_path / f"{name}.svg").read_text() for name in ("a", "b"))
+    assert first == second
+    named = re.findall(r'<clipPath id="(.*?)"', first)
+    assert len(set(named)) == len(named) == 2
+    assert set(re.findall(r"url\(#(.*?)\)", first)) == set(named)
 
 
 def test_a_png_shows_what_was_drawn(tmp_path):

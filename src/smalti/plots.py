@@ -10,6 +10,7 @@ fewer of them: Okabe & Ito (2008), https://jfly.uni-koeln.de/color/.
 """
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,7 +117,22 @@ def save(figure: "Figure", path: str | Path, *, overwrite: bool = True) -> None:
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with style():
         figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
-    files.write_atomic(path, buffer.getvalue(), overwrite=overwrite)
+    data = buffer.getvalue()
+    files.write_atomic(path, _clips_numbered(data) if kind == "svg" else data, overwrite=overwrite)
+
+
+def _clips_numbered(svg: bytes) -> bytes:
+    """Name the clip paths of an SVG by their order.
+
+    Matplotlib names them by hashes of their places before rounding, and the last bits of those
+    differ from one layout to the next: its solver takes the constraints in the order of a set.
+    """
+    numbers: dict[bytes, int] = {}
+
+    def number(name: re.Match[bytes]) -> bytes:
+        return b"clip-%d" % numbers.setdefault(name[0], len(numbers))
+
+    return re.sub(rb'(?<=id=")p[0-9a-f]{10}(?=")|(?<=url\(#)p[0-9a-f]{10}(?=\))', number, svg)
 
 
 def pixels_of(figure: "Figure", dpi: int = DPI) -> NDArray[np.uint8]:

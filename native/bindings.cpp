@@ -415,17 +415,20 @@ void measure_activity(const Picture& pixels, int space, const Linear& linear,
 nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
                  const In<int16_t, nb::ndim<2>>& entries, const Plane8& indices,
                  const Plane8& activity, const Importance& importance,
-                 Out<int64_t, nb::ndim<2>>& tally, unsigned threads) {
+                 const std::optional<Plane8>& weights, Out<int64_t, nb::ndim<2>>& tally,
+                 unsigned threads) {
     const size_t height = indices.shape(0), width = indices.shape(1), c = pixels.shape(2);
     const size_t k = entries.shape(0);
     require_mapped(pixels, entries, activity, height, width, indices.data());
+    require(!weights || (weights->shape(0) == height && weights->shape(1) == width),
+            "weights must be H x W");
     require(tally.shape(0) == k && tally.shape(1) == 3 + c, "tally must be k x (3 + channels)");
     Survey found(k, static_cast<int>(c));
     {
         nb::gil_scoped_release release;
         kernels().survey(pixels.data(), height, width, static_cast<int>(c), space_of(space),
                          linear.data(), entries.data(), k, indices.data(), activity.data(),
-                         importance.data(), found, threads);
+                         importance.data(), weights ? weights->data() : nullptr, found, threads);
     }
     for (size_t j = 0; j < k; ++j) {
         int64_t* row = tally.data() + j * (3 + c);
@@ -556,7 +559,8 @@ NB_MODULE(_core, m) {
           nogil);
     m.def("survey", &survey, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "indices"_a.noconvert(), "activity"_a.noconvert(),
-          "importance"_a.noconvert(), "tally"_a.noconvert(), "threads"_a);
+          "importance"_a.noconvert(), "weights"_a.noconvert().none(), "tally"_a.noconvert(),
+          "threads"_a);
     m.def("trellis", &trellis, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a, "activity"_a.noconvert(),
           "importance"_a.noconvert(), "strengths"_a.noconvert(), "same"_a, "other"_a.noconvert(), "copy"_a, "go_on"_a,

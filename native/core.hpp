@@ -266,8 +266,10 @@ struct Survey {
 
     int64_t same = 0;            // pixels with the index of the one to their left
     std::vector<int64_t> other;  // those with another one, by index
-    std::vector<int64_t> counts, exact, sums;  // pixels of an entry; of its very color; their points
-    double error = 0;  // of importance times squared distance
+    std::vector<int64_t> counts;  // pixels of an entry, by their weights
+    std::vector<int64_t> exact;   // those of its very color, which weigh 1 each
+    std::vector<int64_t> sums;    // points of its pixels, by their weights
+    double error = 0;             // of weight times importance times squared distance
 };
 
 // ---------------------------------------------------------------- similarity
@@ -391,10 +393,11 @@ struct Kernels {
                      const double* linear, uint8_t* busy, uint8_t* repeats, unsigned threads);
 
     // Adds to `found` what `indices` say about an image.   importance  256, by activity
+    //   weights  height x width, how much a pixel counts in sums and errors, or null for all alike
     void (*survey)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
                    const double* linear, const int16_t* entries, size_t k, const uint8_t* indices,
-                   const uint8_t* activity, const float* importance, Survey& found,
-                   unsigned threads);
+                   const uint8_t* activity, const float* importance, const uint8_t* weights,
+                   Survey& found, unsigned threads);
 
     // Turns indices of nearest entries into ones that cost fewer bits: along each row, the sequence
     // with the lowest sum of bits and of importance times squared error, found by dynamic programming

@@ -210,11 +210,15 @@ def test_reports_give_the_errors_and_shares_of_pixels_whatever_they_weigh():
     weight = np.ones(image.shape[:2], np.uint8)
     weight[:, :16] = 200
 
-    report = compress(image, k=6, weight=weight)
+    reports = (
+        compress(image, k=6, weight=weight),
+        compress(image, k=6, weight=weight, size=0, dither="none"),
+    )
 
-    with Image.open(io.BytesIO(report.data)) as file:
-        pixels = np.asarray(file.convert("RGB"))
-    assert report.distortion_srgb == pytest.approx(metrics.distortion(image, pixels, "srgb"))
+    for report in reports:
+        with Image.open(io.BytesIO(report.data)) as file:
+            pixels = np.asarray(file.convert("RGB"))
+        assert report.distortion_srgb == pytest.approx(metrics.distortion(image, pixels, "srgb"))
     shares = [(pixels == color).all(-1).mean() for color in report.palette]
     np.testing.assert_allclose(report.palette.shares, shares)
     assert shares == sorted(shares, reverse=True)

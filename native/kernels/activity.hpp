@@ -77,9 +77,13 @@ private:
         const uint8_t* row = pixels_ + y * width_ * c;
         for (size_t x = 0; x < width_; ++x) {
             const uint8_t* pixel = row + x * c;
-            repeated[x] = (x > 0 && std::equal(pixel, pixel + c, pixel - c)) ||
-                          (y > 0 && std::equal(pixel, pixel + c, pixel - width_ * c));
+            repeated[x] = (x > 0 && looks_like(pixel, pixel - c)) ||
+                          (y > 0 && looks_like(pixel, pixel - width_ * c));
         }
+    }
+    // Whether two pixels are seen as one color: under an alpha of 0, all are.
+    bool looks_like(const uint8_t* a, const uint8_t* b) const noexcept {
+        return std::equal(a, a + channels_, b) || (channels_ == 4 && a[3] == 0 && b[3] == 0);
     }
     void count(size_t y, int sign) noexcept {
         const int32_t* light = &light_[y % kept * width_];

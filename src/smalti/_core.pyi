@@ -153,6 +153,7 @@ def survey(
     indices: NDArray[np.uint8],
     activity: NDArray[np.uint8],
     importance: NDArray[np.float32],
+    weights: NDArray[np.uint8] | None,
     tally: NDArray[np.int64],
     threads: int,
 ) -> tuple[int, float]: ...

@@ -32,7 +32,7 @@ from .mapping import Mapped, map_pixels
 from .palette import Palette
 from .settings import Settings
 from .size import Sizing
-from .weights import is_map, weighted_histogram
+from .weights import is_map, weight_map
 
 __all__ = ["Attempt", "Attempts", "Clock", "Try"]
 
@@ -108,7 +108,11 @@ class Attempts:
         self.image, self.hard_edged = held(decoded.image, kind)
         with clock("histogram"):
             self.histogram = Histogram.of(self.image, threads=settings.threads)
-            self.weighted = weighted_histogram(weight, self.image, settings.threads)
+            self._weights, self.weighted = weight_map(weight, self.image), None
+            if self._weights is not None:
+                self.weighted = Histogram.weighted(
+                    self.image, self._weights, threads=settings.threads
+                )
         self._given, self._guard, self.size = given, guard and not is_map(weight), size
         self._latest: Attempt | None = None
         self._fitted: tuple[int, Fitted] | None = None
@@ -145,8 +149,9 @@ class Attempts:
         kept = [] if keep is None else [tuple(color[:3]) for color in keep.colors.tolist()]
         kept += [tuple(region.color[:3]) for region in regions]
         if not isinstance(self.settings.init, str):  # the user's own centroids
-            return Sizing(size, self.kind)
-        return Sizing(size, self.kind, np.array(kept, np.uint8).reshape(-1, 3))
+            return Sizing(size, self.kind, weights=self._weights)
+        fixed = np.array(kept, np.uint8).reshape(-1, 3)
+        return Sizing(size, self.kind, fixed, self._weights)
 
     @cached_property
     def scorer(self) -> metrics.Scorer:

@@ -123,8 +123,8 @@ def compress(
         How much bytes count when pixels get their entries (`smalti.size` says how): 0 maps each to
         the nearest, or dithers; 1 gives the smallest file that still looks like the picture.
         Default: 0.25, which takes fewer bytes for the same look; 0 with a dithering method other
-        than "auto" and "none", with a palette that is given, and above k = 256. With `max_bytes`,
-        it goes up as far as it must before k goes down.
+        than "auto" and "none", with a palette that is given, for "turbo", and above k = 256. With
+        `max_bytes`, it goes up as far as it must before k goes down.
     pack : "fast", "default" or "max"
         What to spend on a small file. PNG holds the pixels in whatever way is smallest: a palette
         in another order than the report's, plain gray, colors; with centroids as `init`, in theirs.
@@ -185,7 +185,7 @@ def compress(
     attempts = Attempts(
         decoded, kind, settings, clock,
         dithering=dithering, guard=guard, weight=weight, given=given,
-        size=_size(size, dithering, given),
+        size=_size(size, dithering, given, settings.effort),
         encoding={"icc": decoded.icc, "dpi": decoded.dpi if preserve else None, "pack": pack},
         progress=progress,
     )  # fmt: skip
@@ -292,11 +292,11 @@ def _given_palette(given: Any, strict: bool, k: int | str, **search: Any) -> Pal
     return palette
 
 
-def _size(asked: float | None, dithering: Dithering, given: Palette | None) -> float:
+def _size(asked: float | None, dithering: Dithering, given: Palette | None, effort: str) -> float:
     """Return how much bytes count in mapping: as asked, else as the other options allow."""
     if options.check("size", asked) is None:
         own = given is not None or dithering.method not in ("auto", "none")
-        return 0.0 if own else DEFAULT
+        return 0.0 if own or effort == "turbo" else DEFAULT
     if asked and dithering.method not in ("auto", "none", "floyd-steinberg"):
         raise BadOption(
             f"size above 0 hands errors on by Floyd and Steinberg's shares, got dither "

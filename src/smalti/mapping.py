@@ -70,8 +70,10 @@ def map_pixels(
         `indices` (H, W) uint8, or uint16 when the palette has more than 256 colors.
     """
     indices = histograms.map_labels(image, histogram, labels, k=palette.k, threads=settings.threads)
-    if fit.stop_reason == "exact" or (dithering.method == "auto" and settings.effort == "turbo"):
+    if fit.stop_reason == "exact":
         return Mapped(palette.colors, indices)
+    if dithering.method == "auto" and settings.effort == "turbo":
+        dithering = Dithering("none")
     if sizing.amount and palette.k <= dithers.MOST_COLORS:
         indices = indices.astype(np.uint8, copy=False)
         return _sized(image, histogram, palette.colors, indices, dithering, settings, sizing)

@@ -409,6 +409,26 @@ def activity(light: NDArray[Any]) -> NDArray[Any]:
     return steps
 
 
+def repeats(image: Bytes) -> NDArray[Any]:
+    """How much of an image is drawn: 255 times the share of repeated pixels in 9 x 9, rounded down.
+
+    Repeated is a pixel that looks like the one to its left or the one above it.
+
+    >>> repeats(np.uint8([[[1, 2, 3], [1, 2, 3], [4, 5, 6]]]))
+    array([[85, 85, 85]], dtype=uint8)
+    """
+    height, width, channels = image.shape
+    seen = image * (image[..., 3:] > 0) if channels == 4 else image
+    repeated = np.zeros((height, width), np.int64)
+    repeated[:, 1:] |= (seen[:, 1:] == seen[:, :-1]).all(-1)
+    repeated[1:] |= (seen[1:] == seen[:-1]).all(-1)
+    shares = np.empty((height, width), np.uint8)
+    for y, x in np.ndindex(height, width):
+        window = repeated[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5]
+        shares[y, x] = 255 * window.sum() // window.size
+    return shares
+
+
 NEVER = np.float32(1e30)
 COPIED_FROM = (0, -1, 1)
 

@@ -75,11 +75,13 @@ class Sizing:
     amount : 0..1, from nothing to all that makes sense
     format : "PNG", "WEBP" or "GIF"
     fixed : (n, C) uint8, palette entries that must stay as they are; None: all of them
+    weights : (H, W) uint8, how much each pixel counted when the palette was made; None: all alike
     """
 
     amount: float = 0.0
     format: str = "PNG"
     fixed: NDArray[np.uint8] | None = None
+    weights: NDArray[np.uint8] | None = None
 
     def movable(self, palette: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return which entries of a palette may change: (k,) bool."""
@@ -120,11 +122,11 @@ def map_rows(
     copies = FORMATS[sizing.format]
     if sizing.format == "PNG" and len(palette) <= 16:  # several indices share a byte
         copies = replace(copies, places=1)
-    task = _Task(image, space, copies, bands, strength, threads)
+    task = _Task(image, space, copies, bands, strength, sizing.weights, threads)
     plain = task.survey(palette, indices)
     if plain.error == 0 or sizing.amount == 0:
         return palette, indices
-    worth = STEEPEST * sizing.amount * sizing.amount * plain.error / indices.size
+    worth = STEEPEST * sizing.amount * sizing.amount * plain.error / int(plain.counts.sum())
     chosen = task.choose(palette, indices, plain, worth)
     found = task.survey(palette, chosen)
     movable = sizing.movable(palette)
@@ -136,7 +138,11 @@ def map_rows(
 
 @dataclass(frozen=True)
 class _Survey:
-    """What indices say: repeated ones, others by index, pixels, exact ones, sums of points."""
+    """What indices say: repeated ones, others by index, pixels, exact ones, sums of points.
+
+    Pixels, sums and the error are by weight: entries move to the means that the palette was made
+    of, and what no pixel that counts was to be served by does not make errors look cheap.
+    """
 
     same: int
     other: NDArray[np.int64]
@@ -156,10 +162,11 @@ class _Task:
         copies: Copies,
         bands: NDArray[np.uint8],
         strength: float,
+        weights: NDArray[np.uint8] | None,
         threads: int,
     ) -> None:
         self._image, self._space, self._threads = image, space, threads
-        self._copies = copies
+        self._copies, self._weights = copies, weights
         self._activity, repeats = (np.empty(image.shape[:2], np.uint8) for _ in range(2))
         _core.activity(image, color.code(space), color.LINEAR, self._activity, repeats, threads)
         self._strengths = _strengths(bands, repeats, strength)
@@ -175,6 +182,7 @@ class _Task:
             indices,
             self._activity,
             self._importance,
+            self._weights,
             tally,
             self._threads,
         )

@@ -326,15 +326,17 @@ def test_auto_dithers_the_gradient_of_a_picture_and_nothing_else():
 
 
 def test_auto_says_what_it_decided_and_why():
-    banded = smalti.compress(ramp(), k=4)
-    smooth = smalti.compress(ramp(), k=100)
+    banded = smalti.compress(ramp(), k=4, size=0)
+    smooth = smalti.compress(ramp(), k=100, size=0)
     exact = smalti.compress(ramp(), k=128)
+    small = smalti.compress(ramp(), k=4)
     asked = smalti.compress(ramp(), k=4, dither="bayer", dither_adaptive=False)
 
     assert "Floyd–Steinberg on " in banded.dithering
     assert "where bands would show" in banded.dithering
     assert smooth.dithering == "none: without it the picture shows no bands"
     assert exact.dithering == ""
+    assert small.dithering == "errors handed on, in mapping for a small file (size 0.25)"
     assert asked.dithering == "Bayer's matrix on all pixels"
     assert f"  dither    {banded.dithering}" in str(banded)
 

@@ -40,8 +40,13 @@ def test_a_palette_is_taken_in_every_form_and_its_rows_are_those_of_the_file(giv
     np.testing.assert_array_equal(found.indices, apply_palette(image, GIVEN).indices)
     assert (report.k, report.colors_used, report.stop_reason) == (4, 4, "given")
     assert "k-means" not in str(report)
-    shares = np.bincount(found.indices.ravel(), minlength=4) / found.indices.size
+    # Shares are of the pixels nearest to each color, before any dithering.
+    nearest = apply_palette(image, GIVEN, dither="none").indices
+    shares = np.bincount(nearest.ravel(), minlength=4) / nearest.size
     np.testing.assert_allclose(report.palette.shares, shares)
+    np.testing.assert_array_equal(
+        stored(compress(image, palette=given, dither="none"), tmp_path).indices, nearest
+    )
 
 
 @pytest.mark.parametrize("suffix", [".gpl", ".hex", ".json", ".ase", ".act", ".pal", ".css"])

@@ -370,6 +370,11 @@ def test_every_try_is_told_with_what_is_known():
 
     assert len(told) == report.tries
     assert all(each.score is not None and each.size_bytes is None for each in told)
+    assert {each.size for each in told} == {0.25}
+    assert str(told[0]) == f"k = {told[0].k}, size 0.25: score {told[0].score:.1f}"
+
+    told.clear()
+    smalti.compress(flower(), min_score=70, size=0, on_try=told.append)
     assert str(told[0]) == f"k = {told[0].k}: score {told[0].score:.1f}"
 
 

@@ -112,7 +112,7 @@ PAGE = """\
 
 Written by `make bench-size`; not edited by hand. {machine}. {photos} Kodak photos, k = {k},
 `smalti.compress(image, k=k, size=s).data` for s in {sizes}. Bytes that are
-needed more at equal SSIMULACRA2 (Bjøntegaard, mean and range over the photos) without one part of it:
+needed more at equal SSIMULACRA2 (Bjøntegaard, mean and range over the photos) without one part:
 
 | without | bytes | range |
 | --- | ---: | --- |"""

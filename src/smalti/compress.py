@@ -111,8 +111,9 @@ def compress(
     min_score : number from 0 to 100, optional
         The fewest colors whose result scores so many points of SSIMULACRA2 (`metrics.ssimulacra2`).
     max_bytes : int, or text such as "50k" (50,000), "1.5M" or "50KiB" (51,200), optional
-        The most colors whose file fits; with a quality or score, that many colors must fit. With
-        any of these three, `k` is the most colors there may be.
+        The best look whose file fits: `size` goes up, and only if that is not enough, colors go;
+        with a quality or score, their number of colors must fit. With any of these three, `k`
+        is the most colors there may be.
     allow_larger : write the result even if it is no smaller than the input
     overwrite : replace an existing target
     preserve : carry the density over (PNG only), and the file times when both ends are paths

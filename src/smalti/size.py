@@ -41,6 +41,10 @@ DRAWN, NOT_DRAWN = 153, 89
 """Repeats, of 255, from which a place is drawn, where noise costs bytes and is seen: there errors
 are handed on against bands only. Up to the other it is not, and handing them on pays."""
 
+FLAT, ANY_FLAT = 247, 0.05
+"""Repeats of flat places. A picture that has a smaller share of them is a photograph, and no place
+in it is drawn: skies repeat, too, once JPEG has smoothed them."""
+
 CALM, STEP = 328.0, 16.0
 """Importance of an error is 1 / (CALM + standard deviation around it); `STEP` units to a step of
 activity. In Oklab, CALM is 0.02."""
@@ -225,8 +229,10 @@ def _strengths(
     bands: NDArray[np.uint8], repeats: NDArray[np.uint8], strength: float
 ) -> NDArray[np.uint8]:
     """Return how much of its error each pixel hands on, 0 to 128."""
-    ramp = 128 * (DRAWN - np.arange(256)) // (DRAWN - NOT_DRAWN)
     limit = round(128 * strength)
+    if np.count_nonzero(repeats >= FLAT) < ANY_FLAT * repeats.size:
+        return np.full(repeats.shape, limit, np.uint8)
+    ramp = 128 * (DRAWN - np.arange(256)) // (DRAWN - NOT_DRAWN)
     by_repeats = (ramp.clip(0, 128) * limit >> 7).astype(np.uint8)
     weaker = (np.arange(129) * limit >> 7).astype(np.uint8)
     return np.maximum(weaker[bands], by_repeats[repeats])

@@ -45,8 +45,8 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @click.option(
     "--max-bytes",
     metavar="SIZE",
-    help="Take the most colors whose file fits into SIZE bytes, such as 50000, 50k (the same), "
-    "1.5M or 50KiB (51,200).",
+    help="Take the best look that fits into SIZE bytes, such as 50000, 50k (the same), 1.5M or "
+    "50KiB (51,200): bytes count more (--size), and if that is not enough, colors go.",
 )
 @flag("--ask", help=f"Ask for the number of colors (Enter: {ASK_DEFAULT}).")
 @click.option("-o", "--output", metavar="PATH", help="Output file; - for standard output.")
@@ -154,8 +154,8 @@ def compress(**given: Any) -> int:
     In folders, -r takes .png .jpg .jpeg .mpo .webp .gif .bmp .tif .tiff .avif, and leaves hidden
     entries, the output folder and its own earlier results (*-smalti.*) alone.
 
-    --quality, --min-score and --max-bytes search for the number of colors, up to K; together, all
-    must hold. Where none does, nothing is written: exit code 99.
+    --quality, --min-score and --max-bytes search for what reaches them with up to K colors;
+    together, all must hold. Where nothing does, nothing is written: exit code 99.
 
     Of pngquant's command lines, these words work: a number of colors before the files, --ext,
     --floyd, --force, --output, --nofs, --quality, --speed, --strip, --skip-if-larger, --verbose.

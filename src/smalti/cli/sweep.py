@@ -60,8 +60,9 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str | None)
 def sweep(**given: Any) -> None:
     """Try many numbers of colors on IMAGE, and show what each costs and gives.
 
-    Every row is what `smalti compress -k` would write: error, PSNR, SSIM, bytes, entropy of the
-    indices, and the time it took. IMAGE is a file, or - for standard input.
+    Every row is what `smalti compress -k K --size 0 --dither none` would write: error, PSNR, SSIM,
+    bytes, entropy of the indices, and the time it took. By default compress takes fewer bytes at
+    the same look. IMAGE is a file, or - for standard input.
     """
     if given["json"] and given["csv"]:
         raise click.UsageError("--json and --csv exclude each other")

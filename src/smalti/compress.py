@@ -171,6 +171,7 @@ def compress(
     )
     dithering = Dithering.of(dither, dither_strength, dither_adaptive)
     options.check("pack", pack)
+    counting = _size(size, dithering, given, settings.effort)
     targets = Targets.of(quality, min_score, max_bytes)
     kind = format_of(format, target if _is_path(target) else None)
     check_many_colors(kind, settings.k, dithering)
@@ -186,7 +187,7 @@ def compress(
     attempts = Attempts(
         decoded, kind, settings, clock,
         dithering=dithering, guard=guard, weight=weight, given=given,
-        size=_size(size, dithering, given, settings.effort),
+        size=counting,
         encoding={"icc": decoded.icc, "dpi": decoded.dpi if preserve else None, "pack": pack},
         progress=progress,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Size-aware mapping: the kernels against plain Python, and what it promises about pictures."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -18,6 +19,12 @@ SIZE = st.sampled_from(SIZES)
 SPACE = st.sampled_from(SPACES)
 DITHER = st.sampled_from(["auto", "none", "floyd-steinberg"])
 few = settings(max_examples=40, deadline=None)
+
+GROWS = pytest.mark.xfail(
+    raises=AssertionError,
+    strict=True,
+    reason="LZW of two colors lives on phrases more than on runs: a GIF may grow again",
+)
 
 
 def noisy_ramp(height=12, width=30, channels=3, seed=0):
@@ -350,10 +357,16 @@ def test_a_map_of_weights_is_minded():
     assert errors[2] < 1.2 * errors[0]
 
 
-@pytest.mark.parametrize("kind", ["png", "gif", "webp"])
-@pytest.mark.parametrize("k", [2, 16, 17, 256])
-@pytest.mark.parametrize("dither", ["auto", "none"])
-@pytest.mark.parametrize("picture", ["photo", "ramp"])
+def cases_of_sizes():
+    """Formats, k, dithering and pictures; and the one that is known to break the promise."""
+    pictures = itertools.product(["png", "gif", "webp"], [2, 16, 17, 256], ["auto", "none"],
+                                 ["photo", "ramp"])  # fmt: skip
+    for case in pictures:
+        grows = case == ("gif", 2, "none", "photo")
+        yield pytest.param(*case, marks=GROWS if grows else ())
+
+
+@pytest.mark.parametrize(("kind", "k", "dither", "picture"), cases_of_sizes())
 def test_a_larger_size_gives_a_smaller_file(kind, k, dither, picture):
     image = photo(4) if picture == "photo" else noisy_ramp(96, 128)
 

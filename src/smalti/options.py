@@ -116,7 +116,7 @@ def _table() -> Iterator[Option]:
         None,
         "How much bytes count when pixels get their entries: 0 is the nearest entry always, 1 the "
         "smallest file that still looks like the picture (default: 0.25; 0 with a dithering method "
-        "or palette of your own).",
+        "or palette of your own, and for turbo).",
         0,
         1,
         integer=False,

@@ -78,6 +78,19 @@ inline Ints load_rgb(const std::uint8_t* pixels) noexcept {
 #endif
 }
 
+// table[at] in each lane.
+inline Floats gather(const float* table, Ints at) noexcept {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_i32gather_ps((__m512i)at, table, 4);
+#elif defined(__AVX2__)
+    return (Floats)_mm256_i32gather_ps(table, (__m256i)at, 4);
+#else
+    Floats v;
+    for (int lane = 0; lane < lanes; ++lane) v[lane] = table[at[lane]];
+    return v;
+#endif
+}
+
 // One bit per lane of a comparison's result.
 inline unsigned bits(Ints mask) noexcept {
 #if defined(__AVX512F__)

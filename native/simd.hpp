@@ -91,6 +91,15 @@ inline Floats gather(const float* table, Ints at) noexcept {
 #endif
 }
 
+// The same from a table of 16.
+inline Floats pick(const float* table, Ints at) noexcept {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_permutexvar_ps((__m512i)at, _mm512_loadu_ps(table));
+#else
+    return gather(table, at);
+#endif
+}
+
 // One bit per lane of a comparison's result.
 inline unsigned bits(Ints mask) noexcept {
 #if defined(__AVX512F__)

@@ -43,7 +43,8 @@ inline void store(T* to, Vector v) noexcept {
     std::memcpy(to, &v, sizeof v);
 }
 
-inline Floats all(float value) noexcept { return Floats{} + value; }
+// Less nothing: plus nothing would make 0 of -0, and so take an instruction.
+inline Floats all(float value) noexcept { return value - Floats{}; }
 inline Ints all(std::int32_t value) noexcept { return Ints{} + value; }
 
 // Pixels that load_rgb reads bytes of: those of its lanes, and some behind them.

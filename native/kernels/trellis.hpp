@@ -200,10 +200,10 @@ private:
     template <bool copying>
     SMALTI_INLINE void reach(float importance, float base, int32_t row, int r) noexcept {
         for (int p = 0; p < state_vectors; ++p) {
-            Floats d2 = Floats{};
+            Floats d2;
             for (int d = 0; d < C; ++d) {
                 const Floats delta = all(values_[d][r]) - load<Floats>(&open_.axes[d][p * lanes]);
-                d2 += delta * delta;
+                d2 = d ? d2 + delta * delta : delta * delta;
             }
             const Floats starts = load<Floats>(&open_.starts[p * lanes]);
             Floats bits = load<Ints>(&open_.keys[p * lanes]) == all(row) ? all(costs_.same) : starts;

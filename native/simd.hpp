@@ -205,6 +205,14 @@ inline float total(Floats v) noexcept {
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+inline std::int32_t total(Ints v) noexcept {
+    std::int32_t values[lanes];
+    store(values, v);
+    auto sum = load<Quad>(values);
+    for (int i = 4; i < lanes; i += 4) sum += load<Quad>(values + i);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 // Writes the lanes of v whose bit is set to `to`, in order; may write garbage behind them.
 inline void compress(unsigned keep, Ints v, void* to) noexcept {
 #if defined(__AVX512F__)

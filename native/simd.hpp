@@ -43,7 +43,8 @@ inline void store(T* to, Vector v) noexcept {
     std::memcpy(to, &v, sizeof v);
 }
 
-inline Floats all(float value) noexcept { return Floats{} + value; }
+// Less nothing: plus nothing would make 0 of -0, and so take an instruction.
+inline Floats all(float value) noexcept { return value - Floats{}; }
 inline Ints all(std::int32_t value) noexcept { return Ints{} + value; }
 
 // Pixels that load_rgb reads bytes of: those of its lanes, and some behind them.
@@ -75,6 +76,28 @@ inline Ints load_rgb(const std::uint8_t* pixels) noexcept {
     Ints v;
     for (int lane = 0; lane < lanes; ++lane) v[lane] = load<std::int32_t>(pixels + lane * 3);
     return v;
+#endif
+}
+
+// table[at] in each lane.
+inline Floats gather(const float* table, Ints at) noexcept {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_i32gather_ps((__m512i)at, table, 4);
+#elif defined(__AVX2__)
+    return (Floats)_mm256_i32gather_ps(table, (__m256i)at, 4);
+#else
+    Floats v;
+    for (int lane = 0; lane < lanes; ++lane) v[lane] = table[at[lane]];
+    return v;
+#endif
+}
+
+// The same from a table of 16.
+inline Floats pick(const float* table, Ints at) noexcept {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_permutexvar_ps((__m512i)at, _mm512_loadu_ps(table));
+#else
+    return gather(table, at);
 #endif
 }
 
@@ -179,6 +202,14 @@ inline float total(Floats v) noexcept {
     store(values, v);
     auto sum = load<Quarter>(values);
     for (int i = 4; i < lanes; i += 4) sum += load<Quarter>(values + i);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+inline std::int32_t total(Ints v) noexcept {
+    std::int32_t values[lanes];
+    store(values, v);
+    auto sum = load<Quad>(values);
+    for (int i = 4; i < lanes; i += 4) sum += load<Quad>(values + i);
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 

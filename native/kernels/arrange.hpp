@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core.hpp"
+#include "../simd.hpp"
 
 namespace smalti {
 namespace SMALTI_LEVEL {
@@ -27,19 +28,31 @@ inline int32_t logarithm(uint64_t x) noexcept {
     return result;
 }
 
-inline int32_t pull(const int32_t* a, const int32_t* b, const int32_t* grows, size_t n) noexcept {
-    int32_t sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += (a[i] - b[i]) * grows[i];
-    return sum;
+// The sum of (a[i] - b[i]) * grows[i], without place `at`, behind which grows[i - 1] counts. In whole
+// vectors: behind the n places, rows end in zeros.
+inline int32_t pull(const int32_t* a, const int32_t* b, const int32_t* grows, size_t at,
+                    size_t n) noexcept {
+    Ints lane, sum = {};
+    for (int i = 0; i < lanes; ++i) lane[i] = i;
+    const auto terms = [&](size_t i, const int32_t* grow) {
+        return (load<Ints>(a + i) - load<Ints>(b + i)) * load<Ints>(grow + i);
+    };
+    size_t i = 0;
+    for (; i + lanes <= at; i += lanes) sum += terms(i, grows);
+    const Ints here = lane + all(static_cast<int32_t>(i)), split = all(static_cast<int32_t>(at));
+    sum += here < split ? terms(i, grows) : here > split ? terms(i, grows - 1) : Ints{};
+    for (i += lanes; i < n; i += lanes) sum += terms(i, grows - 1);
+    return total(sum);
 }
 
 int64_t arrange(const int32_t* counts, size_t k, int sweeps, uint8_t* order) {
     // Rows and columns of `near` stand in the present order. grows[k + d] is what a pair costs more
     // when it gets from d apart to d + 1 apart, to the right; to the left it is that much less.
-    std::vector<int32_t> cells(k * k), grows(2 * k + 1), cost(k);
+    const size_t stride = (k + lanes - 1) / lanes * lanes;
+    std::vector<int32_t> cells(k * stride), grows(k + 1 + stride), cost(k);
     std::vector<int32_t*> near(k);
     for (size_t i = 0; i < k; ++i) {
-        near[i] = &cells[i * k];
+        near[i] = &cells[i * stride];
         for (size_t j = 0; j < k; ++j) near[i][j] = counts[order[i] * k + order[j]];
         if (i) grows[k - i] = -(grows[k + i] = logarithm(i + 2) - logarithm(i + 1));
     }
@@ -54,9 +67,7 @@ int64_t arrange(const int32_t* counts, size_t k, int sweeps, uint8_t* order) {
             cost[0] = 0;
             for (size_t t = 0; t + 1 < k; ++t) {
                 const int32_t* next = near[t < at ? t : t + 1];
-                const int32_t* right = &grows[k - t];  // right[-t] ... of places 0 and up
-                cost[t + 1] = cost[t] - pull(own, next, right, at) -
-                              pull(own + at + 1, next + at + 1, right + at, k - at - 1);
+                cost[t + 1] = cost[t] - pull(own, next, &grows[k - t], at, k);
             }
             const size_t to = static_cast<size_t>(
                 std::min_element(cost.begin(), cost.end()) - cost.begin());

@@ -6,6 +6,7 @@
 
 #include "../core.hpp"
 #include "entry_cells.hpp"
+#include "oklab.hpp"
 
 namespace smalti {
 namespace SMALTI_LEVEL {
@@ -39,7 +40,7 @@ inline Quad times(Quad v) noexcept {
     return sum;
 }
 
-constexpr size_t besides = double_lanes;  // pixels at a time of the work done besides
+constexpr size_t besides = lanes;  // pixels at a time of the work done besides
 constexpr int strength_shift = 7;  // a strength of 1 is 2^7
 
 // What the pixels of a class may take, with how long the error may be that a pixel with an entry
@@ -156,6 +157,29 @@ private:
     std::vector<Quad> lines_[3];  // errors for this row and the next two, two pixels wider at each end
 };
 
+// The points of the next row, made in parts while this one is dithered.
+template <int C>
+class NextRow {
+public:
+    NextRow(Space space, const double* linear, size_t width)
+        : space_(space), oklab_(linear), points_(width * C) {}
+
+    void convert(const uint8_t* row, size_t x, size_t n) noexcept {
+        if (space_ == Space::oklab) oklab_.convert(row + x * C, n, &points_[x * C]);
+        else to_points(row + x * C, n, C, space_, nullptr, &points_[x * C]);
+    }
+    // Gives the finished row for the one that `points` held.
+    void swap(std::vector<int16_t>& points) noexcept {
+        oklab_.finish();
+        points_.swap(points);
+    }
+
+private:
+    Space space_;
+    Oklab<C> oklab_;
+    std::vector<int16_t> points_;
+};
+
 template <int C, class Kernel>
 void diffuse_in(const uint8_t* pixels, size_t height, size_t width, Space space,
                 const double* linear, const int16_t* entries, size_t k, const uint8_t* opaque,
@@ -163,15 +187,14 @@ void diffuse_in(const uint8_t* pixels, size_t height, size_t width, Space space,
                 uint8_t* indices) {
     const auto places = entry_places<C>(entries, k, bounds);
     Diffusion<C, Kernel> diffusion(places, opaque, transparent, bounds, cell_shift<C>(space), width);
-    std::vector<int16_t> points(width * C), coming(width * C);  // of this row and the next
+    std::vector<int16_t> points(width * C);
+    NextRow<C> coming(space, linear, width);
     to_points(pixels, width, C, space, linear, points.data());
     for (size_t y = 0; y < height; ++y) {
         const uint8_t *row = pixels + y * width * C, *next = row + (y + 1 < height ? width * C : 0);
-        diffusion.row(row, points.data(), strengths + y * width, y % 2 ? -1 : 1,
-                      indices + y * width, [&](size_t x, size_t n) {
-                          to_points(next + x * C, n, C, space, linear, &coming[x * C]);
-                      });
-        points.swap(coming);
+        diffusion.row(row, points.data(), strengths + y * width, y % 2 ? -1 : 1, indices + y * width,
+                      [&](size_t x, size_t n) { coming.convert(next, x, n); });
+        coming.swap(points);
     }
 }
 

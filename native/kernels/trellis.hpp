@@ -18,6 +18,7 @@ constexpr int nearby = states - copies;
 constexpr int state_vectors = states / lanes;
 constexpr size_t strip_rows = 128;  // a strip does not look at the one above: strips are tasks
 constexpr float never = 1e30f;
+typedef uint8_t LaneBytes __attribute__((vector_size(lanes)));
 constexpr std::ptrdiff_t copied_from[copies] = {0, -1, 1};
 
 // What a pixel may become, state by state. Rows of -1 are no state: they cost more than any way.
@@ -150,22 +151,31 @@ private:
         if (fixed)
             for (int d = 0; d < C; ++d) target[d] = entries_[own * C + d];
         open(own, fixed, above, x);
-        best_ = {};
         for (auto& cost : best_.cost) cost = all(never);
+        for (auto& from : best_.from) from = Ints{};
         if (first) {
-            reach<false>(target, importance, 0, -2, 0);
+            for (int d = 0; d < C; ++d) values_[d][0] = target[d];
+            reach<false>(importance, 0, -2, 0);
         } else {
-            const Survivors& before = survivors_[(x - step_) & 1];
-            const float share = fixed ? 0 : 7.f / 16;
-            for (int r = 0; r < states; ++r) {
-                if (before.cost[r] >= costs_.prune) continue;
-                float value[C];
-                for (int d = 0; d < C; ++d) value[d] = target[d] + share * before.error[d][r];
-                if (r < nearby) reach<false>(value, importance, before.cost[r], before.rows[r], r);
-                else reach<true>(value, importance, before.cost[r], before.rows[r], r);
-            }
+            come_from(survivors_[(x - step_) & 1], target, fixed ? 0 : 7.f / 16, importance);
         }
         close(survivors_[x & 1], fixed ? 0 : share_of(strength), x);
+    }
+
+    // Goes on from every state of the pixel before that is worth it.
+    void come_from(const Survivors& before, const float* target, float share, float importance) noexcept {
+        unsigned alive = 0;
+        for (int p = 0; p < state_vectors; ++p) {
+            alive |= bits(load<Floats>(&before.cost[p * lanes]) < all(costs_.prune)) << (p * lanes);
+            for (int d = 0; d < C; ++d)
+                store(&values_[d][p * lanes],
+                      all(target[d]) + all(share) * load<Floats>(&before.error[d][p * lanes]));
+        }
+        for (; alive; alive &= alive - 1) {
+            const int r = __builtin_ctz(alive);
+            if (r < nearby) reach<false>(importance, before.cost[r], before.rows[r], r);
+            else reach<true>(importance, before.cost[r], before.rows[r], r);
+        }
     }
 
     // Lists the states of a pixel: entries near its own, and copies of pixels above.
@@ -188,13 +198,12 @@ private:
 
     // Tries to come from state r, which shows palette row `row`, to every state of this pixel.
     template <bool copying>
-    __attribute__((always_inline)) inline void reach(const float* value, float importance, float base, int32_t row,
-                                    int r) noexcept {
+    SMALTI_INLINE void reach(float importance, float base, int32_t row, int r) noexcept {
         for (int p = 0; p < state_vectors; ++p) {
-            Floats delta[C], d2 = Floats{};
+            Floats d2;
             for (int d = 0; d < C; ++d) {
-                delta[d] = all(value[d]) - load<Floats>(&open_.axes[d][p * lanes]);
-                d2 += delta[d] * delta[d];
+                const Floats delta = all(values_[d][r]) - load<Floats>(&open_.axes[d][p * lanes]);
+                d2 = d ? d2 + delta * delta : delta * delta;
             }
             const Floats starts = load<Floats>(&open_.starts[p * lanes]);
             Floats bits = load<Ints>(&open_.keys[p * lanes]) == all(row) ? all(costs_.same) : starts;
@@ -206,30 +215,29 @@ private:
             const Ints less = cost < best_.cost[p];
             best_.cost[p] = less ? cost : best_.cost[p];
             best_.from[p] = less ? all(r) : best_.from[p];
-            for (int d = 0; d < C; ++d)
-                best_.error[d][p] = less ? delta[d] : best_.error[d][p];
         }
     }
 
     // Keeps the best way to each state; costs are counted from the lowest, which keeps them small.
     void close(Survivors& now, float share, std::ptrdiff_t x) noexcept {
-        alignas(vector_bytes) int32_t origin[states];
         Floats least = best_.cost[0];
         for (int p = 1; p < state_vectors; ++p) least = best_.cost[p] < least ? best_.cost[p] : least;
         float lowest = least[0];
         for (int i = 1; i < lanes; ++i) lowest = std::min(lowest, least[i]);
+        uint8_t* back = &from_[static_cast<size_t>(x) * states];
         for (int p = 0; p < state_vectors; ++p) {
             store(&now.cost[p * lanes], best_.cost[p] - all(lowest));
             store(&now.rows[p * lanes], load<Ints>(&open_.rows[p * lanes]));
-            store(&origin[p * lanes], best_.from[p]);
-            Floats length2 = Floats{};
-            for (int d = 0; d < C; ++d) length2 += best_.error[d][p] * best_.error[d][p];
+            store(back + p * lanes, __builtin_convertvector(best_.from[p], LaneBytes));
+            Floats error[C], length2 = Floats{};
+            for (int d = 0; d < C; ++d) {
+                error[d] = pick(values_[d], best_.from[p]) - load<Floats>(&open_.axes[d][p * lanes]);
+                length2 += error[d] * error[d];
+            }
             const Floats limit = load<Floats>(&open_.limits[p * lanes]);
             const Floats factor = (length2 > limit ? limit / length2 : all(1.f)) * all(share);
-            for (int d = 0; d < C; ++d) store(&now.error[d][p * lanes], best_.error[d][p] * factor);
+            for (int d = 0; d < C; ++d) store(&now.error[d][p * lanes], error[d] * factor);
         }
-        uint8_t* back = &from_[static_cast<size_t>(x) * states];
-        for (int s = 0; s < states; ++s) back[s] = static_cast<uint8_t>(origin[s]);
     }
 
     // Walks back along the cheapest way.
@@ -280,9 +288,10 @@ private:
     Survivors survivors_[2];
     States<C> open_;
     struct {
-        Floats cost[state_vectors], error[C][state_vectors];
+        Floats cost[state_vectors];
         Ints from[state_vectors];
     } best_;
+    alignas(vector_bytes) float values_[C][states] = {};  // to be shown, coming from each state
     alignas(vector_bytes) int32_t lane_[states] = {0, 1, 2,  3,  4,  5,  6,  7,
                                                    8, 9, 10, 11, 12, 13, 14, 15};
     std::vector<uint8_t> from_;

@@ -21,7 +21,7 @@ __all__ = ["orders"]
 
 Rows = NDArray[np.uint8]
 
-SWEEPS = 8
+SWEEPS = 4
 """Times through all entries; few move any more afterwards."""
 
 

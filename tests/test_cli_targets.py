@@ -6,10 +6,10 @@ import pytest
 from process import listing, one_line
 
 
-def test_a_score_chooses_k_and_the_report_says_so(smalti, folder):
+def test_a_score_chooses_the_size_and_the_report_says_so(smalti, folder):
     done = smalti("a.png", "--min-score", "70", "-o", "out.png")
 
-    assert "an SSIMULACRA2 score of 70" in " ".join(done.stdout.split())
+    assert "256 colors score 70 at size" in " ".join(done.stdout.split())
     assert (folder / "out.png").exists()
 
 

@@ -27,7 +27,7 @@ FLOORS = (
     ("targets",),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows", "size", "weights"),
-    ("ladder", "mapping", "guard", "fixed"),
+    ("ladder", "mapping", "guard", "fixed", "snap"),
     ("choose",),
     ("indexed", "report", "converge_figure", "sklearn"),
     ("quantize", "masks", "comparison", "export"),

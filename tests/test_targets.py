@@ -284,11 +284,43 @@ def test_what_is_found_is_what_that_k_gives(targets, dither):
 def test_the_finished_picture_has_the_score(dither):
     image = np.asarray(Image.open(DEMO).convert("RGB"))
 
-    report = smalti.compress(image, min_score=60, dither=dither)
-    fewer = smalti.compress(image, k=report.k - 1, dither=dither)
+    report = smalti.compress(image, min_score=60, dither=dither, size=0)
+    fewer = smalti.compress(image, k=report.k - 1, dither=dither, size=0)
 
     assert report.score == metrics.ssimulacra2(image, pixels_of(report)) >= 60
     assert metrics.ssimulacra2(image, pixels_of(fewer)) < 60
+
+
+@pytest.mark.parametrize("k", [64, 256])
+def test_a_score_is_reached_by_the_largest_size_with_all_colors(k):
+    image = np.asarray(Image.open(DEMO).convert("RGB"))
+
+    report = smalti.compress(image, k=k, min_score=30)
+    larger = smalti.compress(image, k=k, size=report.size + 1 / 40)
+
+    assert (report.k, report.colors_used) == (k, k)
+    assert report.score == metrics.ssimulacra2(image, pixels_of(report)) >= 30
+    assert metrics.ssimulacra2(image, pixels_of(larger)) < 30
+
+
+def test_a_score_within_bytes_is_found_where_there_is_one():
+    image = np.asarray(Image.open(DEMO).convert("RGB"))
+    least = smalti.compress(image, min_score=50)
+
+    report = smalti.compress(image, min_score=50, max_bytes=least.bytes_out)
+
+    assert report.data == least.data
+    with pytest.raises(TargetMissed, match="50 is not reached within"):
+        smalti.compress(image, min_score=50, max_bytes=least.bytes_out // 2)
+
+
+def test_bytes_that_leave_hardly_a_picture_are_warned_of():
+    image = np.asarray(Image.open(DEMO).convert("RGB"))
+
+    report = smalti.compress(image, max_bytes=2000)
+
+    assert report.bytes_out <= 2000
+    assert any("hardly like the original" in note for note in report.notes)
 
 
 def test_the_file_fits_and_one_with_more_colors_does_not():
@@ -314,10 +346,12 @@ def test_a_picture_of_few_colors_reaches_everything_with_them():
 
 def test_a_given_k_is_the_most_there_may_be():
     image = flower()
-    free = smalti.compress(image, min_score=80)
+    free = smalti.compress(image, min_score=80, size=0)
 
-    with pytest.raises(TargetMissed, match=f"with k = {free.k - 20}"):
-        smalti.compress(image, k=free.k - 20, min_score=80)
+    with pytest.raises(TargetMissed, match=f"^the image: .* with k = {free.k - 20}"):
+        smalti.compress(image, k=free.k - 20, min_score=80, size=0)
+    with pytest.raises(TargetMissed, match="with k = 4"):
+        smalti.compress(image, k=4, min_score=80)
 
 
 def test_k_auto_is_the_most_there_may_be_too():
@@ -370,8 +404,8 @@ def test_every_try_is_told_with_what_is_known():
 
     assert len(told) == report.tries
     assert all(each.score is not None and each.size_bytes is None for each in told)
-    assert {each.size for each in told} == {0.25}
-    assert str(told[0]) == f"k = {told[0].k}, size 0.25: score {told[0].score:.1f}"
+    assert len({each.size for each in told}) == len(told)
+    assert str(told[-1]) == f"k = 256, size {told[-1].size:g}: score {told[-1].score:.1f}"
 
     told.clear()
     smalti.compress(flower(), min_score=70, size=0, on_try=told.append)
@@ -382,9 +416,8 @@ def test_the_report_says_what_was_reached_and_how():
     report = smalti.compress(flower(), min_score=70)
     plain = report.to_dict()
 
-    assert f"reach an SSIMULACRA2 score of 70 ({report.tries} tries)" in str(report).replace(
-        "\n            ", " "
-    )
+    said = f"score 70 at size {report.size:g}, the largest that does ({report.tries} tries)"
+    assert said in str(report).replace("\n            ", " ")
     assert (plain["tries"], plain["score"]) == (report.tries, round(report.score, 3))
     assert plain["quality"] is None
     assert smalti.compress(flower()).to_dict()["tries"] == 1

@@ -23,7 +23,7 @@ from .attempts import Attempt, Attempts, Clock, Try
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
 from .dither import Dithering
-from .errors import BadOption, CannotWrite, NotSmaller
+from .errors import BadOption, CannotWrite, NotSmaller, TargetMissed
 from .fit import Fit
 from .fixed import refuse_outside
 from .formats import check_alpha, check_many_colors, format_of, without_what_is_not_held
@@ -41,6 +41,9 @@ Source = Any  # path, bytes, binary file, Pillow image or (H, W, 3|4) uint8 arra
 Target = str | os.PathLike[str] | IO[bytes] | None
 
 STANDARD_OUTPUT = "-"
+UNLIKE = 20
+"""Points of SSIMULACRA2 below which a picture is not what it was."""
+
 CONVERSIONS = ("converted", "rounded")
 """Words of the notes of decoding that say that pixels were changed, not only moved."""
 
@@ -109,7 +112,8 @@ def compress(
         The fewest colors that reach MAX, in pngquant's meaning and forms (`smalti.quality`); MIN
         must be reached, of a single number nine tenths. It is the palette's, before dithering.
     min_score : number from 0 to 100, optional
-        The fewest colors whose result scores so many points of SSIMULACRA2 (`metrics.ssimulacra2`).
+        The smallest file that scores so many points of SSIMULACRA2 (`metrics.ssimulacra2`): `size`
+        goes up as far as it may. Where `size` is given or out of place, the fewest colors.
     max_bytes : int, or text such as "50k" (50,000), "1.5M" or "50KiB" (51,200), optional
         The best look whose file fits: `size` goes up, and only if that is not enough, colors go;
         with a quality or score, their number of colors must fit. With any of these three, `k`
@@ -198,7 +202,10 @@ def compress(
     if word:
         with clock("palette"):
             settings, choice = settled(attempts.weighted or histogram, settings, word)
-    k, done, found = _met(targets, attempts, settings.k, size is None, on_try)
+    try:
+        k, done, found = _met(targets, attempts, settings.k, size is None, on_try)
+    except TargetMissed as error:
+        raise TargetMissed(f"{_name(source) or 'the image'}: {error}") from error
     palette, fit, data = done.palette, done.fit, done.encoded.data
     if not allow_larger:
         _refuse_larger(source, decoded, len(data), kind, palette.k, len(histogram))
@@ -231,6 +238,7 @@ def compress(
         notes=(
             *([str(choice)] if choice else []),
             *([_found(found, done.known())] if found else []),
+            *_look_notes(targets, done),
             *decoded.notes,
             *_notes(decoded, palette, fit, k, attempts.hard_edged),
             *(str(region) for region in done.regions),
@@ -256,19 +264,29 @@ def _met(
 ) -> tuple[int, Attempt, Found[Attempt] | None]:
     """Return k, the attempt to write, and if there are targets how it was found.
 
-    To fit, bytes first count more in mapping, where that is left open: at the same size that looks
-    better than fewer colors do.
+    A quality is the palette's: it decides on k. Scores and bytes are met by how much bytes count in
+    mapping, where that is left open: at the same size, that looks better than fewer colors do.
     """
     if not targets:
         return k, attempts(k), None
     tell = None if on_try is None else lambda _, attempt: on_try(attempt.known())
-    k, tries, size = min(k, len(attempts.histogram)), 0, attempts.size
-    if any_size and size and targets.only_bytes:
-        squeezed, tries = squeeze(targets.max_bytes or 0, partial(attempts, k), k, size, tell)
+    most, tries, size = min(k, len(attempts.histogram)), 0, attempts.size
+    k = most
+    if any_size and size:
+        rest = replace(targets, quality=None, asked=None)
+        if targets.quality:
+            found = meet(replace(targets, min_score=None, max_bytes=None), attempts, k, tell)
+            if not rest:
+                return found.k, found.attempt, found
+            k, tries = found.k, found.tries
+        squeezed, more = squeeze(rest, partial(attempts, k), k, size, tell)
+        tries += more
         if squeezed:
-            return k, squeezed.attempt, squeezed
-        size = 1.0
-    found = meet(targets, partial(attempts, size=size), k, tell)
+            if targets.quality:
+                squeezed.attempt.ask_quality()
+            return k, squeezed.attempt, replace(squeezed, tries=tries)
+        size = 0.0 if rest.max_bytes is None else 1.0
+    found = meet(targets, partial(attempts, size=size), most, tell)
     return found.k, found.attempt, replace(found, tries=found.tries + tries)
 
 
@@ -301,10 +319,19 @@ def _size(asked: float | None, dithering: Dithering, given: Palette | None, effo
         return 0.0 if own or effort == "turbo" else DEFAULT
     if asked and dithering.method not in ("auto", "none", "floyd-steinberg"):
         raise BadOption(
-            f"size above 0 hands errors on by Floyd and Steinberg's shares, got dither "
-            f"{dithering.method}; leave one of the two out"
+            f"mapping for a small file takes dither auto, none or floyd-steinberg, got "
+            f"{dithering.method}; leave size out, or make it 0"
         )
     return float(asked or 0)
+
+
+def _look_notes(targets: Targets, done: Attempt) -> Iterator[str]:
+    """Yield a warning where nothing but bytes was asked for, and hardly a picture is left."""
+    if targets.max_bytes is not None and targets.min_score is None and done.score < UNLIKE:
+        yield (
+            f"hardly like the original any more: {done.score:.0f} points of SSIMULACRA2; "
+            f"--min-score {UNLIKE} refuses that"
+        )
 
 
 def _is_path(place: Any) -> TypeGuard[str | os.PathLike[str]]:

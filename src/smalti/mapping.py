@@ -100,17 +100,19 @@ def _sized(
     image, entries = _of_equal_channels(image, palette)
     strength = 0.0 if dithering.method == "none" else dithering.strength
     bands = np.zeros(indices.shape, np.uint8)
-    if strength:
+    if not dithering.adaptive:
+        bands[:] = dithers.FULL
+    elif strength:
         bands = dithers.strengths(image, entries, indices, threads=settings.threads)
     entries, indices = map_rows(
         image, entries, indices, settings.space, sizing,
         bands=bands, strength=strength, nearest=nearest, threads=settings.threads,
     )  # fmt: skip
-    how = "none" if strength == 0 else "errors handed on"
+    how = "none" if strength == 0 else "some, as far as it costs few bytes"
     return Mapped(
         np.ascontiguousarray(entries[:, : palette.shape[1]]),
         indices,
-        f"{how}, in mapping for a small file (size {sizing.amount:g})",
+        f"{how} (size {sizing.amount:g})",
         nearest=False,
     )
 

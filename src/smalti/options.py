@@ -155,8 +155,8 @@ def _table() -> Iterator[Option]:
     yield Option(
         "min_score",
         None,
-        "Take the fewest colors whose result scores so many SSIMULACRA2 points: 90 is lossless to "
-        "the eye, 80 very good, 70 good, 50 medium. -k is the most there may be.",
+        "Make the smallest file that scores so many SSIMULACRA2 points: 90 is lossless to the eye, "
+        "80 very good, 70 good, 50 medium. -k is the most colors there may be.",
         0,
         100,
         integer=False,

@@ -9,7 +9,6 @@ that does even better. It knows nothing of images: it asks for attempts and
 compares their numbers, so that it is the same for all targets.
 """
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,11 +72,6 @@ class Targets:
             None if max_bytes is None else parse_bytes(max_bytes),
             most,
         )
-
-    @property
-    def only_bytes(self) -> bool:
-        """Whether the file has to fit, and nothing else."""
-        return self.max_bytes is not None and self.quality is None and self.min_score is None
 
     def __bool__(self) -> bool:
         return self != Targets()
@@ -144,42 +138,77 @@ def meet(
 
 
 def squeeze(
-    limit: int,
+    targets: Targets,
     attempt: Callable[[float], Tried],
     k: int,
-    least: float,
+    usual: float,
     on_try: Callable[[int, Tried], object] | None = None,
 ) -> tuple[Found[Tried] | None, int]:
-    """Return the attempt at the smallest `size` whose file fits, None if none does; and the tries.
+    """Return the attempt at the best `size` for a score and a number of bytes, and the tries.
+
+    With a score alone, that is the largest size: the smallest file. Else the smallest size whose
+    file fits, though not below the usual one, unless the score asks for that. None if none does.
 
     Parameters
     ----------
-    limit : bytes
-    attempt : called with sizes from `least` to 1, fiftieths between them, each at most once
+    targets : without a quality, which does not depend on the size
+    attempt : called with sizes from 0 to 1, in steps of a fortieth, each at most once
     k : the number of colors of all of them
+    usual : the size that is taken where nothing is asked for
     on_try : called with k and each attempt
     """
-    tried: dict[int, Tried] = {}
-
-    def size_bytes(step: int) -> int:
-        if step not in tried:
-            tried[step] = attempt(size_of(step))
-            if on_try:
-                on_try(k, tried[step])
-        return tried[step].size_bytes
-
-    def size_of(step: int) -> float:
-        return max(least, (51 - step) / 50)
-
-    steps = 1 + math.ceil(50 * (1 - least))
-    step, _ = (steps, None) if size_bytes(steps) <= limit else crossing(
-        size_bytes, limit + 1, 1, steps - 1
-    )  # fmt: skip
+    sizes = _Sizes(attempt, k, on_try)
+    limit, score = targets.max_bytes, targets.min_score
+    step: int | None = STEPS - round(usual * (STEPS - 1))
+    if score is not None:
+        _, step = crossing(sizes.score, score, 1, STEPS)
+    if step is not None and limit is not None and sizes.size_bytes(step) > limit:
+        fits = None if step == 1 else crossing(sizes.size_bytes, limit + 1, 1, step - 1)[0]
+        step = fits if score is None else None
     if step is None:
-        return None, len(tried)
-    softened = "" if step == steps else f", with size {size_of(step):g}"
-    reason = f"{_colors(k)} fit into {limit:,} bytes{softened}"
-    return Found(k, tried[step], len(tried), reason), len(tried)
+        return None, len(sizes.tried)
+    met = [] if limit is None else [f"fit into {limit:,} bytes"]
+    met += [] if score is None else [f"score {score:g}"]
+    how = "largest" if limit is None else "smallest"
+    reason = f"{_colors(k)} {' and '.join(met)} at size {size_of(step):g}, the {how} that does"
+    return Found(k, sizes.tried[step], len(sizes.tried), reason), len(sizes.tried)
+
+
+STEPS = 41
+"""Values of `size` that a search tries, from 1 down to 0: bytes and looks rise with the step."""
+
+
+def size_of(step: int) -> float:
+    """Return the size of a step, 1 to `STEPS`."""
+    return (STEPS - step) / (STEPS - 1)
+
+
+class _Sizes(Generic[Tried]):
+    """Attempts with one number of colors, by the step of their size."""
+
+    def __init__(
+        self,
+        attempt: Callable[[float], Tried],
+        k: int,
+        on_try: Callable[[int, Tried], object] | None,
+    ) -> None:
+        self.tried: dict[int, Tried] = {}
+        self._attempt, self._k, self._on_try = attempt, k, on_try
+
+    def size_bytes(self, step: int) -> int:
+        return int(self._asked(step, lambda tried: tried.size_bytes))
+
+    def score(self, step: int) -> float:
+        return float(self._asked(step, lambda tried: tried.score))
+
+    def _asked(self, step: int, what: Callable[[Tried], Any]) -> Any:
+        new = step not in self.tried
+        if new:
+            self.tried[step] = self._attempt(size_of(step))
+        value = what(self.tried[step])
+        if new and self._on_try:
+            self._on_try(self._k, self.tried[step])
+        return value
 
 
 class _Search(Generic[Tried]):

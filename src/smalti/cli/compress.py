@@ -86,7 +86,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     Option(
         "floyd",
         None,
-        "pngquant's word for --dither floyd-steinberg, with its strength: --floyd is --floyd=1.",
+        "pngquant's word for --dither floyd-steinberg; it takes a strength as --floyd=0.5.",
         0,
         1,
         integer=False,

@@ -149,6 +149,19 @@ inline std::int32_t lowest(Ints v) noexcept {
 #endif
 }
 
+inline float least_lane(Floats v) noexcept {
+    typedef float Quarter __attribute__((vector_size(16)));
+    float values[lanes];
+    store(values, v);
+    auto low = load<Quarter>(values);
+    for (int i = 4; i < lanes; i += 4) {
+        const auto other = load<Quarter>(values + i);
+        low = other < low ? other : low;
+    }
+    const float a = low[1] < low[0] ? low[1] : low[0], b = low[3] < low[2] ? low[3] : low[2];
+    return b < a ? b : a;
+}
+
 // Two 16-bit integers in each lane.
 inline Ints pack(Ints low, Ints high) noexcept { return (low & 0xffff) | (high << 16); }
 

@@ -53,18 +53,23 @@ def test_all_colors_stay_distinct_in_oklab_and_inside_the_bounds():
 
 @pytest.mark.parametrize("space", SPACES)
 def test_oklab_and_srgb_are_the_same_on_every_level(space):
-    with level(LEVELS[0]):
-        expected = color.to_points(FAINT, space)
-    for name in LEVELS[1:]:
-        with level(name):
-            np.testing.assert_array_equal(color.to_points(FAINT, space), expected)
+    for colors in (every_nth_color(5), FAINT):  # one in twenty is close to the middle of two steps
+        with level(LEVELS[0]):
+            expected = color.to_points(colors, space)
+        for name in LEVELS[1:]:
+            with level(name):
+                np.testing.assert_array_equal(color.to_points(colors, space), expected)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 17])
-def test_every_number_of_colors_is_converted_to_the_last(n):
-    np.testing.assert_array_equal(
-        color.to_points(FAINT[:n], "oklab"), reference.to_points(FAINT[:n], "oklab")
-    )
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_every_number_of_colors_is_converted_to_the_last(name, channels):
+    colors = FAINT[:, :channels]
+    expected = reference.to_points(colors[:80], "oklab")
+    with level(name):
+        for n in range(1, 80):
+            points = color.to_points(np.ascontiguousarray(colors[:n]), "oklab")
+            np.testing.assert_array_equal(points, expected[:n])
 
 
 def test_oklab_has_ottossons_published_coordinates():

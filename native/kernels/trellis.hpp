@@ -18,6 +18,7 @@ constexpr int nearby = states - copies;
 constexpr int state_vectors = states / lanes;
 constexpr size_t strip_rows = 128;  // a strip does not look at the one above: strips are tasks
 constexpr float never = 1e30f;
+typedef float Four __attribute__((vector_size(16)));  // coordinates, or errors of them
 typedef uint8_t LaneBytes __attribute__((vector_size(lanes)));
 constexpr std::ptrdiff_t copied_from[copies] = {0, -1, 1};
 
@@ -101,7 +102,7 @@ class Strip {
 public:
     Strip(const RowCosts& costs, const Neighbors<C>& neighbors, const int16_t* entries, size_t width)
         : costs_(costs), neighbors_(neighbors), entries_(entries), width_(width),
-          from_(width * states), below_((width + 2) * C), incoming_((width + 2) * C) {}
+          from_(width * states), below_(width + 2), incoming_(width + 2) {}
 
     //   points  width x C    importance  width, weight of the squared error
     //   strengths  width, how much of its error each pixel hands on, 0 to 128
@@ -109,7 +110,7 @@ public:
     void row(const int16_t* points, const float* importance, const uint8_t* strengths,
              const uint8_t* above, bool leftward, uint8_t* labels) {
         incoming_.swap(below_);
-        std::fill(below_.begin(), below_.end(), 0.f);
+        std::fill(below_.begin(), below_.end(), Four{});
         step_ = leftward ? -1 : 1;
         const std::ptrdiff_t first = leftward ? static_cast<std::ptrdiff_t>(width_) - 1 : 0;
         std::ptrdiff_t x = first;
@@ -126,10 +127,16 @@ private:
         int32_t rows[states];
     };
 
+    // A point, or an entry.
+    static Four place_of(const int16_t* point) noexcept {
+        Four place = {};
+        for (int d = 0; d < C; ++d) place[d] = static_cast<float>(point[d]);
+        return place;
+    }
+
     // What color the pixel should show: its own, and the errors of the row above.
-    void wanted(const int16_t* points, std::ptrdiff_t x, float* target) const noexcept {
-        for (int d = 0; d < C; ++d)
-            target[d] = static_cast<float>(points[x * C + d]) + incoming_[(x + 1) * C + d];
+    Four wanted(const int16_t* points, std::ptrdiff_t x) const noexcept {
+        return place_of(points + x * C) + incoming_[static_cast<size_t>(x + 1)];
     }
 
     float share_of(uint8_t strength) const noexcept { return costs_.feedback / 128 * strength; }
@@ -146,10 +153,7 @@ private:
                  const uint8_t* labels, std::ptrdiff_t x, bool first) noexcept {
         const uint8_t own = labels[x];
         const bool fixed = settled(points, x, own);
-        float target[C];
-        wanted(points, x, target);
-        if (fixed)
-            for (int d = 0; d < C; ++d) target[d] = entries_[own * C + d];
+        const Four target = fixed ? place_of(entries_ + own * C) : wanted(points, x);
         open(own, fixed, above, x);
         for (auto& cost : best_.cost) cost = all(never);
         for (auto& from : best_.from) from = Ints{};
@@ -163,7 +167,7 @@ private:
     }
 
     // Goes on from every state of the pixel before that is worth it.
-    void come_from(const Survivors& before, const float* target, float share, float importance) noexcept {
+    void come_from(const Survivors& before, Four target, float share, float importance) noexcept {
         unsigned alive = 0;
         for (int p = 0; p < state_vectors; ++p) {
             alive |= bits(load<Floats>(&before.cost[p * lanes]) < all(costs_.prune)) << (p * lanes);
@@ -171,10 +175,13 @@ private:
                 store(&values_[d][p * lanes],
                       all(target[d]) + all(share) * load<Floats>(&before.error[d][p * lanes]));
         }
-        for (; alive; alive &= alive - 1) {
-            const int r = __builtin_ctz(alive);
-            if (r < nearby) reach<false>(importance, before.cost[r], before.rows[r], r);
-            else reach<true>(importance, before.cost[r], before.rows[r], r);
+        for (unsigned left = alive & ((1u << nearby) - 1); left; left &= left - 1) {
+            const int r = __builtin_ctz(left);
+            reach<false>(importance, before.cost[r], before.rows[r], r);
+        }
+        for (unsigned left = alive >> nearby << nearby; left; left &= left - 1) {
+            const int r = __builtin_ctz(left);
+            reach<true>(importance, before.cost[r], before.rows[r], r);
         }
     }
 
@@ -222,11 +229,10 @@ private:
     void close(Survivors& now, float share, std::ptrdiff_t x) noexcept {
         Floats least = best_.cost[0];
         for (int p = 1; p < state_vectors; ++p) least = best_.cost[p] < least ? best_.cost[p] : least;
-        float lowest = least[0];
-        for (int i = 1; i < lanes; ++i) lowest = std::min(lowest, least[i]);
+        const Floats start = all(least_lane(least));
         uint8_t* back = &from_[static_cast<size_t>(x) * states];
         for (int p = 0; p < state_vectors; ++p) {
-            store(&now.cost[p * lanes], best_.cost[p] - all(lowest));
+            store(&now.cost[p * lanes], best_.cost[p] - start);
             store(&now.rows[p * lanes], load<Ints>(&open_.rows[p * lanes]));
             store(back + p * lanes, __builtin_convertvector(best_.from[p], LaneBytes));
             Floats error[C], length2 = Floats{};
@@ -257,26 +263,21 @@ private:
     // Hands the errors of the row to the one below, by Floyd and Steinberg's shares.
     void hand_down(const int16_t* points, const uint8_t* strengths, const uint8_t* labels,
                    std::ptrdiff_t x) noexcept {
-        float error[C] = {};
+        Four error = {};
         for (size_t done = 0; done < width_; ++done, x += step_) {
-            float target[C], length2 = 0;
-            wanted(points, x, target);
-            const bool fixed = settled(points, x, labels[x]);
-            for (int d = 0; d < C; ++d) {
-                error[d] = fixed ? 0 : target[d] + 7.f / 16 * error[d] -
-                                           static_cast<float>(entries_[labels[x] * C + d]);
-                length2 += error[d] * error[d];
-            }
-            const float limit = neighbors_.limit(labels[x]);
-            const float factor = (length2 > limit ? limit / length2 : 1) * share_of(strengths[x]);
-            for (int d = 0; d < C; ++d) error[d] *= factor;
-            for (int d = 0; d < C; ++d) {
-                const float part = error[d] / 16;
-                float* under = &below_[static_cast<size_t>(x + 1) * C + static_cast<size_t>(d)];
-                under[-step_ * C] += 3 * part;
-                under[0] += 5 * part;
-                under[step_ * C] += part;
-            }
+            const uint8_t label = labels[x];
+            error = wanted(points, x) + 7.f / 16 * error - place_of(entries_ + label * C);
+            if (settled(points, x, label)) error = Four{};
+            const Four squares = error * error;
+            float length2 = squares[0];
+            for (int d = 1; d < C; ++d) length2 += squares[d];
+            const float limit = neighbors_.limit(label);
+            error *= (length2 > limit ? limit / length2 : 1) * share_of(strengths[x]);
+            const Four part = error / 16;
+            Four* under = &below_[static_cast<size_t>(x + 1)];
+            under[-step_] += 3 * part;
+            under[0] += 5 * part;
+            under[step_] += part;
         }
     }
 
@@ -295,7 +296,7 @@ private:
     alignas(vector_bytes) int32_t lane_[states] = {0, 1, 2,  3,  4,  5,  6,  7,
                                                    8, 9, 10, 11, 12, 13, 14, 15};
     std::vector<uint8_t> from_;
-    std::vector<float> below_, incoming_;
+    std::vector<Four> below_, incoming_;  // one more at each end
 };
 
 template <int C>

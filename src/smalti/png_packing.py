@@ -176,7 +176,8 @@ def packed_truecolor(image: np.ndarray, icc: bytes | None, dpi: Density, pack: s
         return _saved(_pillow(image), pack, _extras(icc, dpi))
     color = oxipng.ColorType.rgb() if image.shape[2] == 3 else oxipng.ColorType.rgba()
     raw = oxipng.RawImage(image.tobytes(), image.shape[1], image.shape[0], color_type=color)
-    return _written(raw, icc, dpi, level=PLANS[pack].true_level)
+    _add_extras(raw, icc, dpi)
+    return _written(raw, level=PLANS[pack].true_level)
 
 
 def _size(data: bytes | None) -> int | None:
@@ -188,30 +189,37 @@ class _Press:
 
     def __init__(self, oxipng: Any, indices: np.ndarray, icc: bytes | None, dpi: Density) -> None:
         self._oxipng, self._indices, self._icc, self._dpi = oxipng, indices, icc, dpi
+        self._raw: dict[Layout, Any] = {}
 
     def __call__(
         self, layout: Layout, level: int, filters: tuple[str, ...], *, zopfli: int = 0
     ) -> bytes:
         """Return the PNG at a deflate level, or with Zopfli, of the best of these filters."""
         oxipng = self._oxipng
+        raw = self._raw.get(layout) or self._image(layout)
+        if self._indices.size <= LARGE_PIXELS:  # tried twice, but handed over once
+            self._raw[layout] = raw
+        deflaters = oxipng.Deflaters
+        names = filters if layout.filtered else ("NoOp",)
+        return _written(
+            raw,
+            filter=[getattr(oxipng.RowFilter, name) for name in names],
+            deflate=deflaters.zopfli(zopfli) if zopfli else deflaters.libdeflater(level),
+            fast_evaluation=bool(zopfli),
+        )
+
+    def _image(self, layout: Layout) -> Any:
+        """Return pyoxipng's raw image, with profile and density."""
         height, width = self._indices.shape
-        raw = oxipng.RawImage(
+        raw = self._oxipng.RawImage(
             layout.samples(self._indices),
             width,
             height,
             color_type=self._color(layout),
             bit_depth=layout.depth,
         )
-        deflaters = oxipng.Deflaters
-        names = filters if layout.filtered else ("NoOp",)
-        return _written(
-            raw,
-            self._icc,
-            self._dpi,
-            filter=[getattr(oxipng.RowFilter, name) for name in names],
-            deflate=deflaters.zopfli(zopfli) if zopfli else deflaters.libdeflater(level),
-            fast_evaluation=bool(zopfli),
-        )
+        _add_extras(raw, self._icc, self._dpi)
+        return raw
 
     def _color(self, layout: Layout) -> Any:
         types = self._oxipng.ColorType
@@ -227,13 +235,16 @@ class _Press:
         return getattr(types, names[layout.kind])()
 
 
-def _written(raw: Any, icc: bytes | None, dpi: Density, **effort: Any) -> bytes:
-    """Return the file of pyoxipng's raw image, with profile and density."""
+def _add_extras(raw: Any, icc: bytes | None, dpi: Density) -> None:
     if icc:
         raw.add_icc_profile(icc)
     if dpi:
         per_meter = [max(1, round(value / 0.0254)) for value in dpi]
         raw.add_png_chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
+
+
+def _written(raw: Any, **effort: Any) -> bytes:
+    """Return the file of pyoxipng's raw image."""
     # No reductions: the layout is decided here, and what is given is kept.
     reductions = ("bit_depth", "color_type", "palette", "grayscale")
     off = {f"{name}_reduction": False for name in reductions}

@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -26,6 +26,7 @@ def pixels_of(report):
         return np.asarray(file.convert("RGB"))
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     flat=st.tuples(*[st.integers(0, 255)] * 3),
     k=st.integers(2, 24),

@@ -336,7 +336,7 @@ def test_auto_says_what_it_decided_and_why():
     assert "where bands would show" in banded.dithering
     assert smooth.dithering == "none: without it the picture shows no bands"
     assert exact.dithering == ""
-    assert small.dithering == "errors handed on, in mapping for a small file (size 0.25)"
+    assert small.dithering == "some, as far as it costs few bytes (size 0.25)"
     assert asked.dithering == "Bayer's matrix on all pixels"
     assert f"  dither    {banded.dithering}" in str(banded)
 

@@ -32,7 +32,6 @@ from .mapping import Mapped, map_pixels
 from .palette import Palette
 from .settings import Settings
 from .size import Sizing
-from .snap import snapped
 from .weights import is_map, weight_map
 
 __all__ = ["Attempt", "Attempts", "Clock", "Try"]
@@ -138,10 +137,6 @@ class Attempts:
             )
         else:
             palette, labels, fit = fit_palette(histogram, settings, progress, weighted)
-        own = self._given is not None or not isinstance(settings.init, str)
-        if not own and settings.keep is None and fit.stop_reason != "exact":
-            space, threads = settings.space, settings.threads
-            palette, labels = snapped(histogram, palette, labels, space, threads=threads)
         if self.kind == "GIF":  # one color for opaque and clear pixels is neither
             palette = Palette(held(palette.colors, self.kind)[0], palette.shares)
         return Fitted(palette, labels, fit, regions)

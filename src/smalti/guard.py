@@ -23,6 +23,7 @@ from .keep import Kept
 from .kmeans import Step
 from .palette import Palette
 from .settings import Settings
+from .snap import snapped
 from .swatches import hex_code
 
 __all__ = ["Region", "fit_guarded", "lost_regions"]
@@ -90,6 +91,8 @@ def fit_guarded(
 ) -> tuple[Palette, NDArray[np.uint16], Fit, tuple[Region, ...]]:
     """Find a palette that loses no region: `fit_palette`, and again with what it would lose kept.
 
+    Flat areas have their very color in it (`snap.py`).
+
     Parameters
     ----------
     image : (H, W, 3|4) uint8 sRGB
@@ -103,16 +106,23 @@ def fit_guarded(
     """
     found = fit_palette(histogram, settings, progress, weighted)
     saved: tuple[Region, ...] = ()
-    if not isinstance(settings.init, str):
+    if not isinstance(settings.init, str) or found[2].stop_reason == "exact":
         return *found, saved
+    keeping = settings
     for _ in range(ROUNDS):
         room = _room(settings, len(saved))
         regions = room and lost_regions(image, histogram, found[0], found[1], room)
         if not regions:
             break
         saved += tuple(regions)
-        found = fit_palette(histogram, _keeping(settings, saved), progress, weighted)
-    return *found, saved
+        keeping = _keeping(settings, saved)
+        found = fit_palette(histogram, keeping, progress, weighted)
+    palette, labels, fit = found
+    fixed = None if keeping.keep is None else keeping.keep.active(histogram.channels, False)[0]
+    palette, labels = snapped(
+        histogram, palette, labels, settings.space, fixed=fixed, threads=settings.threads
+    )
+    return palette, labels, fit, saved
 
 
 def _room(settings: Settings, taken: int) -> int:

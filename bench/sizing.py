@@ -25,7 +25,7 @@ from measure import machine, photos, ssimulacra2
 from smalti import _core, size
 
 K = 256
-SIZES = (0.15, 0.25, 0.4, 0.6)
+SIZES = (0.15, 0.25, 0.4, 0.6, 1.0)
 RUNS = 5
 KERNELS = {
     "activity": "how busy and how drawn each place is",

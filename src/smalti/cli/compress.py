@@ -66,7 +66,10 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     metavar="MAP|auto",
     help="Mind pixels as much as this picture of the same size is bright; auto: smooth areas more.",
 )
-@flag("--no-guard", help="Let small regions lose their color, if that lowers the mean error.")
+@flag(
+    "--no-guard",
+    help="Let small regions and flat areas lose their color, if that lowers the mean error.",
+)
 @click.option(
     "--palette",
     metavar="FILE|COLORS",

@@ -69,7 +69,7 @@ bench-pack: .venv/installed-bench ## measure bytes and time of the levels of --p
 	$(BIN)/python bench/packing.py --data "$(DATA)" --output docs/packing.md
 
 # The judges beside PyPI's: apt-get install pngquant libjxl-devtools. What was run is kept in LOOKS.
-LOOKS ?= /tmp/smalti-looks
+LOOKS ?= build/looks
 bench-look: .venv/installed-bench ## measure looks for their bytes, into docs/looks.md (DATA=folder, LOOK_FLAGS=...)
 	-@npm install --silent --no-audit --no-fund --prefix build/node libimagequant-wasm@0.3.0
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/looks.py --data "$(DATA)" --cache "$(LOOKS)" \

@@ -4,8 +4,8 @@
                           [--images WORD,...] [--tools NAME,...] [--ks K,...] [--sizes S,...]
                           [--parts curves,formats,crops] [--jobs N] [--results FILE]
 
-FOLDER holds kodak/*.png and graphics/*.png. Runs and scores are kept in the cache, outside the
-repository: a run that was interrupted goes on, and only what changed is run and judged again.
+FOLDER holds kodak/*.png and graphics/*.png. Runs and scores are kept in the cache, which no
+commit holds: a run that was interrupted goes on, and only what changed is run and judged again.
 `--images kodim0,noto` takes the images whose names hold one of the words. Crops of Kodak are
 written to the cache, to be looked at; they are not ours to publish. With --from FILE nothing is
 measured: the page is written again from the results of before.

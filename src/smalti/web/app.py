@@ -295,7 +295,9 @@ async def _trace(request: Request) -> Response:
     k, seed = check_k(_integer(request, "k", 8)), check("seed", _integer(request, "seed", 0))
     init = check("init", request.query_params.get("init") or "random")
     picture = await engine.images.picture(entry)
-    raw = await engine.images.run(previews.frames, picture.histogram, min(k, 256), space, init, seed)
+    raw = await engine.images.run(
+        previews.frames, picture.histogram, min(k, 256), space, init, seed
+    )
     return Response(raw, media_type=RAW)
 
 

@@ -50,7 +50,9 @@ def web(**given: Any) -> None:
     except ImportError as error:
         if (error.name or "").split(".")[0] not in MISSING:
             raise
-        raise MissingExtra("the web app needs starlette and uvicorn: pip install '.[web]'") from error
+        raise MissingExtra(
+            "the web app needs starlette and uvicorn: pip install '.[web]'"
+        ) from error
     if not server.is_loopback(given["host"]) and not given["allow_hosts"]:
         raise BadOption(
             f"--host {given['host']} lets other computers in; --allow-host says by which name "

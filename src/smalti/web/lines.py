@@ -45,9 +45,7 @@ def _pair(flag: str, value: str) -> list[str]:
     return [f"{flag}={value}"] if flag.startswith("--") else [flag + value]
 
 
-def snippet(
-    source: str, target: str, settings: Mapping[str, Any], *, larger: bool = False
-) -> str:
+def snippet(source: str, target: str, settings: Mapping[str, Any], *, larger: bool = False) -> str:
     """Return the lines of Python that do the same.
 
     >>> print(snippet("photo.jpg", "photo-16.png", {"k": 16, "dither": "none"}))

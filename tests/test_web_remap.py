@@ -1,0 +1,206 @@
+"""The browser's remapping is the library's: the same points, the same indices, ties included."""
+
+import hashlib
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pictures import SPACES, draw, photo
+
+import smalti
+from smalti import color
+
+STATIC = Path(smalti.__file__).parent / "web" / "static"
+DEMO = Path(__file__).parent.parent / "examples" / "demo.png"
+CHUNK = 1 << 20  # colors of the big cube that the page converts at a time
+PAGE = b"<!doctype html><title>remapping</title>"
+POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'"
+
+
+class Site:
+    """The static folder, a blank page, and bytes that go in and out of it."""
+
+    def __init__(self):
+        self.files, self.received = {"/": PAGE}, {}
+        site = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            extensions_map = {".js": "text/javascript"}  # noqa: RUF012: Windows has its own idea
+
+            def __init__(self, *args):
+                super().__init__(*args, directory=STATIC)
+
+            def do_GET(self):
+                body = site.files.get(self.path)
+                if body is None:
+                    return super().do_GET()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html" if self.path == "/" else "image/x-raw")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                return self.wfile.write(body)
+
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                site.received[self.path] = self.rfile.read(length)
+                self.send_response(204)
+                self.end_headers()
+
+            def end_headers(self):
+                self.send_header("Content-Security-Policy", POLICY)
+                super().end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def site():
+    site = Site()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+
+
+@pytest.fixture
+def blank(page, site):
+    """A blank page of the site, on which modules can be imported; errors on it fail the test."""
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.goto(site.address)
+    yield page
+    assert errors == []
+
+
+def rgba_of(image):
+    """Bytes that the page gets: always four channels."""
+    if image.shape[2] == 3:
+        image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    return np.ascontiguousarray(image)
+
+
+def page_digest(page, *arguments):
+    return page.evaluate(
+        """async ([space, channels, source, n]) => {
+          const { toPoints } = await import("/points.js");
+          const rgba = source ? new Uint8Array(await (await fetch(source)).arrayBuffer())
+                              : new Uint8Array(4 * n).fill(255);
+          const hex = (digest) =>
+            Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+          const digests = [];
+          for (let first = 0; first < (source ? 1 : 2 ** 24); first += n) {
+            if (!source) for (let i = 0; i < n; ++i)
+              for (let d = 0; d < 3; ++d) rgba[4 * i + d] = ((first + i) >> (8 * d)) & 255;
+            const points = toPoints(rgba, rgba.length / 4, space, channels);
+            digests.push(hex(await crypto.subtle.digest("SHA-256", points)));
+          }
+          return digests;
+        }""",
+        arguments,
+    )
+
+
+def digest_of(colors, space):
+    return hashlib.sha256(color.to_points(np.ascontiguousarray(colors), space)).hexdigest()
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_points_of_all_rgb_colors_are_the_librarys(blank, space):
+    expected = []
+    for first in range(0, 1 << 24, CHUNK):
+        packed = np.arange(first, first + CHUNK, dtype="<u4")
+        expected.append(digest_of(packed.view(np.uint8).reshape(-1, 4)[:, :3], space))
+
+    assert page_digest(blank, space, 3, None, CHUNK) == expected
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_points_of_colors_with_alpha_are_the_librarys(blank, site, space):
+    colors = np.random.default_rng(4).integers(0, 256, (CHUNK, 4)).astype(np.uint8)
+    site.files["/colors"] = colors.tobytes()
+
+    assert page_digest(blank, space, 4, "/colors", CHUNK) == [digest_of(colors, space)]
+
+
+def tied_picture():
+    """Every color lies in the middle between palette entries: a lattice, and entries on its knots."""
+    r, g, b = np.meshgrid(*[np.arange(0, 256, 8)] * 3, indexing="ij")
+    return np.stack([r, g, b], axis=-1).reshape(128, 256, 3).astype(np.uint8)
+
+
+def demo(width, height):
+    with Image.open(DEMO) as image:
+        return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BOX))
+
+
+PICTURES = {
+    "demo": lambda: demo(320, 213),
+    "photo": lambda: photo(7, 256),
+    "alpha": lambda: draw("noise", 4, 3, 150, 200),
+    "soft alpha": lambda: np.dstack([photo(2, 128), photo(9, 128)[:, :, 0]]),
+    "ties": tied_picture,
+    "gray": lambda: np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2),
+}
+
+
+def palettes(image, k, rng):
+    """Palettes of k colors: of the picture, on a lattice with repeats, and with alpha."""
+    pixels = image.reshape(-1, image.shape[2])
+    yield smalti.quantize(image, k, dither="none").palette
+    yield pixels[rng.integers(0, len(pixels), k)]
+    yield (rng.integers(0, 9, (k, 3)) * 32).clip(0, 255).astype(np.uint8)
+    some = rng.integers(0, 256, (k, 4)).astype(np.uint8)
+    some[:, 3] = rng.choice([0, 90, 255], k)
+    yield some
+
+
+REMAP = """async ([width, height, palettes, space]) => {
+  const { createRemapper } = await import("/remap.js");
+  const remapper = createRemapper();
+  const pixels = await (await fetch("/pixels")).arrayBuffer();
+  await remapper.setImage({ id: "a", width, height, pixels, space });
+  const parts = [];
+  for (const colors of palettes) {
+    const want = { rgba: true, indices: true, counts: true };
+    const done = await remapper.remap({ colors: Uint8Array.from(colors), want });
+    parts.push(done.indices, new Uint8Array(done.rgba), new Uint8Array(done.counts.buffer));
+  }
+  remapper.close();
+  await fetch("/remapped", { method: "POST", body: new Blob(parts) });
+}"""
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("name", PICTURES)
+def test_indices_are_the_librarys_in_every_pixel(blank, site, name, space):
+    image = PICTURES[name]()
+    height, width, pixels = *image.shape[:2], image.shape[0] * image.shape[1]
+    rng = np.random.default_rng(5)
+    tried = [p for k in (2, 8, 25, 100, 256) for p in palettes(image, k, rng)]
+    site.files["/pixels"] = rgba_of(image).tobytes()
+    colors = [rgba_of(palette[None]).ravel().tolist() for palette in tried]
+
+    blank.evaluate(REMAP, [width, height, colors, space])
+
+    answer = np.frombuffer(site.received["/remapped"], np.uint8)
+    for palette in tried:
+        indices, answer = np.split(answer, [pixels])
+        painted, answer = np.split(answer, [pixels * 4])
+        counts, answer = np.split(answer, [len(palette) * 4])
+        expected = smalti.apply_palette(image, palette, space=space, dither="none").indices
+        np.testing.assert_array_equal(indices.reshape(height, width), expected)
+        np.testing.assert_array_equal(
+            painted.reshape(height, width, 4), rgba_of(palette[None])[0][expected]
+        )
+        np.testing.assert_array_equal(
+            counts.view("<u4"), np.bincount(expected.ravel(), minlength=len(palette))
+        )
+    assert answer.size == 0

@@ -4,11 +4,13 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pictures import LEVELS, level
 from process import COMMAND, file_of, picture
 
+CHROMIUM = os.environ.get("SMALTI_CHROMIUM", "/usr/bin/chromium")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
@@ -18,6 +20,18 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs the image collection in ../shared/data, which is not here")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """How pytest-playwright starts the browser: the system's Chromium, with plain sRGB colors."""
+    if not Path(CHROMIUM).is_file():
+        pytest.skip(
+            f"needs Chromium, and there is no {CHROMIUM}; on Debian: apt-get install chromium, "
+            "elsewhere say where one is in SMALTI_CHROMIUM"
+        )
+    args = ["--force-color-profile=srgb"]
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": args}
 
 
 @pytest.fixture(params=LEVELS)

@@ -104,8 +104,8 @@ export function wireFrame(actions) {
   click("paste", () => paste(actions));
   click("theme", () => setTheme(THEMES[(THEMES.indexOf(remembered("theme") ?? "auto") + 1) % 3]));
   for (const id of ["file-input", "folder-input"]) {
-    at(id).addEventListener("change", ({ target }) => {
-      actions.open([...target.files]);
+    at(id).addEventListener("change", async ({ target }) => {
+      actions.open(await filesOf([...target.files]));
       target.value = "";
     });
   }

@@ -27,11 +27,12 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
     return opening;
   }
 
-  async function openFiles(files) {
-    const list = [...files];
+  /** @param {FileList|File[]|object} chosen files, or what `filesOf` found */
+  async function openFiles(chosen) {
+    const list = chosen.files ?? [...chosen];
     if (list.length === 1) return openFile(list[0]);
     if (!list.length) return;
-    await addFiles(list);
+    await addFiles(chosen, { store, engine, actions: frame });
     const { image, images } = store.get();
     const first = images.find((each) => each.width);
     if (!image && first) openImage(first);
@@ -44,7 +45,7 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
     store.set({ phase: "loading" });
     showEarly(file, controller.signal);
     try {
-      const image = await engine.open(file, controller.signal);
+      const image = await engine.open(file, null, controller.signal);
       if (controller.signal.aborted) return;
       store.set({ images: [...store.get().images, { ...image, file }] });
       await openImage(image, controller);

@@ -33,7 +33,7 @@ FLOORS = (
     ("quantize", "masks", "comparison", "export"),
     ("formats",),
     ("attempts",),
-    ("compress", "sweeps", "convergence", "pillow"),
+    ("compress", "sweeps", "convergence", "pillow", "preview"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time

@@ -31,9 +31,10 @@ from ..options import check, check_k
 from ..palette import Palette
 from ..palette_files import SUFFIXES, parse
 from . import previews, wishes
+from .batches import Batch, Batches, archive
 from .guard import Bounds
 from .images import MOST, Entry, Shelf, clean_name
-from .jobs import Busy, Crew, Jobs
+from .jobs import Busy, Job, Jobs, Patience
 
 __all__ = ["Engine", "build"]
 
@@ -55,15 +56,17 @@ PALETTE_TYPES = {
 class Engine:
     """All that the server holds: images, jobs, batches."""
 
-    def __init__(self, bounds: Bounds | None = None) -> None:
+    def __init__(self, bounds: Bounds | None = None, patience: Patience | None = None) -> None:
         self.bounds = bounds or Bounds()
         self.images = Shelf(previews.preview_size)
-        self.jobs = Jobs(Crew())
+        self.jobs = Jobs(patience)
+        self.batches = Batches(self.images, self.jobs)
         self.loading: asyncio.Future[Any] | None = None
         """The files of the command line, while they are being read."""
 
     async def close(self) -> None:
         """End everything that runs."""
+        await self.batches.close()
         await self.jobs.close()
         self.images.close()
 
@@ -87,6 +90,10 @@ def build(engine: Engine) -> Starlette:
             Route("/api/jobs/{id}/events", _events),
             Route("/api/jobs/{id}/file", _file),
             Route("/api/jobs/{id}", _cancel, methods=["DELETE"]),
+            Route("/api/batches", _batch, methods=["POST"]),
+            Route("/api/batches/{id}", _cancel_batch, methods=["DELETE"]),
+            Route("/api/batches/{id}/events", _batch_events),
+            Route("/api/batches/{id}/zip", _zip),
             Route("/api/palette", _palette, methods=["POST"]),
             Route("/api/palette/read", _read_palette, methods=["POST"]),
         ],
@@ -140,10 +147,10 @@ async def _explain_status(request: Request, error: Exception) -> Response:
 
 
 def attachment(name: str) -> str:
-    """Return a Content-Disposition with a name of any characters (RFC 6266, RFC 5987).
+    r"""Return a Content-Disposition with a name of any characters (RFC 6266, RFC 5987).
 
     >>> attachment('a"b é.png')
-    'attachment; filename="a_b _.png"; filename*=UTF-8\\'\\'a%22b%20%C3%A9.png'
+    'attachment; filename="a_b _.png"; filename*=UTF-8\'\'a%22b%20%C3%A9.png'
     """
     plain = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
@@ -175,6 +182,10 @@ def _integer(request: Request, name: str, default: int | None = None) -> int:
         return int(text)
     except ValueError:
         raise BadOption(f"{name} must be an integer, got {text!r:.40}") from None
+
+
+def _words(request: Request, name: str) -> list[str]:
+    return [word for word in request.query_params.get(name, "").split(",") if word]
 
 
 def _space(request: Request) -> str:
@@ -263,10 +274,8 @@ async def _points(request: Request) -> Response:
 
 async def _ladder(request: Request) -> Response:
     engine, entry, space = _engine(request), _entry(request), _space(request)
-    keep = [word for word in request.query_params.get("keep", "").split(",") if word]
-    keep = wishes.check_all({"keep": keep}).get("keep") if keep else None
-    first = [check_k(_number(word)) for word in request.query_params.get("first", "").split(",")
-             if word]  # fmt: skip
+    keep = wishes.check_all({"keep": _words(request, "keep")}).get("keep")
+    first = [check_k(_number(word)) for word in _words(request, "first")]
     picture = await engine.images.picture(entry)
     lines = previews.rungs(picture.image, picture.histogram, space, keep, first[:16])
     return Lines(_step_by_step(engine, lines))
@@ -311,7 +320,7 @@ async def _render(request: Request) -> Response:
     return JSONResponse({"job": job.id}, 202)
 
 
-def _job(request: Request) -> Any:
+def _job(request: Request) -> Job:
     try:
         return _engine(request).jobs[request.path_params["id"]]
     except KeyError:
@@ -336,6 +345,48 @@ async def _file(request: Request) -> Response:
     )
 
 
+# ---------------------------------------------------------------- many files
+
+
+async def _batch(request: Request) -> Response:
+    engine, given = _engine(request), await _json(request)
+    items = given.get("items") if isinstance(given, dict) else None
+    if not isinstance(items, list) or not 1 <= len(items) <= MOST:
+        raise BadOption(f"a batch is sent as {{items: 1 to {MOST:,} of {{id, settings}}, shared}}")
+    checked = []
+    for item in items:
+        if not isinstance(item, dict) or item.get("id") not in engine.images:
+            raise HTTPException(404, "there is no such image; it may have been removed")
+        settings = wishes.check_all(item.get("settings") or {})
+        checked.append((engine.images[item["id"]], settings))
+    batch = engine.batches.start(checked, shared=bool(given.get("shared")))
+    return JSONResponse({"batch": batch.id}, 202)
+
+
+def _batch_of(request: Request) -> Batch:
+    try:
+        return _engine(request).batches[request.path_params["id"]]
+    except KeyError:
+        raise HTTPException(404, "there is no such batch; old ones are forgotten") from None
+
+
+async def _batch_events(request: Request) -> Response:
+    return Lines(_batch_of(request).follow())
+
+
+async def _cancel_batch(request: Request) -> Response:
+    _batch_of(request).cancel()
+    return Response(status_code=204)
+
+
+async def _zip(request: Request) -> Response:
+    batch = _batch_of(request)
+    if not batch.over:
+        raise HTTPException(409, "this batch is still in the making")
+    headers = {"content-disposition": attachment("smalti.zip")}
+    return StreamingResponse(archive(batch), media_type="application/zip", headers=headers)
+
+
 # ---------------------------------------------------------------- palettes
 
 
@@ -344,7 +395,7 @@ async def _palette(request: Request) -> Response:
     if not isinstance(given, dict) or not isinstance(given.get("colors"), list):
         raise BadOption("a palette is sent as {colors, format}")
     colors = wishes.check_all({"palette": given["colors"]})["palette"]
-    kind, shares = given.get("format"), given.get("shares")
+    kind, shares = str(given.get("format")), given.get("shares")
     if f".{kind}" not in (*SUFFIXES, ".png"):
         raise BadOption(f"format must be one of {', '.join(SUFFIXES)}, .png, got {kind!r:.40}")
     palette = Palette(Palette.of(colors).colors, _shares(shares, len(colors)))

@@ -15,6 +15,7 @@ handler runs: a handler never waits for a slow client.
 """
 
 import asyncio
+import contextlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -161,6 +162,9 @@ class Guard:
             await self._pass_on(scope, receive, send)
         except _Refused as refusal:
             await _answer(send, refusal.status, refusal.kind, str(refusal))
+            if refusal.status == 413:
+                await self._drain(receive)
+            await send({"type": "http.response.body"})
         except _Gone:
             pass
         except Exception as error:
@@ -169,6 +173,7 @@ class Guard:
             if not send.started:
                 words = f"a bug in smalti: {type(error).__name__}: {error}"
                 await _answer(send, 500, "Bug", words)
+                await send({"type": "http.response.body"})
         finally:
             self._open -= 1
 
@@ -247,6 +252,15 @@ class Guard:
         except TimeoutError:
             raise _Refused(408, "TooSlow", "the upload stalled; try again") from None
 
+    async def _drain(self, receive: Receive) -> None:
+        """Read what is still being sent: a client that cannot send does not look for answers."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._bounds.stall):
+                for _ in range(2 * self._bounds.file_bytes // 2**16):
+                    message = await receive()
+                    if message["type"] == "http.disconnect" or not message.get("more_body"):
+                        return
+
     def _too_large(self, limit: int) -> _Refused:
         return _Refused(
             413,
@@ -287,7 +301,7 @@ def _after(body: bytes, receive: Receive) -> Receive:
 
 
 async def _answer(send: Send, status: int, kind: str, message: str) -> None:
-    """Send an error as the app would, and close: the rest of a body is not waited for."""
+    """Send an error as the app would, all but the end; the connection closes after that."""
     body = json.dumps({"error": {"kind": kind, "message": message}}).encode()
     headers = [
         (b"content-type", b"application/json"),
@@ -295,7 +309,7 @@ async def _answer(send: Send, status: int, kind: str, message: str) -> None:
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
 def _all(scope: Message, name: bytes) -> list[str]:

@@ -73,7 +73,7 @@ class Shelf:
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         self._threads = ThreadPoolExecutor(AT_ONCE, "smalti")
         self._preview_size = preview_size
-        self._bytes = 0
+        self._bytes = self._coming = 0
 
     def __iter__(self) -> Any:
         return iter(list(self._entries.values()))
@@ -97,16 +97,19 @@ class Shelf:
         BadImage : it cannot be read.
         LimitExceeded : it is too large, or there are too many already.
         """
-        if len(self._entries) >= MOST:
+        if len(self._entries) + self._coming >= MOST:
             raise LimitExceeded(f"{MOST:,} files are open, which is the limit; remove some")
         if self._bytes + len(data) > MOST_BYTES:
             raise LimitExceeded("1 GiB of files is open, which is the limit; remove some")
         self._bytes += len(data)
+        self._coming += 1
         try:
             picture, about = await self.run(_read, data)
         except BaseException:
             self._bytes -= len(data)
             raise
+        finally:
+            self._coming -= 1
         entry = Entry(secrets.token_urlsafe(12), name, data, {})
         width, height = picture.image.shape[1], picture.image.shape[0]
         entry.about.update(

@@ -24,6 +24,7 @@ from ..sources import read_source, shown
 from .app import Engine, build
 from .guard import Bounds, Guard, names_of
 from .images import clean_name
+from .jobs import Patience
 
 __all__ = ["PORT", "bound", "is_loopback", "serve"]
 
@@ -133,6 +134,7 @@ def serve(
     on_bad_file: Callable[[str], None] = lambda message: None,
     on_bug: Callable[[Exception], None] | None = None,
     bounds: Bounds | None = None,
+    patience: Patience | None = None,
     token: str | None = None,
 ) -> None:
     """Serve until a signal comes.
@@ -145,7 +147,7 @@ def serve(
     on_ready : called with the address to open, once it answers
     on_bad_file : called with a sentence about each file that cannot be opened
     on_bug : called with exceptions that nobody expected
-    bounds, token : for tests
+    bounds, patience, token : for tests
 
     Raises
     ------
@@ -154,7 +156,7 @@ def serve(
     listener = bound(host, port)
     number = listener.getsockname()[1]
     token = token or secrets.token_urlsafe(24)
-    engine = Engine(bounds)
+    engine = Engine(bounds, patience)
     guard = Guard(build(engine), names_of(number, allow_hosts), token, bounds, on_bug)
     config = uvicorn.Config(
         guard, http=Protocol, ws="none", loop="asyncio", lifespan="off", log_config=None,

@@ -21,8 +21,20 @@ DEFAULTS: dict[str, Any] = {
     **{
         name: OPTIONS[name].default
         for name in (
-            "k space dither dither_strength effort init n_init seed size min_score pack format icc"
-        ).split()
+            "k",
+            "space",
+            "dither",
+            "dither_strength",
+            "effort",
+            "init",
+            "n_init",
+            "seed",
+            "size",
+            "min_score",
+            "pack",
+            "format",
+            "icc",
+        )
     },
     "dither_adaptive": True,
     "guard": True,

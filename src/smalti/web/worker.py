@@ -134,7 +134,7 @@ def _compress(request: dict[str, Any], data: bytes, tell: Tell) -> None:
         data, **settings, allow_larger=True, on_stage=progress.stage, on_try=progress.tried
     )
     assert report.data is not None  # there is no target
-    done = _result(report)
+    done = {**_result(report), "advice": _advice(report, data)}
     tell(done, report.data)
     icc = settings.get("icc", "srgb")
     original = load_with_notes(data, icc=icc).image
@@ -166,6 +166,18 @@ def _result(report: Any) -> dict[str, Any]:
         "format": report.format,
         "milliseconds": plain["milliseconds"],
     }
+
+
+def _advice(report: Any, data: bytes) -> str:
+    """Say what to do with a result that is no smaller than its original."""
+    from ..compress import ADVICE
+    from ..headers import is_lossy, sniff
+
+    if report.bytes_out < report.bytes_in:
+        return ""
+    if report.distinct_colors > 256 and is_lossy(data, sniff(data)):
+        return f"Larger than the original: {ADVICE}. Keep the original, or try fewer colors."
+    return "No smaller than the original: keep that, or try fewer colors or more packing."
 
 
 class _Progress:

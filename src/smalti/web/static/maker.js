@@ -27,8 +27,7 @@ export function createMaker({ store, engine, painter, fail }) {
 
   function cancel() {
     clearTimeout(timer);
-    job?.controller.abort();
-    if (job?.id) engine.cancel(job.id).catch(() => {});
+    job?.controller.abort(); // the server ends a job when nobody listens any more
     job = null;
   }
 

@@ -277,7 +277,7 @@ async def _ladder(request: Request) -> Response:
     keep = wishes.check_all({"keep": _words(request, "keep")}).get("keep")
     first = [check_k(_number(word)) for word in _words(request, "first")]
     picture = await engine.images.picture(entry)
-    lines = previews.rungs(picture.image, picture.histogram, space, keep, first[:16])
+    lines = previews.rungs(picture.histogram, space, keep, first[:16])
     return Lines(_step_by_step(engine, lines))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import choose, color, ladder, metrics
+from .. import choose, color, ladder, metrics, preview
 from ..encode import encode_truecolor
 from ..errors import BadOption
 from ..histogram import Histogram
@@ -22,6 +22,8 @@ from ..quantize import steps
 from ..settings import Settings
 
 __all__ = ["frames", "pixels", "points", "preview_size", "region", "rungs", "thumbnail"]
+
+Line = dict[str, Any]
 
 SIDE, MOST = 1024, 800_000
 THUMBNAIL = 128
@@ -119,43 +121,47 @@ def _frame(step: Step) -> bytes:
     )
 
 
-def rungs(
-    image: Image, histogram: Histogram, space: str, keep: Any, first: list[int]
-) -> Iterator[dict[str, Any]]:
+def rungs(histogram: Histogram, space: str, keep: Any, first: list[int]) -> Iterator[Line]:
     """Yield the lines of the ladder: palettes, the curve, and what it suggests."""
-    settings = Settings.of(256, effort="turbo", space=space, keep=keep)
-    ks = ladder.rungs(len(histogram))
-    for k in [k for k in first if k in ks] + ks:
-        for rung in ladder.climb(histogram, [k], settings):
-            yield _line(rung)
-            if k == ks[-1] or True:
-                colors = histogram.stored_colors
-                error = metrics.distortion(
-                    colors, rung.palette.colors[rung.labels], "srgb",
-                    weights=histogram.stored_counts,
-                )  # fmt: skip
-                psnr = metrics.psnr_of(error, histogram.channels)
-                yield {
-                    "curve": {
-                        "k": k,
-                        "distortion": rung.distortion,
-                        "psnr": psnr if math.isfinite(psnr) else None,
-                    }
-                }
-    choice = choose.of_histogram(histogram, settings, "visible")
+    sensible = preview.sizes(histogram, keep)
+    begin = [min(k, sensible[-1]) for k in first if k >= sensible[0]]
+    ks = dict.fromkeys([*begin, *sensible])  # each once, in this order
+    for draft in preview.palettes(histogram, ks, space=space, keep=keep):
+        yield _palette_line(draft)
+    yield from _curve(histogram, Settings.of(preview.MOST, effort="turbo", space=space, keep=keep))
+    yield {"done": True}
+
+
+def _palette_line(draft: preview.Draft) -> Line:
+    shares = draft.palette.shares
+    return {
+        "k": draft.k,
+        "colors": draft.palette.hex(),
+        "shares": None if shares is None else shares.round(6).tolist(),
+        "distortion": draft.distortion,
+    }
+
+
+def _curve(histogram: Histogram, settings: Settings) -> Iterator[Line]:
+    """Yield the errors of a few sizes, of palettes fitted to all colors, and what they suggest."""
+    found: list[Line] = []
+    choice = choose.of_histogram(
+        histogram, settings, "visible", lambda rung: found.append(_point(histogram, rung))
+    )
+    yield from ({"curve": point} for point in found if point["k"] in ladder.rungs(len(histogram)))
     said = choice.suggestions
     yield {
         "suggestion": {"k": choice.k, "method": choice.method, "reason": choice.reason},
         "suggestions": {"visible": said["visible"], "elbow": said["elbow"]},
     }
-    yield {"done": True}
 
 
-def _line(rung: ladder.Rung) -> dict[str, Any]:
-    shares = rung.palette.shares
+def _point(histogram: Histogram, rung: ladder.Rung) -> Line:
+    colors, counts = histogram.stored_colors, histogram.stored_counts
+    error = metrics.distortion(colors, rung.palette.colors[rung.labels], "srgb", weights=counts)
+    psnr = metrics.psnr_of(error, histogram.channels)
     return {
         "k": rung.k,
-        "colors": rung.palette.hex(),
-        "shares": None if shares is None else [round(share, 6) for share in shares.tolist()],
         "distortion": rung.distortion,
+        "psnr": psnr if math.isfinite(psnr) else None,
     }

@@ -47,10 +47,10 @@ def app(page: Any, web_server: Server) -> Iterator[App]:
     """A fresh page of the web app. Afterwards: no error was logged, no request left the server."""
     opened = App(page, web_server).start()
     yield opened
+    web_server.forget_images()
     assert opened.errors == []
     assert [url for _, url in opened.requests if not url.startswith((web_server.origin, "blob:", "data:"))] == []
     page.close()
-    web_server.forget_images()
 
 
 @pytest.fixture(params=LEVELS)

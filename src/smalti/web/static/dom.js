@@ -1,14 +1,46 @@
 /** Small tools around elements and numbers that every part of the page uses. */
 
-/** An element with properties and children: `make("p", {className: "dim"}, "text")`. */
+/**
+ * An element with properties and children: `make("p", {className: "dim"}, "text")`. Names with a
+ * dash, and `role`, are attributes. Data become text and properties, never markup, so a file name
+ * can be anything.
+ */
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
-    if (name in element) element[name] = value;
+    if (name in element && name !== "role") element[name] = value;
     else element.setAttribute(name, value);
   }
   element.append(...children);
   return element;
+}
+
+/** Set an element's text, if it is another: an unchanged node costs no layout. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Call `work` at once, and then at most every `wait` milliseconds; the last call is never lost.
+ *
+ * @param {() => void} work
+ * @param {number} wait
+ */
+export function throttle(work, wait) {
+  let timer = 0;
+  let owed = false;
+  function run() {
+    owed = false;
+    timer = setTimeout(() => {
+      timer = 0;
+      if (owed) run();
+    }, wait);
+    work();
+  }
+  return () => {
+    owed = true;
+    if (!timer) run();
+  };
 }
 
 /** Call `onMove` while a pointer that went down on the element moves, and when it goes down. */

@@ -64,7 +64,7 @@ export function createEngine(token) {
     state: () => json("GET", "/api/state"),
 
     /** Send a file; `file.name` is for people only. */
-    open: (file, signal) =>
+    open: (file, _onProgress, signal) =>
       json("POST", "/api/images", {
         body: file,
         signal,
@@ -93,8 +93,7 @@ export function createEngine(token) {
       return json("POST", `/api/palette/read?${query({ suffix })}`, { body: file, headers });
     },
 
-    batch: async (items, shared) =>
-      (await (await send("/api/batches", { items, shared })).json()).batch,
+    batch: async (items, shared) => (await send("/api/batches", { items, shared })).json(),
     batchEvents: (batch, onLine, signal) => lines(`/api/batches/${batch}/events`, onLine, signal),
     cancelBatch: (batch) => ask("DELETE", `/api/batches/${batch}`),
     zip: async (batch) => (await ask("GET", `/api/batches/${batch}/zip`)).blob(),

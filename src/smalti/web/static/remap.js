@@ -3,7 +3,7 @@
 //     createRemapper() -> setImage(...), remap({colors, layer}) -> Promise of pixels, or of null
 //
 // Messages to the worker: image and region {id, width, height, pixels, space}, space {space},
-// remap {job, layer, colors, want}, reuse {buffer}. From it: prepared {name, id, distinct,
+// remap {job, layer, colors, space, want}, reuse {buffer}. From it: prepared {name, id, distinct,
 // milliseconds}, skipped {job}, remapped {job, layer, id, width, height, rgba, indices, counts,
 // distinct, milliseconds}.
 
@@ -17,20 +17,29 @@
  *
  * @typedef {object} Request
  * @property {Uint8Array} colors the palette, 1 to 256 entries of four bytes
- * @property {string} [layer] "main", "four0" to "four3", or "region"; one result at a time for each
+ * @property {string} [layer] "main", "four0" to "four3", or "region"; requests for one overtake
+ *   each other
+ * @property {"srgb"|"oklab"} [space] for this request only
  * @property {{rgba?: boolean, indices?: boolean, counts?: boolean, difference?: number,
  *   highlight?: number}} [want] pixels unless rgba is false; `difference` paints the error times
  *   that gain on black, `highlight` dims all but one entry
  *
  * @typedef {object} Remapped
  * @property {ArrayBuffer} [rgba] @property {Uint8Array} [indices] @property {Uint32Array} [counts]
- * @property {string} id @property {string} layer @property {number} width @property {number} height
- * @property {number} distinct colors of the picture @property {number} milliseconds in the worker
+ * @property {string} id @property {string} layer
+ * @property {number} width @property {number} height
+ * @property {number} distinct how many colors the picture has
+ * @property {number} milliseconds that it took in the worker
  */
 
 /** Plain bytes in a buffer of their own. */
 function ownBuffer(pixels) {
   return pixels instanceof ArrayBuffer ? pixels.slice(0) : new Uint8Array(pixels).buffer;
+}
+
+function checkPalette({ length }) {
+  if (length % 4 || length < 4 || length > 1024)
+    throw new RangeError(`a palette must have 1 to 256 entries of 4 bytes, got ${length} bytes`);
 }
 
 /**
@@ -89,7 +98,8 @@ export function createRemapper() {
   };
   worker.onmessage = ({ data }) => answers[data.type](data);
   worker.onerror = (event) => {
-    const error = new Error(`the picture could not be painted: ${event.message || "the worker did not start"}`);
+    const reason = event.message || "the worker did not start";
+    const error = new Error(`the picture could not be painted: ${reason}`);
     for (const pending of [...jobs.values(), ...preparing.values()]) pending.reject(error);
     jobs.clear();
     preparing.clear();
@@ -107,11 +117,12 @@ export function createRemapper() {
       return prepare("region", "region", picture);
     },
     setSpace: (space) => worker.postMessage({ type: "space", space }),
-    remap({ colors, layer = "main", want = { rgba: true } }) {
-      const job = ++lastJob;
+    async remap({ colors, layer = "main", space, want = {} }) {
+      checkPalette(colors);
+      const job = ++lastJob, message = { type: "remap", job, layer, colors, want };
       return new Promise((resolve, reject) => {
         jobs.set(job, { layer, resolve, reject });
-        worker.postMessage({ type: "remap", job, layer, colors, want });
+        worker.postMessage(space ? { ...message, space } : message);
       });
     },
     recycle,

@@ -15,34 +15,38 @@ import { toPoints } from "./points.js";
 
 const GRAY = 119; // the stage's gray, on which alpha is shown for a difference
 const DIMMED = 0.8; // how much of the way to that gray the entries go that are not highlighted
-const POOL = 6; // buffers kept for the next pictures
+const POOL = 4; // buffers kept to be painted into again
 
 const pictures = { overview: null, region: null };
 const waiting = new Map(); // layer -> the newest request for it
 const pool = [];
 const tick = new MessageChannel();
 let ticking = false;
-let space = "oklab";
+let space = "oklab"; // of requests that do not say
 
 function prepare({ id, width, height, pixels }) {
   const distinct = distinctColors(new Uint8Array(pixels));
-  return { id, width, height, distinct, labels: new Uint8Array(distinct.colors.length), trees: {} };
+  const labels = new Uint8Array(distinct.colors.length);
+  const picture = { id, width, height, distinct, labels, trees: {} };
+  treesOf(picture, space); // now, while the first palette is on its way
+  return picture;
 }
 
-/** The three trees of a picture: of opaque colors, of partly transparent ones, of the invisible one. */
-function treesOf({ distinct, trees }) {
+/** A picture's trees: of opaque colors, of partly transparent ones, and of the invisible one. */
+function treesOf({ distinct, trees }, space) {
   if (!trees[space]) {
     const { colors, codes, opaque, partial } = distinct;
     const points = toPoints(new Uint8Array(colors.buffer), colors.length, space, 4);
     const cuts = [0, opaque, opaque + partial, colors.length];
-    trees[space] = [255, 128, 0].map((alpha, i) => ({ alpha, tree: makeTree(codes, points, cuts[i], cuts[i + 1]) }));
+    trees[space] = [255, 128, 0].map((alpha, i) =>
+      ({ alpha, tree: makeTree(codes, points, cuts[i], cuts[i + 1]) }));
   }
   return trees[space];
 }
 
-function labelColors(picture, palette) {
+function labelColors(picture, palette, space) {
   const entries = toPoints(palette, palette.length / 4, space, 4);
-  for (const { alpha, tree } of treesOf(picture))
+  for (const { alpha, tree } of treesOf(picture, space))
     nearestRows(tree, entries, allowedRows(palette, alpha), picture.labels);
 }
 
@@ -72,18 +76,20 @@ function paintOf(palette, highlight) {
   return new Uint32Array(paint.buffer);
 }
 
+/** A channel of a color as it looks on the gray. */
 const shown = (value, alpha) => Math.trunc((value * alpha + GRAY * (255 - alpha) + 127) / 255);
 
 /** Packed opaque color of |original - result| times gain, for each color of the picture. */
 function differences({ distinct: { colors }, labels }, palette, gain) {
   const painted = new Uint32Array(colors.length);
+  const after = palette.map((value, at) => shown(value, palette[at | 3]));
   for (let row = 0; row < colors.length; ++row) {
-    const color = colors[row], entry = labels[row] * 4;
+    const color = colors[row], alpha = color >>> 24, entry = labels[row] * 4;
     let word = 255 << 24;
     for (let d = 0; d < 3; ++d) {
-      const before = shown((color >>> (8 * d)) & 255, color >>> 24);
-      const after = shown(palette[entry + d], palette[entry + 3]);
-      word |= Math.min(255, Math.round(Math.abs(before - after) * gain)) << (8 * d);
+      const value = (color >>> (8 * d)) & 255;
+      const error = Math.abs((alpha === 255 ? value : shown(value, alpha)) - after[entry + d]);
+      word |= Math.min(255, Math.round(error * gain)) << (8 * d);
     }
     painted[row] = word;
   }
@@ -103,12 +109,13 @@ function paintPixels(picture, palette, { difference, highlight }) {
   return pixels.buffer;
 }
 
-function remap(picture, { job, layer, colors, want = {} }) {
+function remap(picture, { job, layer, colors, space, want = {} }) {
   const start = performance.now();
   const palette = new Uint8Array(colors);
   const { id, width, height, distinct } = picture;
-  labelColors(picture, palette);
-  const answer = { type: "remapped", job, layer, id, width, height, distinct: distinct.colors.length };
+  labelColors(picture, palette, space);
+  const answer = { type: "remapped", job, layer, id, width, height };
+  answer.distinct = distinct.colors.length;
   if (want.counts) answer.counts = countPixels(picture, palette.length / 4);
   if (want.indices) answer.indices = paintIndices(picture);
   if (want.rgba !== false) answer.rgba = paintPixels(picture, palette, want);
@@ -139,13 +146,15 @@ function setPicture(name, message) {
   const start = performance.now();
   pictures[name] = prepare(message);
   const distinct = pictures[name].distinct.colors.length;
-  postMessage({ type: "prepared", id: message.id, name, distinct, milliseconds: performance.now() - start });
+  const milliseconds = performance.now() - start;
+  postMessage({ type: "prepared", id: message.id, name, distinct, milliseconds });
 }
 
 const handlers = {
   image(message) {
     if (message.space) space = message.space;
-    pictures.region = null; // it belonged to another picture
+    pictures.region = null; // it belonged to another picture, as did the buffers
+    pool.length = 0;
     setPicture("overview", message);
   },
   region: (message) => setPicture("region", message),
@@ -155,11 +164,12 @@ const handlers = {
   remap(message) {
     const older = waiting.get(message.layer);
     if (older) postMessage({ type: "skipped", job: older.job });
-    waiting.set(message.layer, message);
+    waiting.set(message.layer, { space, ...message });
     schedule();
   },
   reuse({ buffer }) {
-    if (pool.length < POOL) pool.push(buffer);
+    pool.push(buffer);
+    if (pool.length > POOL) pool.shift();
   },
 };
 

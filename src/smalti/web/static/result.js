@@ -73,7 +73,7 @@ export function mount(root, { store, actions }) {
     root.dataset.basis = result ? "exact" : image ? "draft" : "none";
     if (result) showResult(result, image);
     else showEstimate(state);
-    const slow = state.progress && performance.now() - busySince >= SLOW_MS;
+    const slow = state.progress && !result && performance.now() - busySince >= SLOW_MS;
     progress.hidden = cancel.hidden = !slow;
     if (state.progress) progress.value = state.progress.done ?? 0;
     basis.textContent = basisText(state, slow);

@@ -148,7 +148,9 @@ export function createStage({ root, toolbar, store, actions, onDetail, onFour })
     return { scale, w, h, x: whole(w / 2 - cx * scale), y: whole(h / 2 - cy * scale) };
   }
 
-  const fit = () => actions.view({ fit: true });
+  function fit() {
+    actions.view({ fit: true });
+  }
 
   /** Zoom such that the image point under (px, py), from the cell's corner, stays there. */
   function zoomTo(scale, px, py) {

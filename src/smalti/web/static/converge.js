@@ -1,0 +1,413 @@
+/**
+ * Convergence: k-means watched at work, half a step at a time.
+ *
+ * Points and runs come from the server when the panel is opened, not before. A run is short and
+ * a person slow, so it comes as a whole and is played, stepped and scrubbed here. Runs from other
+ * seeds are kept in a table, because where a run ends is decided by where it starts.
+ */
+
+import { createCloud, parsePoints } from "./cloud.js";
+import { digits, element, mark, plural, reducedMotion } from "./marks.js";
+import { errorAt, halfStep, lastOf, nearest, parseTrace, toBytes, toSpace } from "./trace.js";
+
+export { parsePoints, parseTrace };
+
+const GLIDE = 250; // ms that centroids take to their new place
+const PACE = 800; // ms between half-steps at speed 1
+const REST = 300; // ms that k must rest before a run of it is asked for
+const THUMBNAIL = 36000; // pixels at most: each is compared with all centroids
+const SPARK = 64; // px, height of the error curve
+
+const SEEDINGS = {
+  splitting: "splitting along principal axes",
+  "k-means++": "k-means++",
+  random: "colors of the image at random",
+  box: "points at random in the bounding box",
+};
+const REASONS = {
+  converged: "nothing moved any more",
+  tol: "no centroid moved further than the tolerance",
+  max_iter: "that was the last iteration allowed",
+};
+
+const nameOf = ({ init, seed }) => (init === "splitting" ? init : `${init}, seed ${seed}`);
+const more = (value, least) => (value > least * 1.00005 ? `+${digits((value / least - 1) * 100, 2)} %` : "lowest");
+
+/** Two lines on what happens in this half-step, with its numbers. */
+export function captionOf(run, at) {
+  const { trace } = run;
+  const { iteration, half } = halfStep(trace, at);
+  const total = trace.frames.length - 1;
+  const error = (step) => digits(errorAt(trace, step));
+  if (half === "seeds") {
+    const next = total ? "Next, every color joins the centroid nearest to it." : "There is no step after them.";
+    return [`Start: ${plural(trace.k, "centroid")} (${nameOf(run)}), in the colors where they stand.`, next];
+  }
+  const head = `Iteration ${iteration} of ${total}, ${half}: `;
+  if (half === "assign") {
+    const change = at === 1 ? `Error ${error(1)}.` : `Error ${error(at - 1)} → ${error(at)}.`;
+    return [`${head}every color joins its nearest centroid and takes its color.`, change];
+  }
+  const shift = digits(trace.frames[iteration].shift, 3);
+  const end = iteration === total ? ` Stopped: ${REASONS[trace.stopReason] ?? trace.stopReason}.` : "";
+  return [
+    `${head}every centroid moves to the mean of its colors.`,
+    `Error ${error(at - 1)} → ${error(at)}; the largest move is ${shift}.${end}`,
+  ];
+}
+
+/** Colors (RGB each) of points that have gone to these centroids. */
+function colorsOf(rows, palette) {
+  const colors = new Uint8Array(3 * rows.length);
+  rows.forEach((row, i) => colors.set(palette.subarray(3 * row, 3 * row + 3), 3 * i));
+  return colors;
+}
+
+/** Every n-th pixel of the preview: {width, height, rgba}, small enough to color while playing. */
+function shrunk({ width, height, pixels }) {
+  const every = Math.max(1, Math.ceil(Math.sqrt((width * height) / THUMBNAIL)));
+  const [w, h] = [Math.ceil(width / every), Math.ceil(height / every)];
+  const from = new Uint32Array(pixels);
+  const to = new Uint32Array(w * h).map((_, i) => from[Math.floor(i / w) * every * width + (i % w) * every]);
+  return { width: w, height: h, rgba: new Uint8Array(to.buffer) };
+}
+
+const between = (one, two, way) => one.map((value, i) => value + way * (two[i] - value));
+
+// ---------------------------------------------------------------- the parts of the panel
+
+/** All elements, by name, arranged in `root`; `on` has what they call. */
+function build(root, on) {
+  const button = (name, listener, more = {}) =>
+    element("button", { class: "button", type: "button", onclick: listener, ...more }, name);
+  const parts = {
+    status: element("p", { class: "dim", role: "status" }),
+    retry: button("Try again", on.load),
+    canvas: element("canvas", {
+      class: "cloud", tabindex: "0", role: "application", "aria-roledescription": "3-D picture",
+      "aria-label": "Colors of the image and centroids in color space. Arrow keys turn it, plus and minus zoom, Home resets.",
+    }),
+    flat: element("p", { class: "dim" }, "Without WebGL 2: drawn in 2-D, with the same controls."),
+    turning: element("input", { type: "checkbox", onchange: on.turn }),
+    caption: element("div", { class: "converge-caption num", "aria-live": "polite" }),
+    picture: element("canvas", { class: "converge-picture", role: "img", "aria-label": "The image in the centroids’ colors" }),
+    spark: mark("svg", { class: "plot spark", "aria-hidden": "true", focusable: "false", height: SPARK }),
+    scrub: element("input", { type: "range", min: 0, step: 1, "aria-label": "Half-step", oninput: on.scrub }),
+    play: button("Play", on.play, { class: "button play" }),
+    speed: element("select", { class: "field" },
+      ...[["½ ×", 0.5], ["1 ×", 1], ["2 ×", 2], ["4 ×", 4], ["8 ×", 8]].map(([name, value]) =>
+        element("option", { value, selected: value === 1 }, name))),
+    init: element("select", { class: "field", onchange: on.seeding }),
+    seed: element("input", { type: "number", class: "field num", min: 0, step: 1, onchange: on.seeding }),
+    another: button("Another seed", on.another),
+    runs: element("tbody"),
+    about: element("p", { class: "dim" }),
+  };
+  const transport = element("div", { class: "row transport", role: "group", "aria-label": "Steps" },
+    button("First", () => on.seek(0)), button("Back", () => on.step(-1)), parts.play,
+    button("Next", () => on.step(1)), button("Last", () => on.seek(Infinity)));
+  const heads = ["Run", "Steps", "Final error", "Above best"].map((name) => element("th", { scope: "col" }, name));
+  parts.body = element("div", { class: "converge-body" },
+    element("div", { class: "row" },
+      element("label", {}, "Seeds", parts.init), element("label", {}, "Seed", parts.seed), parts.another),
+    parts.canvas, parts.flat,
+    element("div", { class: "row cloud-row" },
+      element("span", { class: "dim" }, "Drag or arrow keys turn; click, then wheel, zooms."),
+      button("Reset view", on.reset), element("label", {}, parts.turning, "Turn slowly")),
+    transport,
+    element("div", { class: "row scrub-row" }, parts.scrub, element("label", {}, "Speed", parts.speed)),
+    parts.spark,
+    element("div", { class: "converge-now" }, parts.picture, parts.caption),
+    element("table", { class: "num converge-runs" },
+      element("caption", {}, "Runs so far: other seeds, other ends"),
+      element("thead", {}, element("tr", {}, ...heads)), parts.runs),
+    parts.about);
+  parts.details = element("details", { class: "converge", ontoggle: on.toggle },
+    element("summary", {}, "Watch k-means find colors"), parts.status, parts.retry, parts.body);
+  root.append(parts.details);
+  return parts;
+}
+
+/** The error along the run shown, over those of the other runs, on a log scale. */
+function drawSpark(svg, runs, run, at) {
+  const width = svg.clientWidth || 320;
+  const [top, bottom, left, right] = [18, SPARK - 6, 4, width - 8];
+  const errors = (one) => Array.from({ length: lastOf(one.trace) }, (_, i) => errorAt(one.trace, i + 1));
+  const all = runs.map((one) => [one, errors(one)]);
+  const values = all.flatMap(([, list]) => list).filter((value) => value > 0);
+  const [low, high] = [Math.min(...values), Math.max(...values)].map(Math.log);
+  const steps = Math.max(2, ...all.map(([, list]) => list.length));
+  const x = (step) => left + ((step - 1) / (steps - 1)) * (right - left);
+  const y = (value) => bottom - ((Math.log(Math.max(value, Math.exp(low))) - low) / (high - low || 1)) * (bottom - top);
+  const path = (list) => list.map((value, i) => `${x(i + 1).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  const curve = (list, more) => mark("polyline", { points: path(list), fill: "none", stroke: "currentColor", ...more });
+  const shown = Math.max(1, at);
+  const text = (place, anchor, words) =>
+    mark("text", { x: place, y: 12, "text-anchor": anchor, fill: "currentColor", "font-size": 12 }, words);
+  svg.setAttribute("viewBox", `0 0 ${width} ${SPARK}`);
+  svg.replaceChildren(
+    text(left, "start", "error, log scale"),
+    text(right, "end", `${digits(errorAt(run.trace, 1))} → ${digits(errorAt(run.trace, lastOf(run.trace)))}`),
+    ...all.filter(([one]) => one !== run).map(([, list]) => curve(list, { "stroke-opacity": 0.35 })),
+    curve(errors(run), { "stroke-width": 2 }),
+    mark("circle", { cx: x(shown), cy: y(errorAt(run.trace, shown)), r: 5, fill: "currentColor", "data-at": at }),
+  );
+  return (place) => Math.round(1 + ((place - left) / (right - left)) * (steps - 1));
+}
+
+/**
+ * Fill `root` with the panel, closed. The page's keys may call what is returned.
+ * @param {HTMLElement} root
+ */
+export function mount(root, { store, engine }) {
+  let cloud = null;
+  let options = null;
+  let points = null; // {id, space, parsed, picture}
+  let runs = []; // of this image, k and space
+  let run = null; // the one shown
+  let subject = ""; // what `runs` are of
+  let at = 0;
+  let timer = 0; // of playing; 0 when paused
+  let resting = 0;
+  let glide = 0;
+  let ticket = 0; // of the latest load: answers to earlier ones are too late
+  let stepUnder = () => 1;
+
+  const parts = build(root, {
+    load: () => load(),
+    toggle: () => (parts.details.open ? load() : pause()),
+    turn: () => cloud?.setTurning(parts.turning.checked),
+    reset: () => cloud?.reset(),
+    scrub: () => seek(Number(parts.scrub.value)),
+    play: () => (timer ? pause() : play()),
+    seek: (to) => seek(to),
+    step: (by) => step(by),
+    seeding: () => load(),
+    another: () => {
+      parts.seed.value = Math.max(-1, ...runs.filter(({ init }) => init === parts.init.value).map(({ seed }) => seed)) + 1;
+      load();
+    },
+  });
+  parts.body.hidden = parts.retry.hidden = parts.flat.hidden = true;
+
+  // ---- what is asked of the server
+
+  const spaceOf = (state) => state.settings?.space ?? options?.space.default ?? "oklab";
+
+  async function prepare(state) {
+    if (!options) {
+      ({ options } = await engine.state());
+      const names = options.init.choices;
+      parts.init.append(...names.map((value) => element("option", { value }, value)));
+      parts.init.value = state.settings?.init ?? "random";
+      parts.seed.value = state.settings?.seed ?? options.seed.default;
+    }
+    const [id, space] = [state.image.id, spaceOf(state)];
+    if (points?.id === id && points.space === space) return points;
+    const [cells, preview] = await Promise.all([engine.points(id, space), engine.pixels(id)]);
+    const picture = shrunk(preview);
+    return { id, space, parsed: parsePoints(cells), picture, places: toSpace(picture.rgba, space) };
+  }
+
+  async function load() {
+    const state = store.get();
+    if (!parts.details.open) return;
+    pause();
+    if (!state.image || !state.shown?.k) return tell("Open a picture to see how its colors are found.");
+    const mine = ++ticket;
+    if (!run) tell("measuring…");
+    try {
+      const cells = await prepare(state);
+      const { id, space } = cells;
+      const { k } = state.shown;
+      const asked = { k, space, init: parts.init.value, seed: seedOf() };
+      const known = subject === [id, space, k].join() && runs.find((one) => nameOf(one) === nameOf(asked));
+      const trace = known ? known.trace : parseTrace(await engine.trace(id, asked));
+      if (mine !== ticket) return;
+      if (!trace.frames.length) return tell(`Nothing to iterate: ${plural(k, "color")} hold every color of the image.`);
+      show(cells, known || { ...asked, trace });
+    } catch (error) {
+      if (mine === ticket) tell(error.message, true);
+    }
+  }
+
+  const seedOf = () => (parts.init.value === "splitting" ? 0 : Math.max(0, Math.floor(Number(parts.seed.value)) || 0));
+
+  function tell(text, again = false) {
+    run = null;
+    parts.status.textContent = text;
+    parts.status.hidden = !text;
+    parts.retry.hidden = !again;
+    parts.body.hidden = Boolean(text);
+  }
+
+  function show(cells, next) {
+    tell("");
+    cloud ??= createCloud(parts.canvas, { onKind: (kind) => (parts.flat.hidden = kind === "webgl2") });
+    parts.flat.hidden = cloud.kind() === "webgl2";
+    parts.turning.disabled = reducedMotion();
+    if (cells !== points) cloud.setPoints(cells.parsed, cells.space);
+    points = cells;
+    const now = [cells.id, cells.space, next.k].join();
+    if (now !== subject) runs = [];
+    subject = now;
+    if (!runs.includes(next)) runs = [...runs, next];
+    run = next;
+    parts.scrub.max = lastOf(run.trace);
+    const fixed = run.init === "splitting";
+    parts.seed.disabled = parts.another.disabled = fixed;
+    parts.about.textContent = aboutOf(store.get(), run, cells, fixed);
+    drawRuns();
+    seek(0);
+  }
+
+  // ---- what is shown
+
+  function aboutOf({ image }, { k }, { parsed }, fixed) {
+    const notes = [
+      "This is textbook k-means (Lloyd’s algorithm) on all colors of the image; the file’s palette comes from a search that goes on from there.",
+      `Drawn: ${plural(parsed.count, "point")}, each as large as its share.`,
+    ];
+    if (fixed) notes.push("Splitting draws no random numbers: it has one run.");
+    if (k > 32) notes.push("With 32 colors or fewer there is more to see.");
+    if (image?.has_alpha) notes.push("Alpha is a fourth axis, which is not drawn.");
+    return notes.join(" ");
+  }
+
+  function draw({ way = 1 } = {}) {
+    const { trace } = run;
+    const { half, assigned, shown } = halfStep(trace, at);
+    const palette = toBytes(trace.frames[shown].centroids, points.space);
+    const goal = trace.frames[shown].centroids;
+    const places = way < 1 ? between(trace.frames[shown - 1].centroids, goal, way) : goal;
+    const before = trace.frames.slice(0, shown).map(({ centroids }) => centroids);
+    cloud.setCentroids(places, palette, { before, marked: markedIn(places, palette) });
+    if (way < 1 && way > 0) return; // only the centroids glide
+    paint(half, trace.frames[assigned].centroids, palette);
+  }
+
+  function paint(half, centroids, palette) {
+    const { picture, places, parsed } = points;
+    const seen = new Uint8ClampedArray(picture.rgba);
+    if (half === "seeds") cloud.paint(null);
+    else {
+      cloud.paint(colorsOf(nearest(parsed.xyz, centroids), palette));
+      nearest(places, centroids).forEach((row, i) => seen.set(palette.subarray(3 * row, 3 * row + 3), 4 * i));
+    }
+    [parts.picture.width, parts.picture.height] = [picture.width, picture.height];
+    parts.picture.getContext("2d").putImageData(new ImageData(seen, picture.width, picture.height), 0, 0);
+  }
+
+  /** The centroid nearest to the palette entry under the pointer, or -1. */
+  function markedIn(places) {
+    const { highlight, shown } = store.get();
+    if (highlight == null || !shown?.colors) return -1;
+    const color = shown.colors.slice(4 * highlight, 4 * highlight + 4);
+    return color.length ? nearest(toSpace(color, points.space), places)[0] : -1;
+  }
+
+  function drawText() {
+    const [what, numbers] = captionOf(run, at);
+    const { iteration, half } = halfStep(run.trace, at);
+    parts.caption.setAttribute("aria-live", timer || document.activeElement === parts.scrub ? "off" : "polite");
+    parts.caption.replaceChildren(element("p", {}, what), element("p", {}, numbers));
+    parts.scrub.value = at;
+    const total = run.trace.frames.length - 1;
+    parts.scrub.setAttribute("aria-valuetext", at ? `iteration ${iteration} of ${total}, ${half}` : "the seeds");
+    parts.details.dataset.at = at;
+    stepUnder = drawSpark(parts.spark, runs, run, at);
+  }
+
+  function drawRuns() {
+    const ends = runs.map(({ trace }) => trace.frames.at(-1).distortion);
+    const least = Math.min(...ends);
+    parts.runs.replaceChildren(...runs.map((one, i) => {
+      const pick = () => {
+        parts.init.value = one.init;
+        parts.seed.value = one.seed;
+        load();
+      };
+      return element("tr", { "aria-current": one === run ? "true" : null },
+        element("th", { scope: "row" },
+          element("button", { class: "link", type: "button", onclick: pick }, nameOf(one)), one === run ? " (shown)" : ""),
+        element("td", {}, String(one.trace.frames.length - 1)),
+        element("td", {}, digits(ends[i])),
+        element("td", {}, more(ends[i], least)));
+    }));
+  }
+
+  // ---- time
+
+  function seek(to, { smooth = false } = {}) {
+    if (!run) return;
+    cancelAnimationFrame(glide);
+    at = Math.min(lastOf(run.trace), Math.max(0, to));
+    const moves = smooth && halfStep(run.trace, at).half === "update" && !reducedMotion();
+    draw({ way: moves ? 0 : 1 });
+    drawText();
+    if (moves) glideFrom(performance.now());
+  }
+
+  function glideFrom(start) {
+    glide = requestAnimationFrame((now) => {
+      const way = Math.min(1, Math.max(0.001, (now - start) / GLIDE));
+      if (way >= 1) return draw();
+      draw({ way: way * way * (3 - 2 * way) });
+      glideFrom(start);
+    });
+  }
+
+  function step(by) {
+    pause();
+    seek(at + by, { smooth: by > 0 });
+  }
+
+  function play() {
+    if (!run) return;
+    if (at >= lastOf(run.trace)) seek(0);
+    tick();
+    parts.play.textContent = "Pause";
+  }
+
+  function tick() {
+    timer = setTimeout(() => {
+      seek(at + 1, { smooth: true });
+      if (at < lastOf(run.trace)) tick();
+      else pause();
+    }, PACE / Number(parts.speed.value));
+  }
+
+  function pause() {
+    clearTimeout(timer);
+    timer = 0;
+    parts.play.textContent = "Play";
+  }
+
+  const point = (event) => {
+    if (!run || (event.type === "pointermove" && !(event.buttons & 1))) return;
+    pause();
+    const { left } = parts.spark.getBoundingClientRect();
+    seek(stepUnder(event.clientX - left));
+  };
+  parts.spark.addEventListener("pointerdown", point);
+  parts.spark.addEventListener("pointermove", point);
+  new ResizeObserver(() => run && drawText()).observe(parts.spark);
+  store.subscribe((state, changed) => {
+    if (!parts.details.open) return;
+    if (changed.has("highlight") && run) return draw();
+    const { image, shown } = state;
+    if (image && shown && [image.id, spaceOf(state), shown.k].join() === subject && run) return;
+    clearTimeout(resting);
+    resting = setTimeout(load, REST);
+  });
+
+  return {
+    /** Show or hide the panel. */
+    open: (on = true) => (parts.details.open = on),
+    play: () => (timer ? pause() : play()),
+    step,
+    get cloud() {
+      return cloud;
+    },
+  };
+}

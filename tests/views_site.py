@@ -1,0 +1,243 @@
+"""The elbow and the convergence panel on a page of their own, with the library as their server.
+
+A fake store and a fake engine stand in for the rest of the page; what the engine answers is made by
+the library here and laid out as the server would lay it out.
+"""
+
+import json
+import struct
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+
+import smalti
+from smalti import color, options
+
+STATIC = Path(smalti.__file__).parent / "web" / "static"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Two panels</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="base.css"><link rel="stylesheet" href="curves.css">
+<script type="module" src="harness.js"></script></head><body><main>
+<h1>Two panels</h1>
+<section class="panel shown" aria-labelledby="one"><h2 id="one">How many colors?</h2>
+<div id="curves-root"></div></section>
+<section class="panel shown" aria-labelledby="two"><h2 id="two">Convergence</h2>
+<div id="converge-root"></div></section></main></body></html>"""
+
+# What the panels need of the page's own sheet; that one is not here on its own.
+BASE = """
+:root { color-scheme: light dark; --stage: #777; --panel: light-dark(#d9d9d9, #333);
+  --raised: light-dark(#ececec, #454545); --field: light-dark(#fff, #1f1f1f);
+  --ink: light-dark(#161616, #f2f2f2); --dim: light-dark(#454545, #c4c4c4);
+  --line: light-dark(#8a8a8a, #6e6e6e); --focus-inner: #fff; --focus-outer: #000;
+  font: 14px/1.45 system-ui, sans-serif; }
+* { box-sizing: border-box; } [hidden] { display: none !important; }
+body { margin: 0; background: var(--panel); color: var(--ink); }
+.panel { padding: 10px 12px; } p, ul { margin: 0; padding: 0; list-style: none; }
+.row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
+.dim { color: var(--dim); } .num { font-variant-numeric: tabular-nums; }
+.button, .field { font: inherit; color: var(--ink); background: var(--raised); min-height: 28px;
+  border: 1px solid var(--line); border-radius: 4px; padding: 2px 10px; }
+.button:disabled { opacity: .7; } .button[aria-pressed="true"] { background: var(--ink); color: var(--panel); }
+.link { font: inherit; color: inherit; background: none; border: 0; padding: 0 2px; min-height: 24px;
+  text-decoration: underline; }
+input[type="range"] { min-height: 28px; margin: 0; } label { display: inline-flex; gap: 6px; }
+table { border-collapse: collapse; } th, td { text-align: left; padding: 2px 10px 2px 0; }
+.visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+"""
+
+HARNESS = """
+import * as curves from "./curves.js";
+import * as converge from "./converge.js";
+import * as cloud from "./cloud.js";
+import * as trace from "./trace.js";
+
+let state = await (await fetch("state.json")).json();
+const subscribers = new Set();
+const store = {
+  get: () => state,
+  set(patch) {
+    state = { ...state, ...patch };
+    queueMicrotask(() => subscribers.forEach((tell) => tell(state, new Set(Object.keys(patch)))));
+  },
+  subscribe(tell) { subscribers.add(tell); return () => subscribers.delete(tell); },
+};
+const asked = [];
+const saved = [];
+const bytes = async (path) => {
+  asked.push(path);
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error("The image is gone; open it again.");
+  return answer.arrayBuffer();
+};
+const engine = {
+  state: async () => (await fetch("options.json")).json(),
+  points: (id, space) => bytes(`points?${new URLSearchParams({ id, space })}`),
+  trace: (id, options) => bytes(`trace?${new URLSearchParams({ id, ...options })}`),
+  async pixels(id) {
+    asked.push(`pixels?id=${id}`);
+    const answer = await fetch("pixels");
+    const [width, height] = answer.headers.get("X-Size").split("x").map(Number);
+    return { width, height, pixels: await answer.arrayBuffer() };
+  },
+};
+const actions = {
+  setK(k) { store.set({ shown: { ...state.shown, k }, phase: "draft", result: null }); },
+  async save(blob, name) { saved.push({ name, type: blob.type, text: await blob.text() }); },
+};
+curves.mount(document.querySelector("#curves-root"), { store, actions, engine });
+const panel = converge.mount(document.querySelector("#converge-root"), { store, actions, engine });
+Object.assign(window, { store, asked, saved, panel, curves, cloud, trace, ready: true });
+"""
+
+
+def points_bytes(image, space):
+    """Colors of `image`, as `/points` lays them out."""
+    histogram = smalti.Histogram.of(image)
+    colors, counts = histogram.stored_colors[:8000], histogram.stored_counts[:8000]
+    places = color.to_points(colors, space)[:, :3] / color.UNITS[space]
+    rgba = np.column_stack([colors[:, :3], np.full(len(colors), 255, np.uint8)])
+    shares = counts / histogram.total
+    parts = places.astype("<f4"), rgba.astype(np.uint8), shares.astype("<f4")
+    return struct.pack("<I", len(colors)) + b"".join(part.tobytes() for part in parts)
+
+
+def steps_of(image, k, space, init, seed):
+    """The library's own run, seeds first."""
+    walk = smalti.steps(image, k, space=space, init=init, seed=seed, show_seeds=True)
+    return list(walk)
+
+
+def trace_bytes(steps):
+    """A run, as `/trace` lays it out."""
+    k = len(steps[0].centroids) if steps else 0
+    parts = [struct.pack("<II", k, len(steps))]
+    for step in steps:
+        errors = step.distortion_before, step.distortion, step.shift
+        parts.append(struct.pack("<Ifff", step.iteration, *errors))
+        parts += [
+            step.centroids[:, :3].astype("<f4").tobytes(),
+            step.counts.astype("<u4").tobytes(),
+        ]
+    reason = (steps[-1].stop_reason or "").encode() if steps else b""
+    return b"".join([*parts, struct.pack("<I", len(reason)), reason])
+
+
+def state_of(image, k=16, name="picture.png"):
+    """What the store knows of an image whose ladder has come."""
+    choice = smalti.choose_k(image, effort="fast")
+    curve = [
+        {"k": p.k, "distortion": p.distortion, "psnr": psnr_of(image, p.k)} for p in choice.curve
+    ]
+    suggestions = {name: choice.suggestions[name] for name in ("visible", "elbow")}
+    return {
+        "phase": "draft",
+        "image": {
+            "id": "one",
+            "name": name,
+            "distinct_colors": len(smalti.Histogram.of(image)),
+            "has_alpha": False,
+        },
+        "settings": {},
+        "shown": {"k": k, "colors": None},
+        "curve": curve,
+        "suggestion": {"k": choice.k, "method": choice.method, "reason": choice.reason},
+        "suggestions": suggestions,
+        "estimates": [
+            {"k": p, "bytes": 2000 * p.bit_length() + 40 * p} for p in (2, 8, 32, 128, 256)
+        ],
+        "ladderDone": True,
+        "result": None,
+        "highlight": None,
+    }
+
+
+def psnr_of(image, k):
+    """PSNR of `k` colors, None if nothing is lost."""
+    indexed = smalti.quantize(image, k, effort="turbo", dither="none")
+    error = ((indexed.to_array().astype(float) - image) ** 2).mean()
+    return 10 * np.log10(255**2 / error) if error else None
+
+
+class Site:
+    """The static folder with the harness; `image` is what its engine knows."""
+
+    def __init__(self, image, **state):
+        self.image, self.state, self.broken = image, state_of(image, **state), False
+        site = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            extensions_map = {".js": "text/javascript", ".css": "text/css"}  # noqa: RUF012
+
+            def __init__(self, *args):
+                super().__init__(*args, directory=STATIC)
+
+            def do_GET(self):
+                found = site.answer(urlparse(self.path))
+                if found is None:
+                    return super().do_GET()
+                kind, body, headers = found
+                self.send_response(200)
+                for name, value in {"Content-Type": kind, **headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                return self.wfile.write(body)
+
+            def end_headers(self):
+                self.send_header("Content-Security-Policy", POLICY)
+                super().end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, url):
+        """What a path is, or None for a file of the static folder."""
+        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path in ("/points", "/trace") and self.broken:
+            return None  # and there is no such file
+        if url.path == "/points":
+            return "application/octet-stream", points_bytes(self.image, asked["space"]), {}
+        if url.path == "/trace":
+            run = (int(asked["k"]), asked["space"], asked["init"], int(asked["seed"]))
+            return "application/octet-stream", trace_bytes(steps_of(self.image, *run)), {}
+        if url.path == "/pixels":
+            height, width = self.image.shape[:2]
+            opaque = np.full((height, width, 1), 255, np.uint8)
+            body = np.concatenate([self.image, opaque], axis=2).tobytes()
+            return "application/octet-stream", body, {"X-Size": f"{width}x{height}"}
+        known = {name: OPTIONS[name] for name in ("space", "init", "seed")}
+        texts = {
+            "/": ("text/html", PAGE),
+            "/base.css": ("text/css", BASE),
+            "/harness.js": ("text/javascript", HARNESS),
+            "/state.json": ("application/json", json.dumps(self.state)),
+            "/options.json": ("application/json", json.dumps({"options": known})),
+            "/favicon.ico": ("image/x-icon", ""),
+        }
+        if url.path not in texts:
+            return None
+        kind, text = texts[url.path]
+        return kind, text.encode(), {}
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+OPTIONS = {
+    name: {"default": option.default, "choices": option.choices}
+    for name, option in options.OPTIONS.items()
+}

@@ -64,7 +64,7 @@ def web(**given: Any) -> None:
         if not given["no_open"]:
             server.open_browser(url)
 
-    server.serve(
+    server.Site(
         given["files"],
         host=given["host"],
         port=given["port"],
@@ -72,7 +72,7 @@ def web(**given: Any) -> None:
         on_ready=ready,
         on_bad_file=_complain,
         on_bug=_trace if given["debug"] else _blame,
-    )
+    ).run()
 
 
 def _complain(message: str) -> None:

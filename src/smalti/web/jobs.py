@@ -18,7 +18,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from ..errors import SmaltiError
@@ -68,16 +68,18 @@ class _Worker:
 
     @classmethod
     async def started(cls) -> "_Worker":
+        # It must find this package wherever the server found it, and nothing in the current folder.
+        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-        # It must find this package, wherever the server found it.
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        return cls(
-            await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "smalti.web.worker",
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL, env=environment,
-            )
-        )  # fmt: skip
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "smalti.web.worker"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment,
+        )
+        return cls(process)
 
     @property
     def pid(self) -> int:

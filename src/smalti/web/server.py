@@ -1,6 +1,6 @@
 """Server: the socket, the token, the browser, and an orderly end.
 
-    options -> [serve] -> http://127.0.0.1:8377/#t=...
+    options -> [Site.run] -> http://127.0.0.1:8377/#t=...
 
 The token travels in the fragment of the address, which browsers send to nobody: it is
 in no log, no history of requests and no Referer. When the server ends, by Ctrl-C, by a
@@ -26,7 +26,7 @@ from .guard import Bounds, Guard, names_of
 from .images import clean_name
 from .jobs import Patience
 
-__all__ = ["PORT", "bound", "is_loopback", "serve"]
+__all__ = ["PORT", "Site", "bound", "is_loopback", "open_browser"]
 
 PORT = 8377
 TRIES = 20  # ports after the usual one, before any that is free
@@ -124,20 +124,8 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(
-    files: Sequence[str] = (),
-    *,
-    host: str = "127.0.0.1",
-    port: int | None = None,
-    allow_hosts: Iterable[str] = (),
-    on_ready: Callable[[str], None] = lambda url: None,
-    on_bad_file: Callable[[str], None] = lambda message: None,
-    on_bug: Callable[[Exception], None] | None = None,
-    bounds: Bounds | None = None,
-    patience: Patience | None = None,
-    token: str | None = None,
-) -> None:
-    """Serve until a signal comes.
+class Site:
+    """A server that listens, and what is needed to reach it.
 
     Parameters
     ----------
@@ -147,31 +135,59 @@ def serve(
     on_ready : called with the address to open, once it answers
     on_bad_file : called with a sentence about each file that cannot be opened
     on_bug : called with exceptions that nobody expected
-    bounds, patience, token : for tests
+    bounds, patience : other limits than the usual ones
 
     Raises
     ------
     BadOption : the port or the host.
     """
-    listener = bound(host, port)
-    number = listener.getsockname()[1]
-    token = token or secrets.token_urlsafe(24)
-    engine = Engine(bounds, patience)
-    guard = Guard(build(engine), names_of(number, allow_hosts), token, bounds, on_bug)
-    config = uvicorn.Config(
-        guard, http=Protocol, ws="none", loop="asyncio", lifespan="off", log_config=None,
-        access_log=False, server_header=False, date_header=False, proxy_headers=False,
-        limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=1, backlog=128,
-    )  # fmt: skip
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
 
-    def ready() -> None:
-        engine.loading = asyncio.ensure_future(_load(engine, files, on_bad_file))
+    def __init__(
+        self,
+        files: Sequence[str] = (),
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        allow_hosts: Iterable[str] = (),
+        on_ready: Callable[[str], None] = lambda url: None,
+        on_bad_file: Callable[[str], None] = lambda message: None,
+        on_bug: Callable[[Exception], None] | None = None,
+        bounds: Bounds | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._listener = bound(host, port)
+        self.port: int = self._listener.getsockname()[1]
+        self.token = secrets.token_urlsafe(24)
         name = f"[{host}]" if ":" in host else host
-        on_ready(f"http://{name}:{number}/#t={token}")
+        self.url = f"http://{name}:{self.port}/#t={self.token}"
+        self.engine = Engine(bounds, patience)
+        self._files, self._on_ready, self._on_bad_file = files, on_ready, on_bad_file
+        guard = Guard(
+            build(self.engine), names_of(self.port, allow_hosts), self.token, bounds, on_bug
+        )
+        config = uvicorn.Config(
+            guard, http=Protocol, ws="none", loop="asyncio", lifespan="off", log_config=None,
+            access_log=False, server_header=False, date_header=False, proxy_headers=False,
+            limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=1, backlog=128,
+        )  # fmt: skip
+        self._server = _Server(config, self.engine, self._begin)
 
-    with contextlib.closing(listener):
-        _Server(config, engine, ready).run(sockets=[listener])
+    def run(self) -> None:
+        """Serve until a signal comes, or `stop` is called."""
+        # What goes wrong is told by `on_bug`; uvicorn's own lines would say it twice.
+        logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
+        with contextlib.closing(self._listener):
+            self._server.run(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Make `run`, in another thread, come to its end."""
+        self._server.should_exit = True
+
+    def _begin(self) -> None:
+        self.engine.loading = asyncio.ensure_future(
+            _load(self.engine, self._files, self._on_bad_file)
+        )
+        self._on_ready(self.url)
 
 
 async def _load(engine: Engine, files: Sequence[str], on_bad: Callable[[str], None]) -> None:

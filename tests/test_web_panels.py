@@ -63,9 +63,11 @@ import * as batch from "/static/batch.js";
 
 const done = [];
 const note = (name, ...values) => done.push([name, ...values]);
-let state = { phase: "settled", settings: { k: 16, space: "oklab", dither: null }, locked: new Set(),
-  image: { id: "a", name: "photo.jpg", has_alpha: false }, images: [], shown: null,
-  highlight: null };
+let state = {
+  phase: "settled", settings: { k: 16, space: "oklab", dither: null }, locked: new Set(),
+  image: { id: "a", name: "photo.jpg", has_alpha: false }, images: [], shown: null, highlight: null,
+};
+const fail = (message) => { throw Object.assign(new Error(message), { kind: "BadImage" }); };
 const listeners = new Set();
 let changed = new Set();
 const store = {
@@ -117,7 +119,7 @@ const engine = {
     return new Blob([codes.join()]);
   },
   async readPalette(file) {
-    if (file.name.startsWith("bad")) throw Object.assign(new Error("a .gpl file starts with GIMP Palette"), { kind: "BadImage" });
+    if (file.name.startsWith("bad")) fail("a .gpl file starts with GIMP Palette");
     return { colors: (await file.text()).trim().split("\\n") };
   },
   async open(file, onProgress) {
@@ -126,8 +128,8 @@ const engine = {
     onProgress(0.5);
     await new Promise((go) => setTimeout(go, 5));
     engine.open.now -= 1;
-    if (file.name.startsWith("bad")) throw Object.assign(new Error("the file ends in the middle of the image"), { kind: "BadImage" });
-    return { id: `id-${file.name}`, name: file.name, bytes: 1000, width: 4, height: 3, has_alpha: false };
+    if (file.name.startsWith("bad")) fail("the file ends in the middle of the image");
+    return { id: `id-${file.name}`, name: file.name, bytes: 1000, has_alpha: false };
   },
   async thumbnail(id) {
     note("thumbnail", id);
@@ -153,8 +155,9 @@ const engine = {
   async cancelBatch(id) { note("cancelBatch", id); },
   async zip(id) { note("zip", id); return new Blob(["zip"]); },
 };
-Object.assign(window, { store, actions, engine, done, show, colors, batch, palette,
-  asked: (name) => done.filter(([other]) => other === name).map(([, ...rest]) => (rest.length > 1 ? rest : rest[0])) });
+const asked = (name) => done.filter(([other]) => other === name)
+  .map(([, ...values]) => (values.length > 1 ? values : values[0]));
+Object.assign(window, { store, actions, engine, show, colors, batch, asked });
 palette.mount(document.getElementById("palette"), { store, actions, engine });
 batch.mount(document.getElementById("batch"), { store, actions, engine });
 document.body.dataset.ready = "yes";
@@ -222,7 +225,7 @@ def show(panels, codes=CODES, shares=SHARES, **more) -> None:
 
 
 def asked(panels, name: str) -> list[Any]:
-    """What an action or the engine was asked for: the argument of each call, or a list of several."""
+    """What an action or the engine was asked for: the argument, or arguments, of each call."""
     return panels.evaluate("name => asked(name)", name)
 
 
@@ -239,13 +242,14 @@ def ramp(k: int) -> list[str]:
 # ---------------------------------------------------------------- shares and order
 
 
-@pytest.mark.parametrize("k", [1, 3, 7, 255, 256])
-def test_shown_shares_sum_to_100_percent(panels, k):
-    shares = [1 / (3 + i) for i in range(k)]
-    texts = panels.evaluate("shares => colors.percents(shares)", shares)
+def test_shown_shares_sum_to_100_percent(panels):
+    for k in (1, 3, 7, 255, 256):
+        shares = [1 / (3 + i) for i in range(k)]
+        texts = panels.evaluate("shares => colors.percents(shares)", shares)
 
-    assert sum(int(text.replace(".", "")) for text in texts) == 1000
-    assert all(abs(float(t) - 100 * s / sum(shares)) < 0.1 for t, s in zip(texts, shares, strict=True))
+        assert sum(int(text.replace(".", "")) for text in texts) == 1000, k
+        for text, share in zip(texts, shares, strict=True):
+            assert abs(float(text) - 100 * share / sum(shares)) < 0.1
 
 
 def test_thirds_are_rounded_up_from_the_first(panels):
@@ -262,18 +266,16 @@ def test_preview_shares_are_marked_as_such_and_exact_ones_are_not(panels):
     assert "≈" not in panels.locator("#palette").inner_text()
 
 
-@pytest.mark.parametrize("by", ["hue", "lightness", "share"])
-def test_colors_are_sorted_as_the_command_sorts_them(panels, by):
+def test_colors_are_sorted_as_the_command_sorts_them(panels):
     codes = [*ramp(20), "#808080", "#000000", "#00000000", "#ffffff"]
     shares = [(7 * i) % 24 + 1 for i in range(24)]
     colors = [[*bytes.fromhex(code[1:]), 255][:4] for code in codes]
-    expected = smalti.Palette(colors, shares).sorted(by).hex()
-
     show(panels, codes, shares)
-    panels.get_by_label("Sort").select_option(by)
+    for by in ("hue", "lightness", "share"):
+        panels.get_by_label("Sort").select_option(by)
 
-    shown = panels.locator(".palette-list .palette-copy:visible").all_inner_texts()
-    assert shown == expected
+        shown = panels.locator(".palette-list .palette-copy:visible").all_inner_texts()
+        assert shown == smalti.Palette(colors, shares).sorted(by).hex(), by
 
 
 def test_sorting_keeps_the_index_of_each_color(panels):
@@ -352,25 +354,22 @@ def test_edited_color_takes_the_lock_of_the_one_that_it_replaces(panels):
     assert panels.evaluate("[...store.get().locked]") == ["#dd0000"]
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
+def test_wrong_code_is_explained_and_nothing_is_lost(panels):
+    show(panels)
+    field = open_editor(panels, "#cc0000")
+    for text, reason in (
         ("red", "A color is written #rgb, #rrggbb or #rrggbbaa, not “red”."),
         ("#12345", "not “#12345”"),
         ("#12345678", "This image has no transparency"),
         ("#00aa00", "#00aa00 is in the palette already."),
-    ],
-)
-def test_wrong_code_is_explained_and_nothing_is_lost(panels, text, reason):
-    show(panels)
-    field = open_editor(panels, "#cc0000")
-    field.fill(text)
-    panels.keyboard.press("Tab")
+    ):
+        field.fill(text)
+        panels.keyboard.press("Tab")
 
-    assert reason in panels.get_by_role("alert").inner_text()
-    assert field.input_value() == text
-    assert field.get_attribute("aria-invalid") == "true"
-    assert asked(panels, "editPalette") == []
+        assert reason in panels.get_by_role("alert").inner_text()
+        assert field.input_value() == text
+        assert field.get_attribute("aria-invalid") == "true"
+        assert asked(panels, "editPalette") == []
 
 
 def test_leaving_the_field_takes_the_color_and_keeps_the_form(panels):
@@ -512,7 +511,10 @@ def test_arrows_in_the_palette_do_not_reach_the_page(panels):
 
 def test_panel_keeps_its_height_and_its_nodes_while_k_moves(panels):
     show(panels, ramp(256), [1] * 256)
-    measure = "[document.getElementById('palette').offsetHeight, document.querySelectorAll('#palette *').length]"
+    measure = """() => {
+        const panel = document.getElementById("palette");
+        return [panel.offsetHeight, panel.querySelectorAll("*").length];
+    }"""
     full = panels.evaluate(measure)
     for k in (2, 24, 25, 100, 8):
         show(panels, ramp(k), [1] * k)
@@ -521,7 +523,8 @@ def test_panel_keeps_its_height_and_its_nodes_while_k_moves(panels):
 
 def test_panel_follows_a_drag_ten_times_a_second_and_ends_with_the_last_palette(panels):
     show(panels, ramp(2), [1] * 2)
-    changes = panels.evaluate("""async (palettes) => {
+    changes = panels.evaluate(
+        """async (palettes) => {
         let changes = 0;
         const count = document.querySelector("#palette strong");
         new MutationObserver(() => changes++).observe(count, { childList: true });
@@ -533,7 +536,9 @@ def test_panel_follows_a_drag_ten_times_a_second_and_ends_with_the_last_palette(
         const seconds = (performance.now() - start) / 1000;
         await new Promise((go) => setTimeout(go, 250));
         return { changes, seconds, text: count.textContent };
-    }""", [ramp(k) for k in range(2, 62)])
+    }""",
+        [ramp(k) for k in range(2, 62)],
+    )
 
     assert changes["text"] == "61 colors"
     assert changes["changes"] <= 10 * changes["seconds"] + 3
@@ -548,14 +553,17 @@ def test_panel_without_an_image_says_what_will_be_here(panels):
 # ---------------------------------------------------------------- palette files
 
 
-@pytest.mark.parametrize("suffix", [*(s[1:] for s in smalti.palette.SUFFIXES)])
-def test_palette_is_saved_in_every_format(panels, suffix):
+def test_palette_is_saved_in_every_format(panels):
     show(panels)
-    panels.get_by_label("Format of the palette file").select_option(suffix)
-    panels.get_by_role("button", name="Save palette").click()
+    formats = panels.get_by_label("Format of the palette file")
+    offered = formats.locator("option").evaluate_all("all => all.map(({ value }) => value)")
+    assert {f".{name}" for name in offered} == set(smalti.palette.SUFFIXES)
 
-    assert asked(panels, "paletteFile") == [[CODES, suffix, SHARES]]
-    assert asked(panels, "save") == [f"photo-4.{suffix}"]
+    for name in offered:
+        formats.select_option(name)
+        panels.get_by_role("button", name="Save palette").click()
+        assert asked(panels, "paletteFile")[-1] == [CODES, name, SHARES]
+    assert asked(panels, "save") == [f"photo-4.{name}" for name in offered]
 
 
 def test_all_colors_are_copied_as_hex_and_as_css(panels):
@@ -588,7 +596,7 @@ def test_palette_file_that_cannot_be_read_changes_nothing(panels):
     show(panels)
     choose_palette(panels, "bad.gpl", "?")
     panels.get_by_text("a .gpl file starts with GIMP Palette").wait_for()
-    choose_palette(panels, "many.hex", "\n".join(ramp(256) + ["#ffffff"]))
+    choose_palette(panels, "many.hex", "\n".join([*ramp(256), "#ffffff"]))
     panels.get_by_text("many.hex has 257 colors; an image takes up to 256.").wait_for()
 
     assert asked(panels, "editPalette") == []
@@ -616,7 +624,7 @@ def tell(panels, *lines: dict[str, Any]) -> None:
 def compress_all(panels) -> None:
     """Press the button, and wait until the server listens."""
     panels.get_by_role("button", name="Compress all").click()
-    panels.wait_for_function("Boolean(window.onLine)")
+    panels.wait_for_function("() => Boolean(window.onLine)")
 
 
 def done(name: str, size: int, **more) -> dict[str, Any]:
@@ -632,7 +640,8 @@ def file_row(panels, name: str):
 def upload(panels, *names: str) -> None:
     """Give files to `addFiles`, as the drop handler does."""
     panels.evaluate(
-        """names => batch.addFiles(names.map((name) => new File(["x"], name)), { store, engine, actions })""",
+        """names => batch.addFiles(
+            names.map((name) => new File(["x"], name)), { store, engine, actions })""",
         names,
     )
     panels.wait_for_timeout(150)
@@ -653,7 +662,7 @@ def test_files_are_uploaded_two_at_a_time_and_a_bad_one_stops_nothing(panels):
     assert panels.evaluate("engine.open.most") == 2
     assert "failed: the file ends in the middle" in file_row(panels, "bad.png").inner_text()
     assert file_row(panels, "bad.png").get_by_role("button", name="Open").count() == 0
-    assert panels.evaluate("store.get().images.filter(({ id }) => id.startsWith('id-')).length") == 21
+    assert panels.get_by_role("button", name="Open").count() == 21
 
 
 def test_hostile_name_is_text(panels):
@@ -775,7 +784,7 @@ def test_result_of_earlier_settings_is_marked_as_such(panels):
 
 def test_cancel_leaves_out_what_is_not_opened_yet(panels):
     panels.evaluate("""() => {
-        engine.open = (file) => new Promise((go) => { window.go = () => go({ id: `id-${file.name}`, bytes: 1 }); });
+        engine.open = () => new Promise(() => {});
         const files = ["a", "b", "c", "d"].map((name) => new File(["x"], `${name}.png`));
         batch.addFiles(files, { store, engine, actions });
     }""")
@@ -799,12 +808,12 @@ def test_file_is_opened_and_removed(panels):
 
 def test_thousand_files_ask_only_for_the_thumbnails_in_sight(panels):
     put_files(panels, *(f"{i}.png" for i in range(1000)))
-    panels.wait_for_function("asked('thumbnail').length > 2")
+    panels.wait_for_function("() => asked('thumbnail').length > 2")
     panels.wait_for_timeout(200)
     first = len(asked(panels, "thumbnail"))
     assert first < 60
     panels.locator(".batch-list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
-    panels.wait_for_function("asked('thumbnail').includes('id-999.png')")
+    panels.wait_for_function("() => asked('thumbnail').includes('id-999.png')")
 
     assert len(asked(panels, "thumbnail")) < 3 * first + 60
 
@@ -819,7 +828,8 @@ FOLDER = """async () => {
         file("notes.txt", "/top/"), folder(".git", "/top/", [file("c.png", "/top/.git/")]),
         folder("deep", "/top/", many)]);
     const entries = [top, file("named.psd", "/")];
-    const found = await batch.filesOf({ items: entries.map((entry) => ({ webkitGetAsEntry: () => entry })) });
+    const items = entries.map((entry) => ({ webkitGetAsEntry: () => entry }));
+    const found = await batch.filesOf({ items });
     return { ...found, files: found.files.map(batch.pathOf), words: batch.skippedLine(found) };
 }"""
 
@@ -839,7 +849,7 @@ def test_picked_folder_is_filtered_like_a_dropped_one(panels, tmp_path):
         (tmp_path / "top" / name).write_bytes(b"x")
     panels.evaluate("""() => {
         const input = document.createElement("input");
-        Object.assign(input, { type: "file", webkitdirectory: true, id: "folder", ariaLabel: "folder" });
+        Object.assign(input, { type: "file", webkitdirectory: true, id: "folder" });
         document.querySelector("main").append(input);
     }""")
     panels.locator("#folder").set_input_files(tmp_path / "top")

@@ -211,6 +211,7 @@ export async function addFiles(chosen, { store, engine, actions, signal }) {
 async function upload({ file, item }, { store, engine, patcher }) {
   if (!store.get().images.some(({ id }) => id === item.id)) return null; // removed meanwhile
   patcher.patch(item.id, { status: "uploading", progress: 0 });
+  patcher.flush(); // at once: from here on a cancel leaves it in the list
   try {
     const image = await engine.open(file, (progress) => patcher.patch(item.id, { progress }));
     patcher.patch(item.id, { ...image, name: item.name, status: "ready", settings: null });
@@ -378,20 +379,19 @@ function makeList(app) {
   }, { rootMargin: "200px" });
 
   function show(state, view) {
-    const kept = new Set();
-    state.images.forEach((item, i) => {
-      const key = item.key ?? item.id;
-      if (!rows.has(key)) rows.set(key, makeItem(app, seen));
-      const row = rows.get(key);
-      kept.add(key);
-      row.show(item, state, view);
-      if (element.children[i] !== row.element) element.insertBefore(row.element, element.children[i] ?? null);
-    });
-    for (const [key, row] of rows) {
+    const keys = state.images.map((item) => item.key ?? item.id);
+    const kept = new Set(keys);
+    for (const [key, row] of rows) { // first, so that no row is moved: one that moves loses the focus
       if (kept.has(key)) continue;
       row.element.remove();
       rows.delete(key);
     }
+    keys.forEach((key, i) => {
+      if (!rows.has(key)) rows.set(key, makeItem(app, seen));
+      const row = rows.get(key);
+      row.show(state.images[i], state, view);
+      if (element.children[i] !== row.element) element.insertBefore(row.element, element.children[i] ?? null);
+    });
   }
   return { element, show };
 }

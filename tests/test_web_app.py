@@ -146,8 +146,15 @@ def test_one_file_is_made_after_a_rest_and_given_up_when_k_moves_again(app, pict
     before = int(app.page.evaluate("document.body.dataset.renders"))
     app.requests.clear()
 
-    for k in (9, 10, 11):
-        app.set_k(k)
+    app.page.evaluate(
+        """() => {
+            const number = document.querySelector("#k-number");
+            for (const k of [9, 10, 11]) {
+                number.value = k;
+                number.dispatchEvent(new Event("change"));
+            }
+        }"""
+    )
     app.wait("draft")
     app.wait("settled")
 
@@ -308,8 +315,8 @@ def test_a_locked_color_is_in_every_palette_and_in_the_file(app, picture):
     app.set_k(20)
     app.wait("draft")
     app.wait("settled")
-    lock = app.page.locator("#palette-root [aria-pressed]", has_text="").first
-    color = app.page.locator("#palette-root [data-hex]").first.get_attribute("data-hex")
+    lock = app.page.locator("#palette-root [aria-label^='Lock #']:visible").first
+    color = lock.get_attribute("aria-label").removeprefix("Lock ")
     lock.click()
     app.until("performance.getEntriesByName('ladder-complete').length")
 

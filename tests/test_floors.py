@@ -39,7 +39,7 @@ FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in flo
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli", "web"}
 PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
-                "profiles", "libtiff", "stored", "swatches", "comparison"}  # fmt: skip
+                "profiles", "libtiff", "stored", "swatches", "comparison", "preview"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},

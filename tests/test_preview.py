@@ -1,5 +1,7 @@
 """Drafts of palettes for every k: near the final ones, calm from one k to the next, and whole."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from pictures import draw, images, photo
 
 import smalti
-from smalti import BadOption, Histogram, metrics, preview
+from smalti import BadOption, Histogram, ladder, metrics, preview
 
 
 def drafts(image, ks=None, **options):
@@ -89,7 +91,7 @@ def test_neighbors_resemble_each_other_more_than_palettes_found_apart():
 
     def restlessness(palettes):
         steps = 0.0
-        for one, other in zip(palettes, palettes[1:], strict=False):
+        for one, other in pairwise(palettes):
             here, there = (smalti.metrics.to_lab(each.colors) for each in (one, other))
             nearest = np.sqrt(((here[:, None] - there) ** 2).sum(-1)).min(1)
             steps += nearest @ one.shares
@@ -145,3 +147,122 @@ def test_flat_areas_keep_their_very_color():
 
     for draft in drafts(image, range(4, 257)):
         assert (250, 251, 252) in [*draft.palette]
+
+
+def test_a_preview_has_the_shape_of_its_image_and_the_mean_colors_of_boxes():
+    image = photo(1, side=1200)
+
+    small = preview.preview_image(image)
+
+    assert small.shape == (894, 894, 4)
+    assert (small[..., 3] == 255).all()
+    halves = preview.preview_image(image, max_side=600)[..., :3].astype(float)
+    boxes = image.reshape(600, 2, 600, 2, 3).mean((1, 3))
+    assert np.abs(halves - boxes).max() <= 1
+    assert preview.preview_image(image[:100, :1100]).shape == (93, 1024, 4)
+    assert preview.preview_image(image[:1]).shape == (1, 1024, 4)
+
+
+def test_a_small_image_is_its_own_preview():
+    image = draw("noise", 4, 1)
+
+    np.testing.assert_array_equal(preview.preview_image(image), image)
+    np.testing.assert_array_equal(preview.preview_image(image[..., :3])[..., :3], image[..., :3])
+
+
+def test_what_is_clear_does_not_color_a_preview():
+    image = np.zeros((2000, 2000, 4), np.uint8)
+    image[::2] = (255, 0, 0, 255)
+    image[1::2] = (0, 255, 0, 0)
+
+    small = preview.preview_image(image, max_side=1000, max_pixels=10**6)
+
+    assert (small[..., :3] == (255, 0, 0)).all()
+    assert np.abs(small[..., 3].astype(int) - 128).max() <= 1
+
+
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_cloud_is_of_visible_colors_where_centroids_would_be(space, channels):
+    image = draw("noise", channels, 2)
+    histogram = Histogram.of(image)
+
+    places, colors, shares = preview.cloud(histogram, 300, space=space)
+
+    assert 250 < len(places) == len(colors) == len(shares) <= 300
+    assert places.dtype == shares.dtype == np.float32
+    assert colors.dtype == np.uint8
+    assert colors.shape[1] == 4
+    assert (colors[:, 3] > 0).all()
+    everything = preview.cloud(histogram, 10**6, space=space)
+    visible = 1 - (image[..., 3] == 0).mean() if channels == 4 else 1
+    assert everything.shares.sum() == pytest.approx(visible, abs=1e-6)
+    step = next(smalti.steps(histogram, 200, space=space, show_seeds=True, init="random"))
+    centroids = step.centroids[:, :3]
+    nearest = ((centroids[:, None] - everything.places) ** 2).sum(-1).min(1)
+    assert nearest.max() < 1e-6  # random seeds are colors of the image
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "gif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_estimates_are_near_the_files(kind, channels):
+    image = photo(5, side=300)
+    if channels == 4:
+        edge = np.clip(np.arange(300) * 20 - 3000, 0, 255).astype(np.uint8)
+        image = np.dstack([image, np.broadcast_to(edge, (300, 300))])
+    found = [draft.palette for draft in drafts(image, [16, 64])]
+
+    for palette, estimate in zip(
+        found, preview.estimate_bytes(image, found, format=kind), strict=True
+    ):
+        size = smalti.compress(image, k=palette.k, format=kind).bytes_out
+        assert estimate == pytest.approx(size, rel=0.2)
+
+
+def test_large_images_are_estimated_from_patches_all_over_them():
+    rng = np.random.default_rng(1)
+    image = np.full((1600, 1500, 3), 250, np.uint8)
+    image[900:1300, 200:1100] = rng.integers(0, 256, (400, 900, 3))
+    found = [draft.palette for draft in drafts(image, [16])]
+
+    (estimate,) = preview.estimate_bytes(image, found, threads=1)
+
+    size = smalti.compress(image, k=16).bytes_out
+    assert estimate == pytest.approx(size, rel=0.25)
+
+
+def test_what_cannot_be_estimated_is_refused_at_once():
+    with pytest.raises(BadOption, match="format"):
+        preview.estimate_bytes(photo(1), [], format="jpeg")
+    with pytest.raises(BadOption, match="pack"):
+        preview.estimate_bytes(photo(1), [], pack="hard")
+    with pytest.raises(smalti.BadImage):
+        preview.estimate_bytes(np.zeros((2, 2)), [])
+
+
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+def test_the_curve_is_of_final_palettes_and_ends_with_what_choose_k_says(space):
+    image = photo(6, side=128)
+    histogram = Histogram.of(image)
+
+    *points, visible, elbow = preview.curve(histogram, space=space)
+
+    assert [point.k for point in points] == ladder.rungs(len(histogram))
+    for point in points[::4]:
+        shown = smalti.quantize(image, point.k, space=space, dither="none").to_array()
+        assert point.distortion == pytest.approx(metrics.distortion(image, shown, space))
+        assert point.psnr == pytest.approx(metrics.psnr(image, shown))
+    for method, choice in (("visible", visible), ("elbow", elbow)):
+        expected = smalti.choose_k(image, method=method, space=space)
+        assert (choice.k, choice.reason, choice.curve) == (
+            expected.k,
+            expected.reason,
+            expected.curve,
+        )
+
+
+def test_the_curve_of_an_image_with_alpha_ends_without_loss():
+    *_, last, _, _ = preview.curve(Histogram.of(draw("few colors", 4, 2)), keep="#12345678")
+
+    assert last.distortion == 0
+    assert last.psnr == np.inf

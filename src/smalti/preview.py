@@ -1,6 +1,7 @@
-"""Preview: palettes of every size at once, for an image that somebody is looking at.
+"""Preview: all that can be shown of an image at once, before any file is made.
 
     Histogram -> cells -> [palettes] -> Draft (k, palette, distortion), Draft, Draft ...
+    image -> [preview_image] -> few pixels      image, palettes -> patches -> [estimate_bytes]
 
 A slider over k wants all palettes before it is moved, and neighbors that look alike. So
 each grows from the one before it: one more centroid where a cell is served worst, then a little
@@ -17,16 +18,32 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core, color, search
+from . import _core, choose, color, formats, search
+from .attempts import Attempts, Clock
+from .decode import Decoded
+from .dither import Dithering
 from .errors import BadOption
-from .fit import Problem, all_fit, fit_palette, has_transparent, order_by_share
+from .fit import Problem, all_fit, fit_palette, has_room, has_transparent, order_by_share
 from .histogram import Histogram
-from .options import check_k
+from .image import Image, check_image
+from .options import check, check_k
 from .palette import Palette
 from .settings import Settings
+from .size import DEFAULT
 from .snap import LEAST
 
-__all__ = ["MOST", "Draft", "palettes", "sizes"]
+__all__ = [
+    "ANCHORS",
+    "MOST",
+    "Cloud",
+    "Draft",
+    "cloud",
+    "curve",
+    "estimate_bytes",
+    "palettes",
+    "preview_image",
+    "sizes",
+]
 
 MOST = 256
 """Colors of the largest draft: files with more have no palette."""
@@ -84,7 +101,7 @@ def sizes(histogram: Histogram, keep: object = None) -> range:
     """
     settings = Settings.of(MOST, keep=keep)
     visible = _visible(histogram)
-    holds = [k for k in range(1, MOST + 1) if _has_room(visible, settings, k)]
+    holds = [k for k in range(1, MOST + 1) if has_room(visible, replace(settings, k=k))]
     if not holds:
         raise BadOption("keep takes all entries, and the image needs one")
     last = next((k for k in holds if all_fit(visible, replace(settings, k=k))), MOST)
@@ -170,17 +187,6 @@ def _visible(histogram: Histogram) -> Histogram:
     if histogram.channels == 4 and histogram.opaque:
         return histogram.without_alpha()
     return histogram
-
-
-def _has_room(histogram: Histogram, settings: Settings, k: int) -> bool:
-    """Whether k entries hold what is kept, and what the image cannot do without."""
-    if settings.keep is None:
-        return True
-    if k < settings.keep.least:
-        return False
-    transparent = has_transparent(histogram, replace(settings, k=k))
-    kept, idle = settings.keep.active(histogram.channels, transparent)
-    return k - transparent - idle >= max(1, len(kept))
 
 
 class _Measured(NamedTuple):
@@ -384,3 +390,207 @@ class _Areas:
         changed = colors.copy()
         changed[rows] = found[rows]
         return changed
+
+
+# ---------------------------------------------------------------- how many colors it needs
+
+
+def curve(
+    histogram: Histogram,
+    *,
+    space: str = "oklab",
+    keep: object = None,
+    threads: int | None = None,
+) -> Iterator[choose.Point | choose.Choice]:
+    """Yield what final palettes of some sizes are like, and then how many colors are suggested.
+
+    Parameters
+    ----------
+    histogram, space, keep, threads : as for `palettes`
+
+    Yields
+    ------
+    choose.Point
+        For the sizes of `ladder.RUNGS` that the image has colors for: `k`, `distortion`, `psnr`
+        and more, measured on all colors; never rising with k.
+    choose.Choice
+        At the end, that of "visible" and that of "elbow", with `k` and `reason`: what `choose_k`
+        gives. `suggestions["visible"]` is None where no k is enough.
+
+    Raises
+    ------
+    BadOption : at once.
+
+    >>> image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    >>> [(each.k, type(each).__name__) for each in curve(Histogram.of(image))][-3:]
+    [(16, 'Point'), (10, 'Choice'), (3, 'Choice')]
+    """
+    settings = Settings.of(MOST, space=space, keep=keep, threads=threads)
+    return choose.walk(histogram, settings, "visible", "elbow")
+
+
+# ---------------------------------------------------------------- the picture and its colors
+
+
+def preview_image(image: Image, *, max_side: int = 1024, max_pixels: int = 800_000) -> Image:
+    """Return an image small enough to be mapped at every move of a slider.
+
+    Parameters
+    ----------
+    image : (H, W, 3) or (H, W, 4) uint8 sRGB
+    max_side, max_pixels : int >= 1
+
+    Returns
+    -------
+    (h, w, 4) uint8 sRGB with straight alpha
+        Each pixel the mean of a box, its colors weighted by alpha. A small image as it is.
+
+    Raises
+    ------
+    BadImage : wrong shape or dtype.
+
+    >>> preview_image(np.zeros((3000, 6000, 3), np.uint8)).shape
+    (512, 1024, 4)
+    """
+    image = check_image(image)
+    height, width = image.shape[:2]
+    scale = min(1.0, max_side / max(height, width), math.sqrt(max_pixels / (height * width)))
+    if scale < 1:
+        size = max(1, int(width * scale)), max(1, int(height * scale))
+        image = _resized(image, size)
+    if image.shape[2] == 3:
+        image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    return image
+
+
+def _resized(image: Image, size: tuple[int, int]) -> Image:
+    from PIL import Image as Pictures
+
+    # With alpha, Pillow premultiplies by itself.
+    return np.asarray(Pictures.fromarray(image).resize(size, Pictures.Resampling.BOX))
+
+
+class Cloud(NamedTuple):
+    """Some of the colors of an image, where they lie in a working space."""
+
+    places: NDArray[np.float32]
+    """(n, 3) in units of the space, premultiplied by alpha, as centroids of a `Step` are."""
+    colors: NDArray[np.uint8]
+    """(n, 4) sRGB, straight alpha."""
+    shares: NDArray[np.float32]
+    """(n,) of all pixels; they sum to 1 only if no color is left out."""
+
+
+def cloud(histogram: Histogram, n: int = 8000, *, space: str = "oklab") -> Cloud:
+    """Return up to n of the visible colors as points to draw: those of `Histogram.sample`.
+
+    >>> cloud(Histogram.of(np.uint8([[[0, 0, 0], [255, 0, 0]]])), space="srgb").places.tolist()
+    [[0.0, 0.0, 0.0], [255.0, 0.0, 0.0]]
+    """
+    sample = histogram.sample(n)
+    colors = sample.stored_colors
+    places = color.to_points(colors, check("space", space))[:, :3] / color.UNITS[space]
+    if colors.shape[1] == 3:
+        colors = np.column_stack([colors, np.full(len(colors), 255, np.uint8)])
+    shares = sample.stored_counts / histogram.total
+    return Cloud(places.astype(np.float32), colors, shares.astype(np.float32))
+
+
+# ---------------------------------------------------------------- how large a file will be
+
+
+ANCHORS = (2, 8, 32, 128, 256)
+"""Sizes whose files say how large those of the sizes between will be."""
+
+PATCHES = 600_000
+"""Pixels that a file is made of, to know what all would take."""
+
+PATCH = 64, 256
+"""Rows and columns of a patch: deflate looks back 32 KiB, more than a patch has."""
+
+GOLDEN = 0.6180339887
+"""Multiples of it, without their whole part, are spread evenly, however many they are."""
+
+LEFT = {
+    "PNG": {"fast": 1.0, "default": 0.9, "max": 0.88},
+    "WEBP": {"fast": 1.0, "default": 0.87, "max": 0.85},
+    "GIF": {"fast": 1.0, "default": 1.0, "max": 1.0},
+}
+"""What packing leaves of a file that was packed fast: medians of photographs and graphics."""
+
+
+def estimate_bytes(
+    image: Image,
+    palettes: Iterable[Palette],
+    *,
+    space: str = "oklab",
+    format: str = "png",  # noqa: A002 (the word everybody uses)
+    pack: str = "default",
+    threads: int | None = None,
+) -> Iterator[int]:
+    """Yield about how many bytes `compress` makes of an image in the colors of each palette.
+
+    Parameters
+    ----------
+    image : (H, W, 3) or (H, W, 4) uint8 sRGB
+    palettes : each of at most 256 colors
+    space, format, pack, threads : as for `compress`; all other options as they are by default
+
+    Yields
+    ------
+    int
+        From patches of the image at its full resolution, mapped and packed as usual. Half of the
+        estimates are off by less than a twentieth or so; those of graphics can be by much more.
+
+    Raises
+    ------
+    BadImage, BadOption : at once.
+    """
+    image, kind = check_image(image), formats.format_of(format, None)
+    settings = Settings.of(MOST, space=space, threads=threads)
+    factor = LEFT[kind][check("pack", pack)]
+    return _estimates(image, palettes, kind, settings, factor)
+
+
+def _estimates(
+    image: Image, palettes: Iterable[Palette], kind: str, settings: Settings, factor: float
+) -> Iterator[int]:
+    patches = _patches(image)
+    decoded = Decoded(patches, "array", None, None, None, (), 0)
+    times = _steps(image) / max(1, _steps(patches))
+    for given in palettes:
+        colors = formats.held(given.colors, kind)[0]
+        palette = Palette(np.unique(colors, axis=0)) if colors is not given.colors else given
+        attempts = Attempts(
+            decoded, kind, replace(settings, k=palette.k), Clock(None),
+            dithering=Dithering("auto"), guard=False, weight=None, given=palette,
+            size=DEFAULT, encoding={"pack": "fast"}, progress=None,
+        )  # fmt: skip
+        head = 80 + palette.colors.size  # about: what does not grow with the picture
+        pixels = max(0, attempts(palette.k).size_bytes - head)
+        yield head + round(pixels * times * factor)
+
+
+def _patches(image: Image) -> Image:
+    """Return patches of an image side by side: from all columns, and from heights all over it."""
+    (height, width), (rows, columns) = image.shape[:2], PATCH
+    bands = round(PATCHES / (width * rows))
+    if bands < 1 or bands * rows >= height:
+        return image
+    found = np.empty((bands * rows, width, image.shape[2]), np.uint8)
+    for band in range(bands):
+        for i, left in enumerate(range(0, width, columns)):
+            place = (band + (GOLDEN * (i + band)) % 1) / bands
+            top = int(place * (height - rows))
+            across = slice(left, left + columns)
+            found[band * rows : (band + 1) * rows, across] = image[top : top + rows, across]
+    return found
+
+
+def _steps(image: Image) -> int:
+    """Return how many pixels differ from their neighbor: graphics are empty in most places.
+
+    Green alone tells, and every other row.
+    """
+    green = image[::2, :, 1]
+    return int(np.count_nonzero(green[:, 1:] != green[:, :-1]))

@@ -9,8 +9,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import photo
+from PIL import Image
 from process import file_of, picture
 from serving import children, served
 

@@ -4,8 +4,8 @@ import shlex
 import subprocess
 
 import pytest
-from PIL import Image
 from pictures import photo
+from PIL import Image
 from process import COMMAND, file_of, picture
 from serving import served
 

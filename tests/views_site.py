@@ -46,12 +46,14 @@ body { margin: 0; background: var(--panel); color: var(--ink); }
 .dim { color: var(--dim); } .num { font-variant-numeric: tabular-nums; }
 .button, .field { font: inherit; color: var(--ink); background: var(--raised); min-height: 28px;
   border: 1px solid var(--line); border-radius: 4px; padding: 2px 10px; }
-.button:disabled { opacity: .7; } .button[aria-pressed="true"] { background: var(--ink); color: var(--panel); }
-.link { font: inherit; color: inherit; background: none; border: 0; padding: 0 2px; min-height: 24px;
-  text-decoration: underline; }
+.button:disabled { opacity: .7; }
+.button[aria-pressed="true"] { background: var(--ink); color: var(--panel); }
+.link { font: inherit; color: inherit; background: none; border: 0; padding: 0 2px;
+  min-height: 24px; text-decoration: underline; }
 input[type="range"] { min-height: 28px; margin: 0; } label { display: inline-flex; gap: 6px; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: 2px 10px 2px 0; }
-.visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
 """
 
 HARNESS = """
@@ -91,21 +93,26 @@ const engine = {
 };
 const actions = {
   setK(k) { store.set({ shown: { ...state.shown, k }, phase: "draft", result: null }); },
-  async save(blob, name) { saved.push({ name, type: blob.type, text: await blob.text() }); },
+  async save(blob, name) {
+    saved.push({ name, type: blob.type, text: await blob.text() });
+    document.body.dataset.saved = saved.length;
+  },
 };
 curves.mount(document.querySelector("#curves-root"), { store, actions, engine });
 const panel = converge.mount(document.querySelector("#converge-root"), { store, actions, engine });
-Object.assign(window, { store, asked, saved, panel, curves, cloud, trace, ready: true });
+Object.assign(window, { store, actions, engine, asked, saved, panel, curves, cloud, trace });
+document.body.dataset.ready = "";
 """
 
 
 def points_bytes(image, space):
     """Colors of `image`, as `/points` lays them out."""
     histogram = smalti.Histogram.of(image)
-    colors, counts = histogram.stored_colors[:8000], histogram.stored_counts[:8000]
-    places = color.to_points(colors, space)[:, :3] / color.UNITS[space]
+    every = -(-len(histogram) // 8000)
+    colors, counts = histogram.stored_colors[::every], histogram.stored_counts[::every]
+    places = color.to_points(np.ascontiguousarray(colors), space)[:, :3] / color.UNITS[space]
     rgba = np.column_stack([colors[:, :3], np.full(len(colors), 255, np.uint8)])
-    shares = counts / histogram.total
+    shares = counts / counts.sum()
     parts = places.astype("<f4"), rgba.astype(np.uint8), shares.astype("<f4")
     return struct.pack("<I", len(colors)) + b"".join(part.tobytes() for part in parts)
 

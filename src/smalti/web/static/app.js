@@ -46,15 +46,16 @@ const frame = createFrame({ store, engine });
 
 const actions = {
   /** Choose the number of colors: as many as asked for, the picture has, and are locked at least. */
-  setK(k) {
+  setK(k, { rest = true } = {}) {
     const { settings, image, locked } = store.get();
     const most = image ? Math.min(256, image.distinct_colors) : 256;
     if (k > most) frame.say(most < 256 ? `The picture has ${colorsText(most)}` : "256 colors are the most a file can index");
     const next = clamp(k, Math.max(1, locked.size), most);
     if (settings.k === next && !settings.palette) return;
     painter.moved();
-    apply({ ...settings, k: next, palette: null }, "k");
+    apply({ ...settings, k: next, palette: null }, "k", rest);
   },
+  rest: () => store.get().phase === "draft" && maker.rest(),
   stepK: (by) => actions.setK(store.get().settings.k + by),
   stepTick(direction) {
     const { k } = store.get().settings;
@@ -126,7 +127,7 @@ const maker = createMaker({ store, engine, painter, fail: frame.fail });
 const opener = createOpener({ store, engine, stage, painter, maker, frame });
 
 /** Make settings the current ones: show their palette now, and make their file once they rest. */
-function apply(settings, knob) {
+function apply(settings, knob, rest = true) {
   const before = store.get().settings;
   if (knob) history.remember(before, knob);
   const other = Object.keys({ ...before, ...settings }).some((key) => key !== "k" && before[key] !== settings[key]);
@@ -144,7 +145,7 @@ function apply(settings, knob) {
   store.set({ progress: null });
   opener.climb();
   painter.show();
-  maker.rest();
+  if (rest) maker.rest();
 }
 
 function travel(settings, word) {

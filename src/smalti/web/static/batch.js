@@ -211,6 +211,7 @@ export async function addFiles(chosen, { store, engine, actions, signal }) {
 async function upload({ file, item }, { store, engine, patcher }) {
   if (!store.get().images.some(({ id }) => id === item.id)) return null; // removed meanwhile
   patcher.patch(item.id, { status: "uploading", progress: 0 });
+  patcher.flush(); // at once: from here on a cancel leaves it in the list
   try {
     const image = await engine.open(file, (progress) => patcher.patch(item.id, { progress }));
     patcher.patch(item.id, { ...image, name: item.name, status: "ready", settings: null });
@@ -272,13 +273,19 @@ function makeRun({ store, actions, engine }) {
   }
 
   async function cancel() {
+    store.set({ images: store.get().images.filter(({ status }) => status !== "pending") });
     if (!running) return;
     const { batch, abort } = running;
     abort.abort();
     if (batch) await engine.cancelBatch(batch).catch(() => {}); // it may have ended meanwhile
   }
 
-  const stale = (item, shared) => Boolean(item.result) && item.result.made !== keyOf(settingsOf(item, shared), shared);
+  /** A test of items: was it made with settings that are no longer so? */
+  function stale(shared) {
+    const common = keyOf(settingsOf({}, shared), shared);
+    return ({ settings, result }) => Boolean(result?.made)
+      && result.made !== (settings && !shared ? keyOf(given(settings), shared) : common);
+  }
   return { start, cancel, stale };
 }
 
@@ -309,7 +316,7 @@ export function mount(root, app) {
     root.hidden = (state.images?.length ?? 0) < 2;
     if (root.hidden) return;
     bar.show(state);
-    list.show(state, { shared: shared.checked, stale: (item) => run.stale(item, shared.checked) });
+    list.show(state, { shared: shared.checked, stale: run.stale(shared.checked) });
   }
 
   const renderSoon = throttle(render, EVERY_MS);
@@ -354,7 +361,7 @@ function makeBar({ store, actions, engine }, run, shared) {
     const opening = busy.some((item) => LOCAL.includes(item.status));
     write(line, totalsLine(images));
     start.disabled = running || opening || !images.some((item) => !LOCAL.includes(item.status));
-    cancel.hidden = !running;
+    cancel.hidden = !running && !opening;
     zip.disabled = batch?.state !== "done";
     meter.hidden = !busy.length;
     progress.value = 1 - busy.reduce((left, item) => left + 1 - (item.progress ?? 0), 0) / images.length;
@@ -372,20 +379,19 @@ function makeList(app) {
   }, { rootMargin: "200px" });
 
   function show(state, view) {
-    const kept = new Set();
-    state.images.forEach((item, i) => {
-      const key = item.key ?? item.id;
-      if (!rows.has(key)) rows.set(key, makeItem(app, seen));
-      const row = rows.get(key);
-      kept.add(key);
-      row.show(item, state, view);
-      if (element.children[i] !== row.element) element.insertBefore(row.element, element.children[i] ?? null);
-    });
-    for (const [key, row] of rows) {
+    const keys = state.images.map((item) => item.key ?? item.id);
+    const kept = new Set(keys);
+    for (const [key, row] of rows) { // first, so that no row is moved: one that moves loses the focus
       if (kept.has(key)) continue;
       row.element.remove();
       rows.delete(key);
     }
+    keys.forEach((key, i) => {
+      if (!rows.has(key)) rows.set(key, makeItem(app, seen));
+      const row = rows.get(key);
+      row.show(state.images[i], state, view);
+      if (element.children[i] !== row.element) element.insertBefore(row.element, element.children[i] ?? null);
+    });
   }
   return { element, show };
 }
@@ -402,11 +408,11 @@ function makeItem(app, seen) {
   const open = button("Open", () => actions.select(item.id));
   const remove = button("Remove", () => removeItem(app, item, element));
   const which = make("span", { className: "dim" });
-  const own = button("", () => setOwn({ ...store.get().settings }));
+  const own = button("", () => setOwn({ ...store.get().settings }), { className: "batch-plain" });
   const same = button("Same as all", () => {
     setOwn(null);
     own.focus();
-  });
+  }, { className: "batch-plain" });
   const settings = make("div", { className: "batch-settings" }, which, own, same);
   const element = make("li", { className: "batch-row" }, picture,
     make("div", { className: "batch-text" }, name, make("div", { className: "batch-sizes" }, size, saved, status)),

@@ -10,7 +10,7 @@
 import { reducedMotion } from "./marks.js";
 
 const AWAY = 5; // of the eye, in half heights of the cloud: a mild perspective
-const REST = { yaw: 0.6, pitch: 0.38, zoom: 1 };
+const REST = { yaw: 0.6, pitch: 0.3, zoom: 1 };
 const TURN = 0.2; // radians per second, when asked to turn by itself
 
 /**
@@ -28,44 +28,53 @@ export function parsePoints(buffer) {
   };
 }
 
-/** Where the middle of a space is, what makes one half height of it, and what to call its axes. */
-const SPACES = {
-  srgb: { middle: [127.5, 127.5, 127.5], unit: 127.5, up: 1 },
-  oklab: { middle: [0.5, 0, 0], unit: 0.5, up: 0 },
-};
-
-/** Coordinates of a space as places in the picture's: x right, y up, z to the eye. */
-function placed(xyz, space) {
-  const { middle, unit, up } = SPACES[space];
-  const [right, deep] = up ? [0, 2] : [1, 2];
-  const places = new Float32Array(xyz.length);
-  for (let i = 0; i < xyz.length; i += 3) {
-    places[i] = (xyz[i + right] - middle[right]) / unit;
-    places[i + 1] = (xyz[i + up] - middle[up]) / unit;
-    places[i + 2] = -(xyz[i + deep] - middle[deep]) / unit;
-  }
-  return places;
-}
-
-/** Edges of the frame and the names at its ends, in coordinates of the space. */
-function frameOf(space, points) {
+/**
+ * How a space is drawn: its middle, half a height of it per axis, which axis goes right, up and
+ * deep, the edges of its frame and the names at their ends. Most images use little of Oklab's a and
+ * b; these are then drawn longer than L, and the names say so.
+ */
+function frameOf(space, xyz) {
   if (space === "srgb") {
     const lines = [];
-    for (const at of [0, 255]) {
-      for (const to of [0, 255]) {
-        lines.push([0, at, to, 255, at, to], [at, 0, to, at, 255, to], [at, to, 0, at, to, 255]);
+    for (const one of [0, 255]) {
+      for (const two of [0, 255]) {
+        lines.push([0, one, two, 255, one, two], [one, 0, two, one, 255, two], [one, two, 0, one, two, 255]);
       }
     }
-    return { lines, names: [["R", 275, 0, 0], ["G", 0, 275, 0], ["B", 0, 0, 275]] };
+    const names = [["R", 278, 0, 0], ["G", 0, 278, 0], ["B", 0, 0, 278]];
+    return { middle: [127.5, 127.5, 127.5], half: [127.5, 127.5, 127.5], axes: [0, 1, 2], reach: 1.75, lines, names };
   }
-  let reach = 0.1; // of a and b, in steps of a tenth: what the image's colors need
-  for (let i = 0; i < points.length; i++) if (i % 3) reach = Math.max(reach, Math.abs(points[i]));
-  const r = Math.ceil(reach * 10 - 1e-6) / 10;
-  const lines = [
-    [0, 0, 0, 1, 0, 0], [0, -r, 0, 0, r, 0], [0, 0, -r, 0, 0, r],
-    [0, -r, -r, 0, r, -r], [0, r, -r, 0, r, r], [0, r, r, 0, -r, r], [0, -r, r, 0, -r, -r],
-  ];
-  return { lines, names: [["L", 1.05, 0, 0], ["a", 0, r + 0.05, 0], ["b", 0, 0, r + 0.05]] };
+  const [a, b] = [1, 2].map((axis) => spanOf(xyz, axis));
+  const longer = Math.min(4, Math.max(1, Math.floor(0.7 / Math.max(a.high - a.low, b.high - b.low))));
+  const lines = [[0, 0, 0, 1, 0, 0], [0, a.low, 0, 0, a.high, 0], [0, 0, b.low, 0, 0, b.high]];
+  for (const end of ["low", "high"]) {
+    lines.push([0, a[end], b.low, 0, a[end], b.high], [0, a.low, b[end], 0, a.high, b[end]]);
+  }
+  const name = (axis) => (longer > 1 ? `${axis} ×${longer}` : axis);
+  const away = 0.07 / longer;
+  const names = [["L", 1.06, 0, 0], [name("a"), 0, a.high + away, 0], [name("b"), 0, 0, b.high + away]];
+  const middle = [0.5, (a.low + a.high) / 2, (b.low + b.high) / 2];
+  const half = [0.5, 0.5 / longer, 0.5 / longer];
+  return { middle, half, axes: [1, 0, 2], reach: 1.4, lines, names };
+}
+
+/** From where to where the points of an axis are, 0 included, in steps of a twentieth. */
+function spanOf(xyz, axis) {
+  let [low, high] = [-0.02, 0.02];
+  for (let i = axis; i < xyz.length; i += 3) {
+    low = Math.min(low, xyz[i]);
+    high = Math.max(high, xyz[i]);
+  }
+  return { low: Math.floor(low * 20) / 20, high: Math.ceil(high * 20) / 20 };
+}
+
+/** Coordinates of a space as places in the picture's: x right, y up, z to the eye. */
+function placed(xyz, { middle, half, axes }) {
+  return Float32Array.from(xyz, (_, i) => {
+    const axis = axes[i % 3];
+    const place = (xyz[i - (i % 3) + axis] - middle[axis]) / half[axis];
+    return i % 3 === 2 ? -place : place;
+  });
 }
 
 /** Turn and project places: px right and down, depth (larger is nearer), and size factor. */
@@ -202,12 +211,12 @@ function drawFlat(context, { places, colors, radii, order }, view) {
 
 // ---------------------------------------------------------------- what is drawn around them
 
-function drawFrame(context, frame, space, view) {
+function drawFrame(context, frame, view) {
   context.lineWidth = 1;
   context.strokeStyle = "rgb(0 0 0 / 45%)";
   context.beginPath();
   for (const ends of frame.lines) {
-    const places = placed(Float32Array.from(ends), space);
+    const places = placed(ends, frame);
     context.moveTo(...view.project(...places.subarray(0, 3)));
     context.lineTo(...view.project(...places.subarray(3)));
   }
@@ -217,7 +226,7 @@ function drawFrame(context, frame, space, view) {
   context.textAlign = "center";
   context.textBaseline = "middle";
   for (const [name, ...at] of frame.names) {
-    context.fillText(name, ...view.project(...placed(Float32Array.from(at), space)).slice(0, 2));
+    context.fillText(name, ...view.project(...placed(at, frame)).slice(0, 2));
   }
 }
 
@@ -276,11 +285,10 @@ export function createCloud(canvas, { onKind = () => {} } = {}) {
   });
   const kind = () => (layer?.alive ? "webgl2" : "2d");
   const view = { ...REST };
-  let space = "oklab";
-  let points = { xyz: new Float32Array(), places: new Float32Array(), colors: new Uint8Array(), shares: [] };
-  let centroids = { places: new Float32Array(), colors: new Uint8Array(), marked: -1 };
+  let points = { places: [], colors: new Uint8Array(), shares: [] };
+  let centroids = { places: [], colors: [], marked: -1 };
   let trails = [];
-  let frame = frameOf(space, points.xyz);
+  let frame = frameOf("oklab", []);
   let inView = true;
   let queued = 0;
   let turning = false;
@@ -297,8 +305,8 @@ export function createCloud(canvas, { onKind = () => {} } = {}) {
     canvas.height = Math.round(height * ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const shrink = Math.min(1.3, Math.max(0.75, Math.min(width, height) / 320));
-    const seen = projector(view, width, height, space === "srgb" ? 1.75 : 1.25);
-    drawFrame(context, frame, space, seen);
+    const seen = projector(view, width, height, frame.reach);
+    drawFrame(context, frame, seen);
     const drawn = { ...points, order: backToFront(points.places, seen.turn), radii: radiiOf(points.shares, shrink) };
     if (layer?.alive && drawn.order.length) layer.draw(context, drawn, seen, width, height, ratio);
     else drawFlat(context, drawn, seen);
@@ -336,11 +344,10 @@ export function createCloud(canvas, { onKind = () => {} } = {}) {
       return { ...view };
     },
     /** @param {{xyz: Float32Array, rgba: Uint8Array, shares: Float32Array}} parsed */
-    setPoints({ xyz, rgba, shares }, newSpace) {
-      space = newSpace;
+    setPoints({ xyz, rgba, shares }, space) {
       frame = frameOf(space, xyz);
       const colors = rgba.filter((_, i) => i % 4 < 3);
-      points = { xyz, places: placed(xyz, space), colors, own: colors, shares };
+      points = { places: placed(xyz, frame), colors, own: colors, shares };
       soon();
     },
     /** Give the points other colors (RGB each), or their own again (null). */
@@ -350,8 +357,8 @@ export function createCloud(canvas, { onKind = () => {} } = {}) {
     },
     /** Centroids with their colors (RGB each), and where they were before, oldest first. */
     setCentroids(xyz, colors, { before = [], marked = -1 } = {}) {
-      centroids = { places: placed(xyz, space), colors, marked };
-      trails = [...before.map((places) => placed(places, space)), centroids.places];
+      centroids = { places: placed(xyz, frame), colors, marked };
+      trails = [...before, xyz].map((step) => placed(step, frame));
       soon();
     },
     /** Turn slowly, if asked to and the system does not ask for less motion. */

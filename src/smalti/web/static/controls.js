@@ -91,7 +91,7 @@ function kControl(store, actions) {
   // A number is taken when it is complete, or typing 170 would pass 1 and 17 on the way.
   const commit = () => {
     const typed = Math.round(Number(number.value));
-    if (number.value.trim() && Number.isFinite(typed)) actions.setK(Math.max(1, typed), { rest: true });
+    if (number.value.trim() && Number.isFinite(typed)) actions.setK(Math.max(1, typed));
     number.value = store.get().settings.k;
   };
   number.addEventListener("focus", () => number.select());
@@ -103,7 +103,9 @@ function kControl(store, actions) {
       actions.stepK(event.key === "ArrowUp" ? 1 : -1);
     }
   });
-  range.addEventListener("input", () => actions.setK(kAt(Number(range.value), mostColors(store.get())), { rest: true }));
+  // While the slider is held, no file is made; the release is the change.
+  range.addEventListener("input", () => actions.setK(kAt(Number(range.value), mostColors(store.get())), { rest: false }));
+  range.addEventListener("change", () => actions.rest());
   range.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
     const tick = { PageDown: -1, PageUp: 1 }[event.key];
@@ -113,7 +115,7 @@ function kControl(store, actions) {
     event.preventDefault();
     event.stopPropagation();
   });
-  suggest.addEventListener("click", () => actions.setK(store.get().suggestion.k, { rest: true }));
+  suggest.addEventListener("click", () => actions.setK(store.get().suggestion.k));
 
   let most = 0;
   function update(state) {

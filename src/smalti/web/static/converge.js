@@ -18,12 +18,6 @@ const REST = 300; // ms that k must rest before a run of it is asked for
 const THUMBNAIL = 36000; // pixels at most: each is compared with all centroids
 const SPARK = 64; // px, height of the error curve
 
-const SEEDINGS = {
-  splitting: "splitting along principal axes",
-  "k-means++": "k-means++",
-  random: "colors of the image at random",
-  box: "points at random in the bounding box",
-};
 const REASONS = {
   converged: "nothing moved any more",
   tol: "no centroid moved further than the tolerance",
@@ -38,7 +32,7 @@ export function captionOf(run, at) {
   const { trace } = run;
   const { iteration, half } = halfStep(trace, at);
   const total = trace.frames.length - 1;
-  const error = (step) => digits(errorAt(trace, step));
+  const error = (step) => digits(errorAt(trace, step), 4, true);
   if (half === "seeds") {
     const next = total ? "Next, every color joins the centroid nearest to it." : "There is no step after them.";
     return [`Start: ${plural(trace.k, "centroid")} (${nameOf(run)}), in the colors where they stand.`, next];
@@ -87,7 +81,7 @@ function build(root, on) {
       class: "cloud", tabindex: "0", role: "application", "aria-roledescription": "3-D picture",
       "aria-label": "Colors of the image and centroids in color space. Arrow keys turn it, plus and minus zoom, Home resets.",
     }),
-    flat: element("p", { class: "dim" }, "Without WebGL 2: drawn in 2-D, with the same controls."),
+    flat: element("p", { class: "dim" }, "This browser has no WebGL 2: drawn in 2-D, with the same controls."),
     turning: element("input", { type: "checkbox", onchange: on.turn }),
     caption: element("div", { class: "converge-caption num", "aria-live": "polite" }),
     picture: element("canvas", { class: "converge-picture", role: "img", "aria-label": "The image in the centroids’ colors" }),
@@ -103,24 +97,26 @@ function build(root, on) {
     runs: element("tbody"),
     about: element("p", { class: "dim" }),
   };
-  const transport = element("div", { class: "row transport", role: "group", "aria-label": "Steps" },
-    button("First", () => on.seek(0)), button("Back", () => on.step(-1)), parts.play,
-    button("Next", () => on.step(1)), button("Last", () => on.seek(Infinity)));
-  const heads = ["Run", "Steps", "Final error", "Above best"].map((name) => element("th", { scope: "col" }, name));
+  const heads = ["Run", "Iterations", "Error", "Above best"];
   parts.body = element("div", { class: "converge-body" },
     element("div", { class: "row" },
-      element("label", {}, "Seeds", parts.init), element("label", {}, "Seed", parts.seed), parts.another),
+      element("label", { class: "wide" }, "Start from", parts.init),
+      element("label", {}, "Seed", parts.seed)),
     parts.canvas, parts.flat,
-    element("div", { class: "row cloud-row" },
-      element("span", { class: "dim" }, "Drag or arrow keys turn; click, then wheel, zooms."),
-      button("Reset view", on.reset), element("label", {}, parts.turning, "Turn slowly")),
-    transport,
-    element("div", { class: "row scrub-row" }, parts.scrub, element("label", {}, "Speed", parts.speed)),
-    parts.spark,
+    element("div", { class: "row transport", role: "group", "aria-label": "Steps" },
+      button("First", () => on.seek(0)), button("Back", () => on.step(-1)), parts.play,
+      button("Next", () => on.step(1)), button("Last", () => on.seek(Infinity))),
+    parts.scrub,
     element("div", { class: "converge-now" }, parts.picture, parts.caption),
-    element("table", { class: "num converge-runs" },
-      element("caption", {}, "Runs so far: other seeds, other ends"),
-      element("thead", {}, element("tr", {}, ...heads)), parts.runs),
+    parts.spark,
+    element("div", { class: "row spread" },
+      element("label", {}, "Speed", parts.speed), element("label", {}, parts.turning, "Turn"),
+      button("Reset view", on.reset)),
+    element("div", { class: "row spread" },
+      element("strong", { id: "converge-runs" }, "Other seeds, other ends"), parts.another),
+    element("table", { class: "num converge-runs", "aria-labelledby": "converge-runs" },
+      element("thead", {}, element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)))),
+      parts.runs),
     parts.about);
   parts.details = element("details", { class: "converge", ontoggle: on.toggle },
     element("summary", {}, "Watch k-means find colors"), parts.status, parts.retry, parts.body);
@@ -131,7 +127,7 @@ function build(root, on) {
 /** The error along the run shown, over those of the other runs, on a log scale. */
 function drawSpark(svg, runs, run, at) {
   const width = svg.clientWidth || 320;
-  const [top, bottom, left, right] = [18, SPARK - 6, 4, width - 8];
+  const [top, bottom, left, right] = [20, SPARK - 8, 8, width - 8];
   const errors = (one) => Array.from({ length: lastOf(one.trace) }, (_, i) => errorAt(one.trace, i + 1));
   const all = runs.map((one) => [one, errors(one)]);
   const values = all.flatMap(([, list]) => list).filter((value) => value > 0);
@@ -146,8 +142,8 @@ function drawSpark(svg, runs, run, at) {
     mark("text", { x: place, y: 12, "text-anchor": anchor, fill: "currentColor", "font-size": 12 }, words);
   svg.setAttribute("viewBox", `0 0 ${width} ${SPARK}`);
   svg.replaceChildren(
-    text(left, "start", "error, log scale"),
-    text(right, "end", `${digits(errorAt(run.trace, 1))} → ${digits(errorAt(run.trace, lastOf(run.trace)))}`),
+    text(0, "start", "error, log scale"),
+    text(width, "end", `${digits(errorAt(run.trace, 1), 4, true)} → ${digits(errorAt(run.trace, lastOf(run.trace)), 4, true)}`),
     ...all.filter(([one]) => one !== run).map(([, list]) => curve(list, { "stroke-opacity": 0.35 })),
     curve(errors(run), { "stroke-width": 2 }),
     mark("circle", { cx: x(shown), cy: y(errorAt(run.trace, shown)), r: 5, fill: "currentColor", "data-at": at }),
@@ -172,6 +168,7 @@ export function mount(root, { store, engine }) {
   let glide = 0;
   let ticket = 0; // of the latest load: answers to earlier ones are too late
   let stepUnder = () => 1;
+  const followed = {}; // init and seed of the settings, as last seen
 
   const parts = build(root, {
     load: () => load(),
@@ -183,8 +180,10 @@ export function mount(root, { store, engine }) {
     seek: (to) => seek(to),
     step: (by) => step(by),
     seeding: () => load(),
-    another: () => {
-      parts.seed.value = Math.max(-1, ...runs.filter(({ init }) => init === parts.init.value).map(({ seed }) => seed)) + 1;
+    another() {
+      if (parts.init.value === "splitting") parts.init.value = "random"; // splitting draws no numbers
+      const tried = runs.filter(({ init }) => init === parts.init.value).map(({ seed }) => seed);
+      parts.seed.value = Math.max(-1, ...tried) + 1;
       load();
     },
   });
@@ -192,21 +191,28 @@ export function mount(root, { store, engine }) {
 
   // ---- what is asked of the server
 
-  const spaceOf = (state) => state.settings?.space ?? options?.space.default ?? "oklab";
+  const spaceOf = (state) => state.settings?.space ?? options?.space.default;
+  const subjectOf = (state) => [state.image.id, spaceOf(state), state.shown.k].join();
 
   async function prepare(state) {
     if (!options) {
       ({ options } = await engine.state());
-      const names = options.init.choices;
-      parts.init.append(...names.map((value) => element("option", { value }, value)));
-      parts.init.value = state.settings?.init ?? "random";
-      parts.seed.value = state.settings?.seed ?? options.seed.default;
+      parts.init.append(...options.init.choices.map((value) => element("option", { value }, value)));
     }
+    follow(state.settings ?? {});
     const [id, space] = [state.image.id, spaceOf(state)];
     if (points?.id === id && points.space === space) return points;
     const [cells, preview] = await Promise.all([engine.points(id, space), engine.pixels(id)]);
     const picture = shrunk(preview);
     return { id, space, parsed: parsePoints(cells), picture, places: toSpace(picture.rgba, space) };
+  }
+
+  /** Start as the file does, until another start is chosen here. */
+  function follow(settings) {
+    for (const name of ["init", "seed"]) {
+      const value = String(settings[name] ?? options[name].default);
+      if (value !== followed[name]) parts[name].value = followed[name] = value;
+    }
   }
 
   async function load() {
@@ -215,17 +221,18 @@ export function mount(root, { store, engine }) {
     pause();
     if (!state.image || !state.shown?.k) return tell("Open a picture to see how its colors are found.");
     const mine = ++ticket;
-    if (!run) tell("measuring…");
+    if (points?.id !== state.image.id || !run) tell("measuring…");
     try {
       const cells = await prepare(state);
-      const { id, space } = cells;
       const { k } = state.shown;
-      const asked = { k, space, init: parts.init.value, seed: seedOf() };
-      const known = subject === [id, space, k].join() && runs.find((one) => nameOf(one) === nameOf(asked));
-      const trace = known ? known.trace : parseTrace(await engine.trace(id, asked));
+      const asked = { k, space: cells.space, init: parts.init.value, seed: seedOf() };
+      if (subject !== subjectOf(state)) runs = [];
+      const known = runs.find((one) => nameOf(one) === nameOf(asked));
+      const trace = known ? known.trace : parseTrace(await engine.trace(cells.id, asked));
       if (mine !== ticket) return;
-      if (!trace.frames.length) return tell(`Nothing to iterate: ${plural(k, "color")} hold every color of the image.`);
-      show(cells, known || { ...asked, trace });
+      subject = subjectOf(state);
+      if (trace.frames.length) show(cells, known ?? { ...asked, trace });
+      else tell(`Nothing to iterate: ${plural(k, "color")} hold every color of the image.`);
     } catch (error) {
       if (mine === ticket) tell(error.message, true);
     }
@@ -248,14 +255,11 @@ export function mount(root, { store, engine }) {
     parts.turning.disabled = reducedMotion();
     if (cells !== points) cloud.setPoints(cells.parsed, cells.space);
     points = cells;
-    const now = [cells.id, cells.space, next.k].join();
-    if (now !== subject) runs = [];
-    subject = now;
     if (!runs.includes(next)) runs = [...runs, next];
     run = next;
     parts.scrub.max = lastOf(run.trace);
     const fixed = run.init === "splitting";
-    parts.seed.disabled = parts.another.disabled = fixed;
+    parts.seed.disabled = fixed;
     parts.about.textContent = aboutOf(store.get(), run, cells, fixed);
     drawRuns();
     seek(0);
@@ -266,7 +270,7 @@ export function mount(root, { store, engine }) {
   function aboutOf({ image }, { k }, { parsed }, fixed) {
     const notes = [
       "This is textbook k-means (Lloyd’s algorithm) on all colors of the image; the file’s palette comes from a search that goes on from there.",
-      `Drawn: ${plural(parsed.count, "point")}, each as large as its share.`,
+      `Drawn: ${plural(parsed.count, "point")}, larger where more pixels have the color. Drag or arrow keys turn the cloud; click it, and the wheel zooms.`,
     ];
     if (fixed) notes.push("Splitting draws no random numbers: it has one run.");
     if (k > 32) notes.push("With 32 colors or fewer there is more to see.");
@@ -274,25 +278,27 @@ export function mount(root, { store, engine }) {
     return notes.join(" ");
   }
 
-  function draw({ way = 1 } = {}) {
+  /** The centroids; `way` of an update done, 0 to 1. */
+  function drawCentroids(way = 1) {
     const { trace } = run;
-    const { half, assigned, shown } = halfStep(trace, at);
-    const palette = toBytes(trace.frames[shown].centroids, points.space);
+    const { shown } = halfStep(trace, at);
     const goal = trace.frames[shown].centroids;
     const places = way < 1 ? between(trace.frames[shown - 1].centroids, goal, way) : goal;
     const before = trace.frames.slice(0, shown).map(({ centroids }) => centroids);
-    cloud.setCentroids(places, palette, { before, marked: markedIn(places, palette) });
-    if (way < 1 && way > 0) return; // only the centroids glide
-    paint(half, trace.frames[assigned].centroids, palette);
+    cloud.setCentroids(places, toBytes(goal, points.space), { before, marked: markedIn(places) });
   }
 
-  function paint(half, centroids, palette) {
+  /** The points and the picture, in the colors of the centroids that they have gone to. */
+  function paint() {
+    const { half, assigned, shown } = halfStep(run.trace, at);
+    const [from, to] = [assigned, shown].map((row) => run.trace.frames[row].centroids);
+    const palette = toBytes(to, points.space);
     const { picture, places, parsed } = points;
     const seen = new Uint8ClampedArray(picture.rgba);
     if (half === "seeds") cloud.paint(null);
     else {
-      cloud.paint(colorsOf(nearest(parsed.xyz, centroids), palette));
-      nearest(places, centroids).forEach((row, i) => seen.set(palette.subarray(3 * row, 3 * row + 3), 4 * i));
+      cloud.paint(colorsOf(nearest(parsed.xyz, from), palette));
+      nearest(places, from).forEach((row, i) => seen.set(palette.subarray(3 * row, 3 * row + 3), 4 * i));
     }
     [parts.picture.width, parts.picture.height] = [picture.width, picture.height];
     parts.picture.getContext("2d").putImageData(new ImageData(seen, picture.width, picture.height), 0, 0);
@@ -329,9 +335,9 @@ export function mount(root, { store, engine }) {
       };
       return element("tr", { "aria-current": one === run ? "true" : null },
         element("th", { scope: "row" },
-          element("button", { class: "link", type: "button", onclick: pick }, nameOf(one)), one === run ? " (shown)" : ""),
+          element("button", { class: "link", type: "button", onclick: pick }, nameOf(one)), one === run ? " shown" : null),
         element("td", {}, String(one.trace.frames.length - 1)),
-        element("td", {}, digits(ends[i])),
+        element("td", {}, digits(ends[i], 4, true)),
         element("td", {}, more(ends[i], least)));
     }));
   }
@@ -343,17 +349,17 @@ export function mount(root, { store, engine }) {
     cancelAnimationFrame(glide);
     at = Math.min(lastOf(run.trace), Math.max(0, to));
     const moves = smooth && halfStep(run.trace, at).half === "update" && !reducedMotion();
-    draw({ way: moves ? 0 : 1 });
+    drawCentroids(moves ? 0 : 1);
+    paint();
     drawText();
     if (moves) glideFrom(performance.now());
   }
 
   function glideFrom(start) {
     glide = requestAnimationFrame((now) => {
-      const way = Math.min(1, Math.max(0.001, (now - start) / GLIDE));
-      if (way >= 1) return draw();
-      draw({ way: way * way * (3 - 2 * way) });
-      glideFrom(start);
+      const way = Math.min(1, Math.max(0, (now - start) / GLIDE));
+      drawCentroids(way * way * (3 - 2 * way)); // slow at both ends
+      if (way < 1) glideFrom(start);
     });
   }
 
@@ -394,9 +400,8 @@ export function mount(root, { store, engine }) {
   new ResizeObserver(() => run && drawText()).observe(parts.spark);
   store.subscribe((state, changed) => {
     if (!parts.details.open) return;
-    if (changed.has("highlight") && run) return draw();
-    const { image, shown } = state;
-    if (image && shown && [image.id, spaceOf(state), shown.k].join() === subject && run) return;
+    if (run && changed.has("highlight")) drawCentroids();
+    if (!state.image || !state.shown || (run && subject === subjectOf(state) && !changed.has("settings"))) return;
     clearTimeout(resting);
     resting = setTimeout(load, REST);
   });

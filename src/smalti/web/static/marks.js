@@ -26,10 +26,13 @@ export const mark = (name, attributes = {}, ...children) =>
 /** Whether the system asks for less motion; asked anew each time, because it can change. */
 export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** A number with so many significant digits and no exponent: 0.0005132, 45.23, 1,234. */
-export function digits(value, count = 4) {
-  const maximumSignificantDigits = Math.max(count, String(Math.trunc(Math.abs(value))).length);
-  return value.toLocaleString("en-US", { maximumSignificantDigits, maximumFractionDigits: 20 });
+/** A number with so many digits and no exponent, zeros at its end only if `all`: 0.0005132, 1,234. */
+export function digits(value, count = 4, all = false) {
+  const most = Math.max(count, String(Math.trunc(Math.abs(value))).length);
+  return value.toLocaleString("en-US", {
+    maximumSignificantDigits: most,
+    minimumSignificantDigits: all && value ? most : 1,
+  });
 }
 
 /** "1 color", "16 colors", "1,024 colors" */

@@ -42,6 +42,7 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
   async function openFile(file) {
     const { image: before } = store.get();
     const controller = start();
+    frame.closeBanner();
     store.set({ phase: "loading" });
     showEarly(file, controller.signal);
     try {
@@ -86,7 +87,6 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
       view: { ...view, fit: true },
     });
     frame.remember("image", image.id);
-    frame.closeBanner();
     ladderOf = "";
     try {
       const pixels = await engine.pixels(image.id, controller.signal);

@@ -41,7 +41,7 @@ const ICONS = {
  * @param {{store: any, actions: any, engine: any}} app
  */
 export function mount(root, { store, actions, engine }) {
-  const view = { entries: [], at: 0, sort: "share", index: -1 };
+  const view = { entries: [], at: 0, sort: "share", lit: null };
   const edits = makeEdits(store, actions);
   const editor = makeEditor(store, edits, () => focusOn(view.at, "edit"));
   const head = makeHead(actions, (sort) => {
@@ -89,11 +89,15 @@ export function mount(root, { store, actions, engine }) {
     const at = placeOf(event.target);
     if (at < 0 || at >= view.entries.length) return;
     if (event.type === "focusin" && at !== view.at) focusOn(at, event.target.dataset.act);
-    actions.highlight(view.entries[at].index);
+    light(view.entries[at].index);
   }
 
   function leave(event) {
-    if (!body.element.contains(event.relatedTarget)) actions.highlight(null);
+    if (!body.element.contains(event.relatedTarget)) light(null);
+  }
+
+  function light(index) {
+    if (index !== view.lit) actions.highlight((view.lit = index));
   }
 
   body.element.addEventListener("click", (event) => {
@@ -156,7 +160,8 @@ function makeEdits(store, actions) {
   }
 
   function take(next, said) {
-    const gone = codes().filter((hex) => !colors.hexes(next).includes(hex));
+    const kept = new Set(colors.hexes(next));
+    const gone = codes().filter((hex) => !kept.has(hex));
     actions.editPalette(next);
     for (const hex of gone) setLock(hex, false);
     actions.say(said);
@@ -204,17 +209,17 @@ function makeEdits(store, actions) {
 
 // ---------------------------------------------------------------- head
 
-const SORTS = [["share", "share"], ["hue", "hue"], ["lightness", "lightness"], ["palette", "palette order"]];
+const SORTS = ["share", "hue", "lightness", "palette"];
 
-/** Count and basis, the order, and whose palette it is. */
+/** Count and basis; whose palette it is; the order. */
 function makeHead(actions, onSort) {
-  const count = make("strong", { className: "palette-count" });
+  const count = make("strong", { className: "num" });
   const basis = make("span", { className: "dim" });
-  const sort = make("select", { className: "field" }, ...SORTS.map(([value, text]) => make("option", { value }, text)));
-  const whose = make("span", { className: "dim" });
+  const sort = make("select", { className: "field" }, ...SORTS.map((value) => make("option", {}, value)));
+  const found = make("span", { className: "dim" }, "Found by smalti");
   const again = make("button", { type: "button", className: "button" }, "Let smalti find the colors again");
-  const first = make("div", { className: "palette-head" }, make("span", {}, count, " ", basis), make("label", {}, "Sort by ", sort));
-  const second = make("div", { className: "palette-whose" }, whose, again);
+  const element = make("div", {}, make("div", {}, count, " ", basis),
+    make("div", { className: "palette-head" }, found, again, make("label", {}, "Sort ", sort)));
   sort.addEventListener("change", () => onSort(sort.value));
   again.addEventListener("click", () => {
     actions.change({ palette: null });
@@ -222,16 +227,15 @@ function makeHead(actions, onSort) {
   });
 
   function show({ shown, locked }) {
-    second.hidden = first.hidden = !shown;
+    element.hidden = !shown;
     if (!shown) return;
-    const k = shown.colors.length / 4;
-    write(count, plural(k));
-    write(basis, shown.exact ? "exact shares" : "≈ shares of the preview");
-    const held = locked.size ? `, ${locked.size} locked` : "";
-    write(whose, shown.own ? `Your palette, ${plural(k)}${held}` : `Found by smalti${held}`);
+    const k = plural(shown.colors.length / 4);
+    write(count, shown.own ? `Your palette, ${k}` : k);
+    write(basis, (shown.exact ? "exact" : "≈ preview") + (locked.size ? `, ${locked.size} locked` : ""));
     again.hidden = !shown.own;
+    found.hidden = shown.own;
   }
-  return { element: make("div", {}, first, second), show };
+  return { element, show };
 }
 
 // ---------------------------------------------------------------- rows and swatches
@@ -405,7 +409,10 @@ function makeEditor(store, edits, backToRow) {
   function showMerge() {
     const other = target.index < 0 ? -1 : colors.nearestTo(store.get().shown.colors, target.index);
     merge.hidden = other < 0;
-    if (other >= 0) write(merge, `Merge with ${edits.codes()[other]}, the nearest`);
+    if (other < 0) return;
+    const swatch = make("span", { className: "swatch" });
+    swatch.style.setProperty("--color", edits.codes()[other]);
+    merge.replaceChildren("Merge with the nearest, ", swatch, ` ${edits.codes()[other]}`);
   }
 
   function complain(text) {
@@ -518,12 +525,12 @@ function makeTools({ store, actions, engine, add }) {
   const file = make("input", { type: "file", hidden: true, accept: FORMATS.map(([name]) => `.${name}`).join() });
   const saving = button("Save palette", save);
   const all = [
-    button("Copy hex list", () => actions.copy(codes().join("\n"), `${plural(codes().length)} as hex`)),
+    button("Copy hex", () => actions.copy(codes().join("\n"), `${plural(codes().length)} as hex`)),
     button("Copy CSS", () => actions.copy(css(), `${plural(codes().length)} as CSS`)),
   ];
-  const importing = button("Import palette…", () => file.click());
+  const importing = button("Import…", () => file.click());
   const element = make("div", { className: "palette-tools" },
-    make("div", { className: "palette-buttons" }, adding, ...all, importing, file),
+    make("div", { className: "palette-buttons" }, adding, importing, ...all, file),
     make("div", { className: "palette-buttons palette-save" }, format, saving));
 
   async function save() {
@@ -553,6 +560,10 @@ function makeTools({ store, actions, engine, add }) {
     if (file.files.length) load(file.files[0]);
     file.value = ""; // the same file may be chosen again
   });
+
+  all[0].title = "Copy all colors as a list of hex codes";
+  all[1].title = "Copy all colors as CSS custom properties";
+  importing.title = "Take the colors of a palette file";
 
   function show(count) {
     for (const one of [...all, saving, format]) one.disabled = !count;

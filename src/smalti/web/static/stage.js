@@ -67,7 +67,7 @@ export function createStage({ root, toolbar, store, actions, onDetail, onFour })
       number.value = fourKs[index];
       onFour();
     });
-    use.addEventListener("click", () => actions.setK(fourKs[index], { rest: true }));
+    use.addEventListener("click", () => actions.setK(fourKs[index]));
     use.setAttribute("aria-label", `Use the number of colors of picture ${index + 1}`);
     addCell(`four${index}`, cell);
     cell.append(make("div", { className: "cell-bar" }, make("label", {}, "Colors ", number), use));

@@ -14,6 +14,7 @@ from PIL import Image
 from process import file_of, picture
 from serving import children, command, memory_mib, served
 
+from smalti.web import images
 from smalti.web.jobs import Patience
 
 PNG = file_of(picture())
@@ -196,8 +197,58 @@ def test_ladder_that_is_left_goes_on_for_nobody(client):
     assert client.made(image["id"], k=2)[0]["state"] == "done"
 
 
+def test_no_more_than_two_pictures_are_decoded_at_once(monkeypatch):
+    now, most, lock = [0], [0], threading.Lock()
+    read = images._read
+
+    def counted(data):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        try:
+            return read(data)
+        finally:
+            with lock:
+                now[0] -= 1
+
+    monkeypatch.setattr(images, "_read", counted)
+    with served() as client, ThreadPoolExecutor(20) as crowd:
+        opened = list(crowd.map(client.open, [LARGE] * 20))
+
+    assert len({image["id"] for image in opened}) == 20
+    assert 1 <= most[0] <= 2
+
+
+def test_more_files_than_are_kept_are_a_named_error(monkeypatch):
+    monkeypatch.setattr(images, "MOST", 3)
+    with served() as client:
+        for _ in range(3):
+            last_one = client.open(PNG)
+
+        got = client.post("/api/images", content=PNG)
+
+        assert (got.status_code, got.json()["error"]["kind"]) == (413, "LimitExceeded")
+        client.delete(f"/api/images/{last_one['id']}")
+        client.open(PNG)
+        monkeypatch.setattr(images, "MOST_BYTES", 4 * len(PNG))
+        client.delete(f"/api/images/{last_one['id']}")
+        assert client.post("/api/images", content=LARGE).status_code == 413
+
+
+def test_pixels_that_were_dropped_are_decoded_again(monkeypatch):
+    monkeypatch.setattr(images, "ROOM", 1)
+    with served() as client:
+        first, second = client.open(PNG), client.open(file_of(picture(2)))
+
+        one, two = (client.get(f"/api/images/{i['id']}/pixels").content for i in (first, second))
+
+        assert len(client.site.engine.images._pictures) == 1
+        assert one != two
+        assert client.get(f"/api/images/{first['id']}/pixels").content == one
+
+
 def test_a_hundred_uploads_at_once_are_all_answered_and_memory_comes_back(capsys):
-    data = file_of(picture(1, 1500, 2000), "JPEG", quality=90)
+    data = file_of(picture(1, 900, 1200), "JPEG", quality=90)
     with command() as (process, client):
         for _ in range(3):
             client.delete(f"/api/images/{client.open(data)['id']}")
@@ -225,7 +276,7 @@ def test_a_hundred_uploads_at_once_are_all_answered_and_memory_comes_back(capsys
 
     with capsys.disabled():
         print(
-            f"\n100 uploads of {len(data) / 2**20:.1f} MiB, 3 megapixels: {before:.0f} MiB before, "
+            f"\n100 uploads of {len(data) / 2**20:.1f} MiB, 1.1 megapixels: {before:.0f} MiB before, "
             f"{peak[0]:.0f} at most, {after:.0f} after their removal"
         )
     assert len({answer.json()["id"] for answer in answers}) == 100

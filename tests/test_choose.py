@@ -211,3 +211,9 @@ def test_other_words_for_k_are_refused_with_those_that_there_are(call):
 def test_watching_k_means_takes_a_number():
     with pytest.raises(BadOption, match=r"k must be a number here, got 'auto'; smalti\.choose_k"):
         smalti.steps(np.zeros((2, 2, 3), np.uint8), "auto")
+
+
+def test_a_kept_color_that_no_pixel_takes_leaves_room_for_the_others():
+    found = smalti.choose_k(photo(1), keep="#12345680")
+
+    assert found.curve[0].k == 2

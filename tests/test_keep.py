@@ -14,6 +14,7 @@ from smalti import (
     build_palette,
     choose_k,
     color,
+    compress,
     quantize,
     reference,
     search,
@@ -310,3 +311,12 @@ def test_palettes_and_chosen_sizes_know_kept_colors():
     assert palette.shares.sum() == pytest.approx(1)
     assert choice.k >= 7
     assert quantize(image, "auto", keep="6=#fff,#000").palette[6].tolist() == [255] * 3
+
+
+@pytest.mark.parametrize("options", [{}, {"guard": False}, {"size": 0, "dither": "none"}], ids=str)
+def test_a_see_through_color_is_kept_beside_an_opaque_picture(options):
+    keep = ["#c00000", "#80808080"]
+
+    report = compress(photo(1), k=9, keep=keep, **options)
+
+    assert set(keep) <= set(report.palette.hex())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pictures import draw, images, photo
 
 import smalti
-from smalti import BadOption, Histogram, metrics, preview
+from smalti import BadOption, Histogram, ladder, metrics, preview
 
 
 def drafts(image, ks=None, **options):
@@ -238,3 +238,31 @@ def test_what_cannot_be_estimated_is_refused_at_once():
         preview.estimate_bytes(photo(1), [], pack="hard")
     with pytest.raises(smalti.BadImage):
         preview.estimate_bytes(np.zeros((2, 2)), [])
+
+
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+def test_the_curve_is_of_final_palettes_and_ends_with_what_choose_k_says(space):
+    image = photo(6, side=128)
+    histogram = Histogram.of(image)
+
+    *points, visible, elbow = preview.curve(histogram, space=space)
+
+    assert [point.k for point in points] == ladder.rungs(len(histogram))
+    for point in points[::4]:
+        shown = smalti.quantize(image, point.k, space=space, dither="none").to_array()
+        assert point.distortion == pytest.approx(metrics.distortion(image, shown, space))
+        assert point.psnr == pytest.approx(metrics.psnr(image, shown))
+    for method, choice in (("visible", visible), ("elbow", elbow)):
+        expected = smalti.choose_k(image, method=method, space=space)
+        assert (choice.k, choice.reason, choice.curve) == (
+            expected.k,
+            expected.reason,
+            expected.curve,
+        )
+
+
+def test_the_curve_of_an_image_with_alpha_ends_without_loss():
+    *_, last, _, _ = preview.curve(Histogram.of(draw("few colors", 4, 2)), keep="#12345678")
+
+    assert last.distortion == 0
+    assert last.psnr == np.inf

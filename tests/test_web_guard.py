@@ -8,6 +8,7 @@ import pytest
 from process import file_of, picture
 from serving import answer, rest, served, status
 
+from smalti.web import server
 from smalti.web.guard import Bounds, names_of
 
 PNG = file_of(picture())
@@ -16,8 +17,8 @@ HOSTILE = [
     "", " ", "evil.example", "evil.example:{port}", "localhost", "127.0.0.1", "[::1]", "localhost:",
     "127.0.0.1:", "localhost:1", "127.0.0.1:80", "127.0.0.1:0{port}", "localhost:{port}0",
     "localhost.evil.example", "localhost.evil.example:{port}", "127.0.0.1.evil.example:{port}",
-    "evil.example@localhost:{port}", "localhost:{port}@evil.example", "localhost:{port}.evil.example",
-    "localhost:{port},evil.example", "evil.example,localhost:{port}", "localhost:{port} evil.example",
+    "evil.example@localhost:{port}", "localhost:{port}@evil.example", "localhost:{port}.evil.test",
+    "localhost:{port},evil.example", "evil.example,localhost:{port}", "localhost:{port} evil.test",
     "localhost.:{port}", ".localhost:{port}", "sub.localhost:{port}", "localhost:{port}/",
     "http://localhost:{port}", "//localhost:{port}", "localhost:{port}#", "localhost:{port}?",
     "127.1:{port}", "0.0.0.0:{port}", "0:{port}", "2130706433:{port}", "0x7f.0.0.1:{port}",
@@ -137,7 +138,7 @@ def test_every_answer_has_the_headers_and_allows_no_other_origin(client):
     answers = [client.get("/"), client.get("/static/app.js"), client.get("/nothing"),
                client.get("/api/state"), client.get("/api/nothing"), client.options("/api/state"),
                client.get("/", headers={"Host": "evil"}), client.put("/api/state"),
-               client.get("/static/../server.py"), client.post("/api/palette", content=b"{")]  # fmt: skip
+               client.get("/static/none"), client.post("/api/palette", content=b"{")]  # fmt: skip
 
     for got in answers:
         policy = got.headers["content-security-policy"]
@@ -238,6 +239,20 @@ def test_client_that_drips_is_told_so(short):
                 slow.sendall(b"x")
 
     assert status(reply) == 408
+
+
+@pytest.mark.parametrize("head", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+def test_client_that_never_finishes_its_head_is_dropped(client, monkeypatch, head):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    for before in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
+        with socket.create_connection(client.address, timeout=10) as slow:
+            slow.sendall(before + head)
+            start = time.monotonic()
+
+            reply = rest(slow)
+
+        assert (status(reply) == 421) if before else reply == b""
+        assert time.monotonic() - start < 8
 
 
 def test_slow_clients_keep_nobody_waiting(short):

@@ -10,20 +10,21 @@ many clusters the data has, which a photograph does not.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from . import _core, color, ladder
+from . import _core, color, ladder, metrics
 from .errors import BadOption
+from .fit import has_room
 from .histogram import Histogram
 from .ladder import Rung
 from .options import AUTO, ELBOW, check
 from .settings import Settings
 
-__all__ = ["METHODS", "Choice", "Point", "choose_k", "elbow", "settings_for", "settled"]
+__all__ = ["METHODS", "Choice", "Point", "choose_k", "elbow", "settings_for", "settled", "walk"]
 
 METHODS = ("visible", "elbow", "silhouette", "bic")
 
@@ -41,7 +42,6 @@ beyond the others are single pixels; with fewer colors small things begin to los
 on photographs, screenshots and drawings."""
 
 CELLS = 1024  # at least, if there are so many colors: silhouettes are measured on them
-CHUNK = 1 << 16  # colors compared at a time
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Point:
     """-1 to 1: how much nearer colors are to their own entry than to the next; 0 for one color."""
     bic: float
     """Bayesian information criterion of k spherical clusters; lower is better."""
+    psnr: float = math.nan
+    """Decibels per channel in sRGB; infinite where nothing is lost."""
 
     @property
     def looks_the_same(self) -> bool:
@@ -145,30 +147,44 @@ def choose_k(
     return of_histogram(histogram, settings, method)
 
 
-def of_histogram(
-    histogram: Histogram,
-    settings: Settings,
-    method: str,
-    on_rung: Callable[[Rung], object] | None = None,
-) -> Choice:
-    """Return what `choose_k` does for checked options, whose `k` is the most there may be.
+def of_histogram(histogram: Histogram, settings: Settings, method: str) -> Choice:
+    """Return what `choose_k` does for checked options, whose `k` is the most there may be."""
+    *_, choice = walk(histogram, settings, method)
+    assert isinstance(choice, Choice)
+    return choice
 
-    `on_rung` is called with what each point is measured on.
+
+def walk(histogram: Histogram, settings: Settings, *methods: str) -> Iterator[Point | Choice]:
+    """Yield the points of the ladder's rungs as they are found, and then the choice of each method.
+
+    Their curve has further points, if it needed some between two rungs.
     """
     least = kept = 0
     if settings.keep is not None:  # where they go makes no difference here
-        least, kept = settings.keep.least, len(settings.keep.colors)
+        least, kept = _least(histogram, settings), len(settings.keep.colors)
         settings = replace(settings, keep=settings.keep.anywhere())
     top = min(max(len(histogram) + kept, least), settings.k)
     ladder_of = ladder.rungs(len(histogram), up_to_all=settings.k > ladder.RUNGS[-1])
     ks = [k for k in ladder_of if least <= k < top] + [top]
-    measure = _Measure(histogram, settings, on_rung)
-    points = list(measure.points(ks))
+    measure = _Measure(histogram, settings)
+    points: list[Point] = []
+    for point in measure.points(ks):
+        points.append(point)
+        yield point
     points = _refined(points, measure)
     suggestions = _suggestions(points)
-    k = suggestions[method] or top
-    reason = _reason(method, k, points, len(histogram))
-    return Choice(k, method, reason, tuple(points), suggestions)
+    for method in methods:
+        k = suggestions[method] or top
+        reason = _reason(method, k, points, len(histogram))
+        yield Choice(k, method, reason, tuple(points), suggestions)
+
+
+def _least(histogram: Histogram, settings: Settings) -> int:
+    """The smallest palette that holds what is kept, and what the image cannot do without."""
+    if histogram.channels == 4 and histogram.opaque:
+        histogram = histogram.without_alpha()
+    sizes = range(1, settings.k)
+    return next((k for k in sizes if has_room(histogram, replace(settings, k=k))), settings.k)
 
 
 def settings_for(k: Any, **options: Any) -> tuple[Settings, str | None]:
@@ -231,13 +247,8 @@ def elbow(ks: Sequence[int], errors: Sequence[float]) -> int:
 class _Measure:
     """Makes points of the curve of one histogram."""
 
-    def __init__(
-        self,
-        histogram: Histogram,
-        settings: Settings,
-        on_rung: Callable[[Rung], object] | None = None,
-    ) -> None:
-        self._histogram, self._settings, self._on_rung = histogram, settings, on_rung
+    def __init__(self, histogram: Histogram, settings: Settings) -> None:
+        self._histogram, self._settings = histogram, settings
         colors, counts = histogram.stored_colors, histogram.stored_counts
         tree = color.make_tree(colors, counts, settings.space, threads=settings.threads)
         dropped = tree.coarseness(CELLS)
@@ -247,26 +258,29 @@ class _Measure:
 
     def points(self, ks: Sequence[int]) -> Iterator[Point]:
         for rung in ladder.climb(self._histogram, ks, self._settings):
-            if self._on_rung:
-                self._on_rung(rung)
             yield Point(
                 rung.k,
                 rung.distortion,
                 *self._differing(rung),
                 self._silhouette(rung),
                 self._bic(rung),
+                self._psnr(rung),
             )
+
+    def _psnr(self, rung: Rung) -> float:
+        colors, counts = self._histogram.stored_colors, self._histogram.stored_counts
+        error, palette = rung.distortion, rung.palette.colors
+        if self._settings.space != "srgb":
+            error = metrics.distortion_of(colors, counts, palette, rung.labels, "srgb")
+        return metrics.psnr_of(error, self._histogram.channels)
 
     def _differing(self, rung: Rung) -> tuple[float, float, float]:
         """Shares of the pixels beyond each of the limits."""
         colors, counts = self._histogram.stored_colors, self._histogram.stored_counts
-        entries = color.to_points(rung.palette.colors, "oklab").astype(np.int32)
         limits = [(distance * color.UNITS["oklab"]) ** 2 for distance, _ in LIMITS.values()]
         beyond = [0, 0, 0]
-        for start in range(0, len(colors), CHUNK):
-            part = slice(start, start + CHUNK)
-            delta = color.to_points(colors[part], "oklab") - entries[rung.labels[part]]
-            d2 = np.einsum("nd,nd->n", delta, delta)
+        errors = metrics.squared_errors(colors, rung.palette.colors, rung.labels, "oklab")
+        for part, d2 in errors:
             for i, limit in enumerate(limits):
                 beyond[i] += int(counts[part][d2 > limit].sum())
         total = self._histogram.total
@@ -275,7 +289,8 @@ class _Measure:
     def _silhouette(self, rung: Rung) -> float:
         if rung.palette.k < 2:
             return 0.0
-        entries = color.to_points(rung.palette.colors, self._settings.space).astype(np.float32)
+        colors = np.ascontiguousarray(rung.palette.colors[:, : self._histogram.channels])
+        entries = color.to_points(colors, self._settings.space).astype(np.float32)
         total = 0.0
         for start in range(0, len(self._cells), CELLS):
             part = slice(start, start + CELLS)

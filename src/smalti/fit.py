@@ -27,6 +27,7 @@ __all__ = [
     "Problem",
     "all_fit",
     "fit_palette",
+    "has_room",
     "has_transparent",
     "nearest_centroids",
     "order_by_share",
@@ -335,6 +336,14 @@ def _check_room(room: int, kept: int, transparent: bool, k: int) -> None:
     if room < max(1, kept):
         what = "the fully transparent pixels" if transparent else "the opaque pixels"
         raise BadOption(f"keep takes all of k = {k:,} entries, and {what} need one; raise k")
+
+
+def has_room(histogram: Histogram, settings: Settings) -> bool:
+    """Whether k entries hold what is kept, and what the image cannot do without."""
+    kept, idle = _kept(histogram, settings)
+    least = 0 if settings.keep is None else settings.keep.least
+    room = settings.k - has_transparent(histogram, settings) - idle
+    return settings.k >= least and room >= max(1, len(kept))
 
 
 def all_fit(histogram: Histogram, settings: Settings) -> bool:

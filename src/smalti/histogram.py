@@ -208,7 +208,7 @@ class Histogram:
             return NotImplemented
         channels = max(self.channels, other.channels)
         return Histogram(
-            np.concatenate([_widen(h.stored_colors, channels) for h in (self, other)]),
+            np.concatenate([widen(h.stored_colors, channels) for h in (self, other)]),
             np.concatenate([self.stored_counts, other.stored_counts]),
         )
 
@@ -265,7 +265,8 @@ def pack(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return rows.view(">u4").ravel().astype(np.uint32)
 
 
-def _widen(colors: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+def widen(colors: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Return (n, 3|4) colors with so many channels: alpha is 255 where there was none."""
     if colors.shape[1] == channels:
         return colors
     return np.column_stack([colors, np.full(len(colors), 255, np.uint8)])

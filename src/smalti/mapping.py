@@ -95,8 +95,9 @@ def _sized(
     def nearest(colors: NDArray[np.uint8]) -> NDArray[Any]:
         labels = remapper.rows(colors, threads=settings.threads)
         k, threads = len(colors), settings.threads
-        return histograms.map_labels(image, histogram, labels, k=k, threads=threads)
+        return histograms.map_labels(own, histogram, labels, k=k, threads=threads)
 
+    own = image  # with the channels of the histogram
     image, entries = _of_equal_channels(image, palette)
     strength = 0.0 if dithering.method == "none" else dithering.strength
     bands = np.zeros(indices.shape, np.uint8)

@@ -16,6 +16,7 @@ than a few MB beyond the two arrays, whatever their size.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,13 @@ __all__ = [
     "cluster_entropy",
     "delta_e",
     "distortion",
+    "distortion_of",
     "matched_accuracy",
     "psnr",
     "psnr_of",
     "purity",
     "shown_on",
+    "squared_errors",
     "ssim",
     "ssimulacra2",
     "to_lab",
@@ -93,6 +96,50 @@ def distortion(
         total += float(d2.sum() if mass is None else d2 @ mass[part])
     pixels = len(first) if mass is None else float(mass.sum())
     return total / pixels / UNITS[space] ** 2
+
+
+COLORS = 1 << 14  # compared with their entries at a time: what is in between stays in the cache
+
+
+def squared_errors(
+    colors: Array, palette: Array, labels: Array, space: str
+) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+    """Yield the squared distances of colors to the entries of a palette that they are mapped to.
+
+    The same as of two images, and a few times faster, as nothing but the palette is looked up.
+
+    Parameters
+    ----------
+    colors : (n, 3) or (n, 4) uint8 sRGB
+    palette : (k, 3) or (k, 4) uint8 sRGB
+    labels : (n,) rows of the palette
+    space : "srgb" or "oklab"
+
+    Yields
+    ------
+    part : slice of the colors
+    d2 : (m,) int32, `UNITS[space]` steps to a unit
+    """
+    channels = max(colors.shape[1], palette.shape[1])
+    entries = to_points(_of_channels(palette, channels), space).astype(np.int32)
+    for start in range(0, len(colors), COLORS):
+        part = slice(start, start + COLORS)
+        points = to_points(_of_channels(colors[part], channels), space)
+        delta = points - np.take(entries, labels[part], axis=0)
+        yield part, np.einsum("nd,nd->n", delta, delta)
+
+
+def distortion_of(colors: Array, counts: Array, palette: Array, labels: Array, space: str) -> float:
+    """Return what `distortion` does, of distinct colors and their entries: see `squared_errors`.
+
+    >>> colors, palette = np.uint8([[0, 0, 0], [9, 0, 0]]), np.uint8([[1, 0, 0]])
+    >>> distortion_of(colors, np.array([3, 1]), palette, np.zeros(2, np.uint16), "srgb")
+    16.75
+    """
+    total = sum(
+        int(d2 @ counts[part]) for part, d2 in squared_errors(colors, palette, labels, space)
+    )
+    return total / int(counts.sum()) / UNITS[space] ** 2
 
 
 def psnr(original: Array, result: Array, *, weights: Array | None = None) -> float:
@@ -390,7 +437,12 @@ def _flat(image: Array) -> Array:
 
 def _points(colors: Array, space: str, channels: int) -> Array:
     """Return working-space points as float64: integers, whose squares and sums stay exact."""
+    return to_points(_of_channels(colors, channels), space).astype(np.float64)
+
+
+def _of_channels(colors: Array, channels: int) -> Array:
+    """Return colors with alpha, if they shall have it."""
     if colors.shape[1] < channels:
         opaque = np.full((len(colors), 1), 255, np.uint8)
         colors = np.concatenate([colors, opaque], axis=1)
-    return to_points(np.ascontiguousarray(colors), space).astype(np.float64)
+    return np.ascontiguousarray(colors)

@@ -18,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core, color, formats, search
+from . import _core, choose, color, formats, search
 from .attempts import Attempts, Clock
 from .decode import Decoded
 from .dither import Dithering
 from .errors import BadOption
-from .fit import Problem, all_fit, fit_palette, has_transparent, order_by_share
+from .fit import Problem, all_fit, fit_palette, has_room, has_transparent, order_by_share
 from .histogram import Histogram
 from .image import Image, check_image
 from .options import check, check_k
@@ -38,6 +38,7 @@ __all__ = [
     "Cloud",
     "Draft",
     "cloud",
+    "curve",
     "estimate_bytes",
     "palettes",
     "preview_image",
@@ -100,7 +101,7 @@ def sizes(histogram: Histogram, keep: object = None) -> range:
     """
     settings = Settings.of(MOST, keep=keep)
     visible = _visible(histogram)
-    holds = [k for k in range(1, MOST + 1) if _has_room(visible, settings, k)]
+    holds = [k for k in range(1, MOST + 1) if has_room(visible, replace(settings, k=k))]
     if not holds:
         raise BadOption("keep takes all entries, and the image needs one")
     last = next((k for k in holds if all_fit(visible, replace(settings, k=k))), MOST)
@@ -186,17 +187,6 @@ def _visible(histogram: Histogram) -> Histogram:
     if histogram.channels == 4 and histogram.opaque:
         return histogram.without_alpha()
     return histogram
-
-
-def _has_room(histogram: Histogram, settings: Settings, k: int) -> bool:
-    """Whether k entries hold what is kept, and what the image cannot do without."""
-    if settings.keep is None:
-        return True
-    if k < settings.keep.least:
-        return False
-    transparent = has_transparent(histogram, replace(settings, k=k))
-    kept, idle = settings.keep.active(histogram.channels, transparent)
-    return k - transparent - idle >= max(1, len(kept))
 
 
 class _Measured(NamedTuple):
@@ -400,6 +390,43 @@ class _Areas:
         changed = colors.copy()
         changed[rows] = found[rows]
         return changed
+
+
+# ---------------------------------------------------------------- how many colors it needs
+
+
+def curve(
+    histogram: Histogram,
+    *,
+    space: str = "oklab",
+    keep: object = None,
+    threads: int | None = None,
+) -> Iterator[choose.Point | choose.Choice]:
+    """Yield what final palettes of some sizes are like, and then how many colors are suggested.
+
+    Parameters
+    ----------
+    histogram, space, keep, threads : as for `palettes`
+
+    Yields
+    ------
+    choose.Point
+        For the sizes of `ladder.RUNGS` that the image has colors for: `k`, `distortion`, `psnr`
+        and more, measured on all colors; never rising with k.
+    choose.Choice
+        At the end, that of "visible" and that of "elbow", with `k` and `reason`: what `choose_k`
+        gives. `suggestions["visible"]` is None where no k is enough.
+
+    Raises
+    ------
+    BadOption : at once.
+
+    >>> image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    >>> [(each.k, type(each).__name__) for each in curve(Histogram.of(image))][-3:]
+    [(16, 'Point'), (10, 'Choice'), (3, 'Choice')]
+    """
+    settings = Settings.of(MOST, space=space, keep=keep, threads=threads)
+    return choose.walk(histogram, settings, "visible", "elbow")
 
 
 # ---------------------------------------------------------------- the picture and its colors

@@ -11,7 +11,7 @@ such entries.
 import numpy as np
 from numpy.typing import NDArray
 
-from .histogram import Histogram, pack
+from .histogram import Histogram, pack, widen
 from .palette import Palette
 from .remap import Remapper
 
@@ -56,6 +56,7 @@ def snapped(
     weights = np.bincount(labels, counts, palette.k)
     found, largest = colors[heaviest], counts[heaviest]
     rows = (heaviest >= 0) & (largest >= LEAST) & (2 * largest > weights)
+    found = widen(found, palette.colors.shape[1])
     if palette.colors.shape[1] == 4:  # none becomes clear, or opaque, or ceases to be
         rows &= (found[:, 3] > 0) & ((found[:, 3] == 255) == (palette.colors[:, 3] == 255))
     if fixed is not None:

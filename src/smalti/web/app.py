@@ -44,6 +44,8 @@ LINES = "application/x-ndjson"
 
 STATUS = {BadOption: 422, BadImage: 415, LimitExceeded: 413, Busy: 503}
 
+MOST_FIRST = 16  # palettes that a page may want before the others
+
 PALETTE_TYPES = {
     "png": "image/png",
     "json": "application/json",
@@ -58,7 +60,7 @@ class Engine:
 
     def __init__(self, bounds: Bounds | None = None, patience: Patience | None = None) -> None:
         self.bounds = bounds or Bounds()
-        self.images = Shelf(previews.preview_size)
+        self.images = Shelf()
         self.jobs = Jobs(patience)
         self.batches = Batches(self.images, self.jobs)
         self.loading: asyncio.Future[Any] | None = None
@@ -244,9 +246,9 @@ async def _remove(request: Request) -> Response:
 
 async def _pixels(request: Request) -> Response:
     engine, entry = _engine(request), _entry(request)
-    picture = await engine.images.picture(entry)
-    raw, size = await engine.images.run(previews.pixels, picture.image)
-    return Response(raw, media_type=RAW, headers={"x-size": size})
+    small = (await engine.images.picture(entry)).preview
+    size = {"x-size": f"{small.shape[1]}x{small.shape[0]}"}
+    return Response(small.tobytes(), media_type=RAW, headers=size)
 
 
 async def _thumbnail(request: Request) -> Response:
@@ -274,10 +276,15 @@ async def _points(request: Request) -> Response:
 
 async def _ladder(request: Request) -> Response:
     engine, entry, space = _engine(request), _entry(request), _space(request)
-    keep = wishes.check_all({"keep": _words(request, "keep")}).get("keep")
-    first = [check_k(_number(word)) for word in _words(request, "first")]
+    wanted: dict[str, Any] = {"keep": _words(request, "keep")}
+    wanted |= {name: request.query_params.get(name) for name in ("format", "pack")}
+    wanted = wishes.check_all(wanted)
+    keep, packing = wanted.pop("keep", None), wanted
+    first = [check_k(_number(word)) for word in _words(request, "first")][:MOST_FIRST]
     picture = await engine.images.picture(entry)
-    lines = previews.rungs(picture.histogram, space, keep, first[:16])
+    lines = previews.rungs(
+        picture.image, picture.histogram, first, space=space, keep=keep, **packing
+    )
     return Lines(_step_by_step(engine, lines))
 
 
@@ -355,7 +362,7 @@ async def _batch(request: Request) -> Response:
         raise BadOption(f"a batch is sent as {{items: 1 to {MOST:,} of {{id, settings}}, shared}}")
     checked = []
     for item in items:
-        if not isinstance(item, dict) or item.get("id") not in engine.images:
+        if not isinstance(item, dict) or str(item.get("id")) not in engine.images:
             raise HTTPException(404, "there is no such image; it may have been removed")
         settings = wishes.check_all(item.get("settings") or {})
         checked.append((engine.images[item["id"]], settings))

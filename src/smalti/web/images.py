@@ -25,6 +25,7 @@ from ..errors import LimitExceeded
 from ..histogram import Histogram
 from ..image import Image
 from ..load import load_with_notes
+from ..preview import preview_image
 
 __all__ = ["AT_ONCE", "Entry", "Picture", "Shelf", "clean_name"]
 
@@ -44,12 +45,14 @@ class Picture:
 
     image: Image
     histogram: Histogram
+    preview: Image
+    """(h, w, 4) uint8, what the page draws while the slider moves."""
 
     @property
     def size_bytes(self) -> int:
         """What it holds in memory."""
         colors, counts = self.histogram.stored_colors, self.histogram.stored_counts
-        return int(self.image.nbytes + colors.nbytes + counts.nbytes)
+        return int(self.image.nbytes + self.preview.nbytes + colors.nbytes + counts.nbytes)
 
 
 @dataclass(eq=False)
@@ -68,11 +71,10 @@ class Entry:
 class Shelf:
     """The files that were opened, and the threads that read them."""
 
-    def __init__(self, preview_size: Callable[[int, int], tuple[int, int]]) -> None:
+    def __init__(self) -> None:
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         self._threads = ThreadPoolExecutor(AT_ONCE, "smalti")
-        self._preview_size = preview_size
         self._bytes = self._coming = 0
 
     def __iter__(self) -> Any:
@@ -111,11 +113,7 @@ class Shelf:
         finally:
             self._coming -= 1
         entry = Entry(secrets.token_urlsafe(12), name, data, {})
-        width, height = picture.image.shape[1], picture.image.shape[0]
-        entry.about.update(
-            id=entry.id, name=name, bytes=len(data), width=width, height=height, **about
-        )
-        entry.about["preview"] = list(self._preview_size(width, height))
+        entry.about.update(id=entry.id, name=name, bytes=len(data), **about)
         self._entries[entry.id] = entry
         self._keep(entry.id, picture)
         return entry
@@ -154,8 +152,12 @@ def _read(data: bytes) -> tuple[Picture, dict[str, Any]]:
     """Decode a file and count its colors."""
     decoded = load_with_notes(data, limits=Limits())
     histogram = Histogram.of(decoded.image, threads=AT_ONCE)
-    return Picture(decoded.image, histogram), {
+    small = preview_image(decoded.image)
+    return Picture(decoded.image, histogram, small), {
         "format": decoded.format,
+        "width": decoded.image.shape[1],
+        "height": decoded.image.shape[0],
+        "preview": [small.shape[1], small.shape[0]],
         "distinct_colors": len(histogram),
         "has_alpha": decoded.image.shape[2] == 4,
         "notes": list(decoded.notes),

@@ -1,6 +1,7 @@
 """Drafts of palettes for every k: near the final ones, calm from one k to the next, and whole."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pictures import draw, images, photo
 
 import smalti
 from smalti import BadOption, Histogram, ladder, metrics, preview
+from smalti.load import load
 
 
 def drafts(image, ks=None, **options):

@@ -179,7 +179,7 @@ def text(
 def main() -> None:
     """Write the files, and say how large they are."""
     TARGET.mkdir(parents=True, exist_ok=True)
-    photo().save(TARGET / "photo.jpg", quality=60, optimize=True, progressive=True, subsampling=2)
+    photo().save(TARGET / "photo.jpg", quality=56, optimize=True, progressive=True, subsampling=2)
     for name, picture in (("logo", logo()), ("screenshot", screenshot())):
         data = encode_truecolor(np.asarray(picture), pack="max")
         (TARGET / f"{name}.png").write_bytes(data)

@@ -327,6 +327,7 @@ export function mount(root, { store, engine }) {
   function drawRuns() {
     const ends = runs.map(({ trace }) => trace.frames.at(-1).distortion);
     const least = Math.min(...ends);
+    const focused = parts.runs.contains(document.activeElement);
     parts.runs.replaceChildren(...runs.map((one, i) => {
       const pick = () => {
         parts.init.value = one.init;
@@ -340,6 +341,7 @@ export function mount(root, { store, engine }) {
         element("td", {}, digits(ends[i], 4, true)),
         element("td", {}, more(ends[i], least)));
     }));
+    if (focused) parts.runs.querySelector("[aria-current] button").focus();
   }
 
   // ---- time

@@ -27,9 +27,10 @@ const REASONS = {
 
 /** The points of one unit's curve, ascending: [{k, value}], only those that have a value. */
 export function valuesOf(state, unit) {
+  const most = state.curve?.at(-1)?.k ?? 0;
   const points =
     unit === "size"
-      ? (state.estimates ?? []).map(({ k, bytes }) => ({ k, value: bytes }))
+      ? (state.estimates ?? []).map(({ k, bytes }) => ({ k, value: bytes })).filter(({ k }) => k <= most)
       : (state.curve ?? []).map((point) => ({
           k: point.k,
           value: unit === "mse" ? point.distortion : point.psnr,
@@ -157,12 +158,12 @@ function diamonds(layout, points, unit, suggested) {
     const value = valueAt(points, k, UNITS[unit].scale);
     if (value == null) continue;
     const [x, y] = [layout.x(k), layout.y(value)];
-    const diamond = { d: `M${x - 7},${y}l7,-7l7,7l-7,7z`, class: "plot-hollow", fill: "#fff" };
+    const diamond = { d: `M${x - 9},${y}l9,-9l9,9l-9,9z`, class: "plot-hollow", fill: "#fff" };
     marks.push(mark("path", { ...diamond, stroke: "currentColor", "stroke-width": 1.5, "data-method": method }));
     if (x - taken < 26) continue;
     taken = x;
     const side = x > layout.box.right - 24 ? -4 : unit === "mse" ? 6 : -6;
-    marks.push(words(x + side, y - 11, String(k), { "text-anchor": side < 0 ? "end" : "start" }));
+    marks.push(words(x + side, y - 12, String(k), { "text-anchor": side < 0 ? "end" : "start" }));
   }
   return marks;
 }
@@ -199,6 +200,7 @@ export function mount(root, { store, actions }) {
   let hovered = null;
   let layout = null;
   let queued = false;
+  let advised = "";
 
   const switches = Object.entries(UNITS).map(([key, { name }]) =>
     element("button", { class: "button", type: "button", "data-unit": key, onclick: () => choose(key) }, name));
@@ -279,31 +281,36 @@ export function mount(root, { store, actions }) {
     const value = exact ?? valueAt(points, chosen, UNITS[unit].scale);
     if (chosen && value != null) {
       const [cx, cy] = [layout.x(chosen), layout.y(value)];
-      marks.push(mark("circle", { cx, cy, r: 6, fill: "currentColor", class: "elbow-dot", "data-k": chosen }));
+      marks.push(mark("circle", { cx, cy, r: 5, fill: "currentColor", class: "elbow-dot", "data-k": chosen }));
     }
     return marks;
   }
 
+  /** Made anew only for new suggestions: a button that is replaced would lose the focus. */
   function drawAdvice(state) {
-    const items = suggestionsOf(state).map(({ k, reason }, i) => {
-      const use = () => actions.setK(k, { rest: true });
-      const used = state.shown?.k === k;
-      return element("li", {},
-        element("span", {}, `◇ ${i ? "Or" : "Suggested:"} ${k} – ${reason}`),
-        element("button", { class: "button", type: "button", disabled: used, onclick: use },
-          used ? `Using ${k}` : `Use ${k}`));
-    });
-    advice.replaceChildren(...items);
+    const suggested = suggestionsOf(state);
+    if (JSON.stringify(suggested) !== advised) {
+      advised = JSON.stringify(suggested);
+      advice.replaceChildren(...suggested.map(({ k, reason }, i) =>
+        element("li", {},
+          element("span", {}, `◇ ${i ? "Or" : "Suggested:"} ${k} – ${reason}`),
+          element("button", { class: "button", type: "button", "data-k": k, onclick: () => actions.setK(k, { rest: true }) }))));
+    }
+    for (const button of advice.querySelectorAll("button")) {
+      const used = Number(button.dataset.k) === state.shown?.k;
+      button.textContent = `${used ? "Using" : "Use"} ${button.dataset.k}`;
+      button.setAttribute("aria-pressed", used);
+    }
   }
 
   function drawTable(state) {
-    const head = ["Colors", "MSE", "PSNR, dB", "Size, ≈"].map((name) => element("th", { scope: "col" }, name));
+    const head = ["Colors", "MSE", "PSNR, dB", "KB, ≈"].map((name) => element("th", { scope: "col" }, name));
     const rows = rowsOf(state).map(({ k, distortion, psnr, bytes }) =>
       element("tr", { "aria-current": k === state.shown?.k ? "true" : null },
         element("th", { scope: "row" }, k === state.shown?.k ? `${k}, chosen` : String(k)),
         element("td", {}, distortion == null ? "–" : digits(distortion)),
         element("td", {}, distortion == null ? "–" : psnr == null ? "identical" : psnr.toFixed(2)),
-        element("td", {}, bytes == null ? "–" : `${digits(bytes / 1e3, 3)} KB`)));
+        element("td", {}, bytes == null ? "–" : digits(bytes / 1e3, 3))));
     table.replaceChildren(
       element("caption", { class: "visually-hidden" }, "What each number of colors costs"),
       element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pictures import LEVELS, level
 from process import COMMAND, file_of, picture
+from web_kit import App, Server, running
 
 CHROMIUM = os.environ.get("SMALTI_CHROMIUM", "/usr/bin/chromium")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -32,6 +33,24 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
         )
     args = ["--force-color-profile=srgb"]
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": args}
+
+
+@pytest.fixture(scope="session")
+def web_server() -> Iterator[Server]:
+    """One `smalti web` for all tests that leave it as it was."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def app(page: Any, web_server: Server) -> Iterator[App]:
+    """A fresh page of the web app. Afterwards: no error was logged, no request left the server."""
+    opened = App(page, web_server).start()
+    yield opened
+    web_server.forget_images()
+    assert opened.errors == []
+    assert [url for _, url in opened.requests if not url.startswith((web_server.origin, "blob:", "data:"))] == []
+    page.close()
 
 
 @pytest.fixture(params=LEVELS)

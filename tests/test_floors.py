@@ -33,13 +33,13 @@ FLOORS = (
     ("quantize", "masks", "comparison", "export"),
     ("formats",),
     ("attempts",),
-    ("compress", "sweeps", "convergence", "pillow"),
+    ("compress", "sweeps", "convergence", "pillow", "preview"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
-FACES = {"cli"}
+FACES = {"cli", "web"}
 PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
-                "profiles", "libtiff", "stored", "swatches", "comparison"}  # fmt: skip
+                "profiles", "libtiff", "stored", "swatches", "comparison", "preview"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},
@@ -47,6 +47,7 @@ EXTRAS = {
     "metrics": {"scipy"},
     "sklearn": {"sklearn"},
 }
+FACE_EXTRAS = {"web": {"starlette", "uvicorn"}}  # imported at the top: the command loads them late
 # Modules that use an optional package: never at the top. That of smalti.sklearn's base classes is
 # imported with the module, inside the `try` that says what is missing; no other module imports it.
 
@@ -138,12 +139,21 @@ def test_nothing_below_the_faces_imports_a_face():
         assert not own(path) & FACES, path.name
 
 
+def test_faces_never_import_one_another():
+    for path in SOURCES:
+        face = path.relative_to(PACKAGE).parts[0]
+        if face in FACES:
+            assert not own(path) & (FACES - {face}), path
+
+
 def test_only_declared_dependencies_are_imported():
     allowed = {"smalti", "numpy", "PIL", "click", "oxipng"}
     for path in SOURCES:
         for name, top in imports(path):
             root = name.split(".")[0]
-            if root in EXTRAS.get(path.stem, set()):
+            if root in FACE_EXTRAS.get(path.parent.name, set()):
+                assert path.stem in ("app", "server"), f"{path.name} imports {name}"
+            elif root in EXTRAS.get(path.stem, set()):
                 assert not top, f"{path.name} imports {name} for everybody"
             else:
                 assert root in allowed or root in sys.stdlib_module_names, f"{path.name}: {name}"

@@ -10,7 +10,7 @@ many clusters the data has, which a photograph does not.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,8 +145,16 @@ def choose_k(
     return of_histogram(histogram, settings, method)
 
 
-def of_histogram(histogram: Histogram, settings: Settings, method: str) -> Choice:
-    """Return what `choose_k` does for checked options, whose `k` is the most there may be."""
+def of_histogram(
+    histogram: Histogram,
+    settings: Settings,
+    method: str,
+    on_rung: Callable[[Rung], object] | None = None,
+) -> Choice:
+    """Return what `choose_k` does for checked options, whose `k` is the most there may be.
+
+    `on_rung` is called with what each point is measured on.
+    """
     least = kept = 0
     if settings.keep is not None:  # where they go makes no difference here
         least, kept = settings.keep.least, len(settings.keep.colors)
@@ -154,7 +162,7 @@ def of_histogram(histogram: Histogram, settings: Settings, method: str) -> Choic
     top = min(max(len(histogram) + kept, least), settings.k)
     ladder_of = ladder.rungs(len(histogram), up_to_all=settings.k > ladder.RUNGS[-1])
     ks = [k for k in ladder_of if least <= k < top] + [top]
-    measure = _Measure(histogram, settings)
+    measure = _Measure(histogram, settings, on_rung)
     points = list(measure.points(ks))
     points = _refined(points, measure)
     suggestions = _suggestions(points)
@@ -223,8 +231,13 @@ def elbow(ks: Sequence[int], errors: Sequence[float]) -> int:
 class _Measure:
     """Makes points of the curve of one histogram."""
 
-    def __init__(self, histogram: Histogram, settings: Settings) -> None:
-        self._histogram, self._settings = histogram, settings
+    def __init__(
+        self,
+        histogram: Histogram,
+        settings: Settings,
+        on_rung: Callable[[Rung], object] | None = None,
+    ) -> None:
+        self._histogram, self._settings, self._on_rung = histogram, settings, on_rung
         colors, counts = histogram.stored_colors, histogram.stored_counts
         tree = color.make_tree(colors, counts, settings.space, threads=settings.threads)
         dropped = tree.coarseness(CELLS)
@@ -234,6 +247,8 @@ class _Measure:
 
     def points(self, ks: Sequence[int]) -> Iterator[Point]:
         for rung in ladder.climb(self._histogram, ks, self._settings):
+            if self._on_rung:
+                self._on_rung(rung)
             yield Point(
                 rung.k,
                 rung.distortion,

@@ -18,7 +18,7 @@ from typing import IO, Any, TypeGuard
 
 import numpy as np
 
-from . import anatomy, files, metrics, options
+from . import anatomy, files, headers, metrics, options
 from .attempts import Attempt, Attempts, Clock, Try
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
@@ -43,6 +43,8 @@ Target = str | os.PathLike[str] | IO[bytes] | None
 STANDARD_OUTPUT = "-"
 UNLIKE = 20
 """Points of SSIMULACRA2 below which a picture is not what it was."""
+
+ADVICE = "photographs belong in JPEG, WebP or AVIF"
 
 CONVERSIONS = ("converted", "rounded")
 """Words of the notes of decoding that say that pixels were changed, not only moved."""
@@ -356,7 +358,7 @@ def _refuse_larger(
         return
     advice = ""
     if distinct > 256 and _is_lossy(source, decoded):
-        advice = "; photographs belong in JPEG, WebP or AVIF"
+        advice = f"; {ADVICE}"
     take = "takes" if k == 1 else "take"
     raise NotSmaller(
         f"{_name(source) or 'the image'}: {_colors(k)} as {kind} {take} {size:,} bytes, "
@@ -365,14 +367,9 @@ def _refuse_larger(
 
 
 def _is_lossy(source: Source, decoded: Decoded) -> bool:
-    """Whether the input was stored as a photograph is: JPEG, AVIF or lossy WebP."""
-    if decoded.format != "WEBP":
-        return decoded.format in ("JPEG", "AVIF")
-    data, at = _bytes_of(source, decoded.size_bytes or 0), 12
-    while at < len(data) and data[at : at + 4] != b"VP8 ":  # the chunk that VP8L replaces
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        at += 8 + size + size % 2
-    return at < len(data)
+    """Whether the input was stored as a photograph is."""
+    data = _bytes_of(source, decoded.size_bytes or 0) if decoded.format == "WEBP" else b""
+    return headers.is_lossy(data, decoded.format)
 
 
 def _bytes_of(source: Source, size: int) -> bytes:

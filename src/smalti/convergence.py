@@ -274,29 +274,9 @@ def converge(
         pixels=histogram.total,
         distinct_colors=len(histogram),
         runs=tuple(found),
-        sample=_sample(histogram),
+        sample=histogram.sample(SAMPLE),
         thumbnail=_thumbnail(pixels),
     )
-
-
-def _sample(histogram: Histogram) -> Histogram:
-    """Return up to `SAMPLE` visible colors, the same ones each time.
-
-    Frequent colors are likelier, by the root of their counts: a flat background would otherwise
-    be all there is. Colors are taken at even distances along the storage order, which is a curve
-    through color space, so that they spread over it.
-    """
-    colors, counts = histogram.stored_colors, histogram.stored_counts
-    visible = colors[:, -1] > 0 if histogram.channels == 4 else np.ones(len(colors), bool)
-    if not visible.any():
-        return histogram
-    colors, counts = np.ascontiguousarray(colors[visible]), counts[visible]
-    if len(colors) > SAMPLE:
-        ends = np.cumsum(np.sqrt(counts))
-        at = (np.arange(SAMPLE) + 0.5) / SAMPLE * ends[-1]
-        rows = np.unique(np.searchsorted(ends, at))
-        colors, counts = np.ascontiguousarray(colors[rows]), counts[rows]
-    return Histogram.of_stored(colors, counts)
 
 
 def _thumbnail(image: Image) -> Image:

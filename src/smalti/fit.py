@@ -22,7 +22,16 @@ from .palette import Palette
 from .remap import Remapper
 from .settings import Settings
 
-__all__ = ["Fit", "fit_palette", "nearest_centroids", "steps"]
+__all__ = [
+    "Fit",
+    "Problem",
+    "all_fit",
+    "fit_palette",
+    "has_transparent",
+    "nearest_centroids",
+    "order_by_share",
+    "steps",
+]
 
 RECOVERY = {"lloyd": 1, "turbo": 0, "fast": 1, "default": 3, "best": 21}
 """Rounds after rounding to 8 bits; the first only learns how many pixels each color has."""
@@ -70,7 +79,7 @@ class Problem:
     def __init__(
         self, histogram: Histogram, settings: Settings, weighted: Histogram | None = None
     ) -> None:
-        self.transparent = _has_transparent(histogram, settings)
+        self.transparent = has_transparent(histogram, settings)
         self.kept, self.idle = _kept(histogram, settings)
         colors, counts = _visible(weighted or histogram, self.transparent)
         if not len(colors):  # weights are on what nobody sees only
@@ -228,7 +237,7 @@ class Problem:
         palette, fixed = self.round(found.centroids), len(self.kept)
         by_share = self.by_share and not fixed
         if by_share:
-            palette = palette[_by_share(palette, found.counts)]
+            palette = palette[order_by_share(palette, found.counts)]
         best, lowest = palette, np.inf
         for _ in range(RECOVERY[self.settings.effort]):
             points = self.points(palette)
@@ -239,7 +248,7 @@ class Problem:
             palette = color.from_points(self.plain(step.centroids), self.settings.space)
             palette[:fixed] = self.kept
             if by_share:  # now, as ties go by the order: then settling has little to move
-                order = _by_share(best, step.counts)
+                order = order_by_share(best, step.counts)
                 best, palette = best[order], palette[order]
         return best
 
@@ -288,18 +297,18 @@ def _used_rows(
     by_share: bool,
 ) -> NDArray[np.intp]:
     """Rows that serve a color or are kept: by share, ties by packed color, or as they are."""
-    rows = _by_share(palette, weights) if by_share else np.arange(len(palette))
+    rows = order_by_share(palette, weights) if by_share else np.arange(len(palette))
     wanted = weights > 0
     if len(kept):
         wanted |= np.isin(pack(palette), pack(kept))
     return rows[wanted[rows]]
 
 
-def _by_share(palette: NDArray[np.uint8], weights: NDArray[np.int64]) -> NDArray[np.intp]:
+def order_by_share(palette: NDArray[np.uint8], weights: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.lexsort((pack(palette), -weights))
 
 
-def _has_transparent(histogram: Histogram, settings: Settings) -> bool:
+def has_transparent(histogram: Histogram, settings: Settings) -> bool:
     """Whether the fully transparent color has an entry of its own."""
     return bool((histogram.stored_colors[-1, 3:] == 0).any()) and settings.k > 1
 
@@ -318,7 +327,7 @@ def _kept(histogram: Histogram, settings: Settings) -> tuple[NDArray[np.uint8], 
     """Return the kept colors that pixels may take, and how many rows the others need."""
     if settings.keep is None:
         return np.empty((0, histogram.channels), np.uint8), 0
-    return settings.keep.active(histogram.channels, _has_transparent(histogram, settings))
+    return settings.keep.active(histogram.channels, has_transparent(histogram, settings))
 
 
 def _check_room(room: int, kept: int, transparent: bool, k: int) -> None:
@@ -328,7 +337,7 @@ def _check_room(room: int, kept: int, transparent: bool, k: int) -> None:
         raise BadOption(f"keep takes all of k = {k:,} entries, and {what} need one; raise k")
 
 
-def _all_fit(histogram: Histogram, settings: Settings) -> bool:
+def all_fit(histogram: Histogram, settings: Settings) -> bool:
     """Whether there is room for every color, beside those that are kept."""
     kept, idle = _kept(histogram, settings)
     extra = 0
@@ -341,7 +350,7 @@ def steps(histogram: Histogram, settings: Settings, *, show_seeds: bool = False)
     """Yield the iterations of the first run; each knows how many pixels moved."""
     if histogram.channels == 4 and histogram.opaque:
         histogram = histogram.without_alpha()
-    if not _all_fit(histogram, settings) and (settings.max_iter > 0 or show_seeds):
+    if not all_fit(histogram, settings) and (settings.max_iter > 0 or show_seeds):
         problem = Problem(histogram, settings)
         yield from problem.run(0, count_moved=True, show_seeds=show_seeds)
 
@@ -406,7 +415,7 @@ def fit_palette(
     if histogram.channels == 4 and histogram.opaque:  # shall neither cost time nor change anything
         visible, settings = histogram.without_alpha(), _settings_without_alpha(settings)
         weighted = weighted and weighted.without_alpha()
-    if _all_fit(visible, settings):
+    if all_fit(visible, settings):
         colors, labels, weights, fit = _exact(visible, settings)
     else:
         colors, labels, weights, fit = _searched(visible, settings, progress, weighted)
@@ -457,7 +466,7 @@ def _exact(histogram: Histogram, settings: Settings) -> Found:
     """Every color kept: there is nothing to search for."""
     colors, counts = histogram.stored_colors, histogram.stored_counts
     own = np.arange(len(colors), dtype=np.uint16)
-    rows = _by_share(colors, counts)
+    rows = order_by_share(colors, counts)
     labels = np.empty(len(colors), np.uint16)
     labels[rows] = own
     nothing = np.empty((0, colors.shape[1]), np.float32)

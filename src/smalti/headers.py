@@ -17,6 +17,7 @@ from .errors import BadImage
 __all__ = [
     "FORMATS",
     "check_tiff",
+    "is_lossy",
     "metadata_bytes",
     "orientation",
     "raw_profile",
@@ -151,6 +152,17 @@ def raw_profile(texts: list[bytes]) -> bytes:
         except (zlib.error, ValueError):
             continue
     return b""
+
+
+def is_lossy(data: bytes, kind: str) -> bool:
+    """Whether a file is stored as photographs are: JPEG, AVIF or lossy WebP."""
+    if kind != "WEBP":
+        return kind in ("JPEG", "AVIF")
+    at = 12
+    while at < len(data) and data[at : at + 4] != b"VP8 ":  # the chunk that VP8L replaces
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    return at < len(data)
 
 
 def metadata_bytes(data: bytes, kind: str) -> int:

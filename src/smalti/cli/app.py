@@ -14,6 +14,9 @@ SHELLS = ("bash", "zsh", "fish")
 SUBCOMMANDS = ("compress", "sweep", "converge", "palette", "compare")
 """Each is a module of this package that holds a command of its name; loaded when it is used."""
 
+ELSEWHERE = {"web": "smalti.web.command"}
+"""Commands of the other faces, by the module that holds them; loaded when they are used, too."""
+
 
 class _CompressByDefault(click.Group):
     """A group whose arguments go to `compress` unless they start with a subcommand.
@@ -22,11 +25,12 @@ class _CompressByDefault(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*SUBCOMMANDS, *super().list_commands(ctx)]
+        return [*SUBCOMMANDS, *ELSEWHERE, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in SUBCOMMANDS:
-            command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+        if cmd_name in (*SUBCOMMANDS, *ELSEWHERE):
+            module = ELSEWHERE.get(cmd_name, f".{cmd_name}")
+            command = getattr(import_module(module, __package__), cmd_name)
             assert isinstance(command, click.Command)
             return command
         return super().get_command(ctx, cmd_name)

@@ -38,7 +38,7 @@ const GREEN = [0.5363325363, 0.6806995451, 0.2817188376].map(scaled);
 const BLUE = [0.0514459929, 0.1073969566, 0.6299787005].map(scaled);
 
 const double = new Float64Array(1);
-const words = new Uint32Array(double.buffer); // low, high: all systems with a browser are little-endian
+const words = new Uint32Array(double.buffer); // low, high: systems with a browser are little-endian
 const WORD = 2 ** 32;
 
 /**

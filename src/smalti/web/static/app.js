@@ -1,0 +1,190 @@
+/**
+ * The page, put together. Its parts, and how a picture goes through them:
+ *
+ *   opener   a file to the server; back come pixels, and palettes for every number of colors
+ *   painter  the preview in one of those palettes, mapped by a worker: no request while a slider moves
+ *   maker    once everything rests, the real file; what is shown as settled is that file itself
+ *
+ *   empty → loading → draft ⇄ settled                    (also `document.body.dataset.state`)
+ *
+ * Around them the store holds what is known, the panels show it, and `actions` is all that they
+ * may do.
+ */
+
+import * as batch from "./batch.js";
+import * as controls from "./controls.js";
+import * as converge from "./converge.js";
+import * as curves from "./curves.js";
+import { clamp, colorsText, hexOf } from "./dom.js";
+import { createEngine } from "./engine.js";
+import { bytesAt, psnrAt } from "./estimates.js";
+import { createFrame, remember, remembered, wireFrame } from "./frame.js";
+import * as keys from "./keys.js";
+import { createMaker } from "./maker.js";
+import { createOpener } from "./opener.js";
+import { createPainter } from "./painter.js";
+import * as palette from "./palette.js";
+import * as result from "./result.js";
+import { createStage } from "./stage.js";
+import { createHistory, createStore } from "./store.js";
+import * as taking from "./taking.js";
+
+const USUAL = { k: 64 };
+
+const link = readLink();
+const engine = createEngine(link.token);
+const history = createHistory();
+const store = createStore({
+  phase: "empty", image: null, images: [], options: {}, settings: { ...USUAL, ...link.settings },
+  shown: null, rungs: new Map(), curve: [], suggestion: null, suggestions: null, estimates: [], ladderDone: false,
+  result: null, made: null, progress: null, renderError: null, renderStopped: false,
+  locked: new Set(link.settings.keep ?? []), highlight: null, serverGone: false,
+  view: { mode: "split", fit: true, scale: 1, cx: 0, cy: 0, split: 0.5, ground: "checker", blinked: false },
+  letterKeys: remembered("letterKeys") ?? true,
+});
+const frame = createFrame({ store, engine });
+
+const actions = {
+  /** Choose the number of colors: as many as asked for, the picture has, and are locked at least. */
+  setK(k) {
+    const { settings, image, locked } = store.get();
+    const most = image ? Math.min(256, image.distinct_colors) : 256;
+    if (k > most) frame.say(most < 256 ? `The picture has ${colorsText(most)}` : "256 colors are the most a file can index");
+    const next = clamp(k, Math.max(1, locked.size), most);
+    if (settings.k === next && !settings.palette) return;
+    painter.moved();
+    apply({ ...settings, k: next, palette: null }, "k");
+  },
+  stepK: (by) => actions.setK(store.get().settings.k + by),
+  stepTick(direction) {
+    const { k } = store.get().settings;
+    const stops = controls.TICKS.filter((tick) => (tick - k) * direction > 0);
+    if (stops.length) actions.setK(direction > 0 ? stops[0] : stops.at(-1));
+  },
+  change: (patch, knob = Object.keys(patch).join()) => apply({ ...store.get().settings, ...patch }, knob),
+  reset() {
+    apply({ k: store.get().settings.k }, "reset");
+    frame.say("All settings but the number of colors are the defaults again");
+  },
+  editPalette(colors) {
+    const hexes = Array.from({ length: colors.length / 4 }, (_, i) => hexOf(colors, 4 * i));
+    apply({ ...store.get().settings, palette: hexes }, "palette");
+  },
+  toggleLock(hex) {
+    const { settings, locked } = store.get();
+    const keep = locked.has(hex) ? [...locked].filter((each) => each !== hex) : [...locked, hex];
+    apply({ ...settings, k: Math.max(settings.k, keep.length), keep: keep.length ? keep : null }, "keep");
+  },
+  highlight(index) {
+    if (store.get().highlight === index) return;
+    store.set({ highlight: index });
+    if (store.get().shown) painter.show();
+  },
+  undo: () => travel(history.undo(store.get().settings), "Undone"),
+  redo: () => travel(history.redo(store.get().settings), "Redone"),
+  view(patch) {
+    const { view, image } = store.get();
+    store.set({ view: { ...view, blinked: false, ...patch } });
+    if (!image || !patch.mode || patch.mode === view.mode) return;
+    if (patch.mode === "four") painter.showFour();
+    if (patch.mode === "difference") painter.show();
+  },
+  open: (files) => opener.openFiles(files),
+  select: (id) => opener.openImage(store.get().images.find((image) => image.id === id)),
+  pick: () => document.getElementById("file-input").click(),
+  renderNow: () => maker.make(),
+  cancelRender() {
+    maker.cancel();
+    store.set({ progress: null, renderStopped: true });
+  },
+  letterKeys(on) {
+    store.set({ letterKeys: on });
+    remember("letterKeys", on);
+  },
+  estimatedBytes() {
+    const { estimates, shown, made } = store.get();
+    return shown ? bytesAt(estimates, shown.k, made) : null;
+  },
+  estimatedPsnr() {
+    const { curve, shown } = store.get();
+    return shown && !shown.own ? psnrAt(curve, shown.k) : null;
+  },
+  say: frame.say,
+  ...taking.createTaking({ store, frame, token: link.token }),
+};
+
+const stage = createStage({
+  root: document.getElementById("stage"),
+  toolbar: document.getElementById("toolbar"),
+  store,
+  actions,
+  onDetail: (rect) => painter.showDetail(rect, opener.signal()),
+  onFour: () => painter.showFour(),
+});
+const painter = createPainter({ store, engine, stage, rungFor: (k) => opener.rungFor(k), fail: frame.fail });
+const maker = createMaker({ store, engine, painter, fail: frame.fail });
+const opener = createOpener({ store, engine, stage, painter, maker, frame });
+
+/** Make settings the current ones: show their palette now, and make their file once they rest. */
+function apply(settings, knob) {
+  const before = store.get().settings;
+  if (knob) history.remember(before, knob);
+  const other = Object.keys({ ...before, ...settings }).some((key) => key !== "k" && before[key] !== settings[key]);
+  store.set({
+    settings,
+    locked: new Set(settings.keep ?? []),
+    ...(other ? { made: null } : {}), // what files of the settings before were like says little
+    ...(store.get().image ? { phase: "draft", result: null, renderError: null, renderStopped: false } : {}),
+  });
+  remember("settings", settings);
+  document.getElementById("undo").disabled = !history.canUndo;
+  document.getElementById("redo").disabled = !history.canRedo;
+  if (!store.get().image) return;
+  maker.cancel();
+  store.set({ progress: null });
+  opener.climb();
+  painter.show();
+  maker.rest();
+}
+
+function travel(settings, word) {
+  if (!settings) return;
+  apply(settings);
+  frame.say(word);
+}
+
+/** The key of the server and settings, from the part of the address that is never sent. */
+function readLink() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  const token = parts.get("t") ?? remembered("token") ?? "";
+  remember("token", token);
+  if (location.hash) window.history.replaceState(null, "", location.pathname); // not in pictures of the screen
+  try {
+    return { token, settings: JSON.parse(parts.get("s")) ?? remembered("settings") ?? {} };
+  } catch {
+    return { token, settings: {} }; // a link that was cut off
+  }
+}
+
+async function start() {
+  const parts = { store, actions, engine };
+  controls.mount(document.getElementById("controls"), parts);
+  for (const [name, panel] of Object.entries({ result, palette, curves, converge, batch })) {
+    panel.mount(document.getElementById(`${name}-root`), parts);
+  }
+  keys.mount({ dialog: document.getElementById("help-dialog"), store, actions, stage });
+  wireFrame(actions);
+  if (!link.token) return frame.banner("This page needs its key: open the link that smalti web printed in the terminal.");
+  try {
+    const { options, images } = await engine.state();
+    store.set({ options, images });
+    const last = remembered("image");
+    const first = images.find((image) => image.id === last) ?? images[0];
+    if (first) opener.openImage(first);
+  } catch (error) {
+    if (error.status !== 403) return frame.fail(error);
+    frame.banner("The key in this link is not that of the running server: open the link that smalti web printed last.");
+  }
+}
+
+start();

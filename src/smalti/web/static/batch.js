@@ -1,0 +1,491 @@
+/**
+ * Many files: what was dropped, uploaded two at a time, compressed in one go, saved as a zip.
+ *
+ * Every file is an item of `images` in the store: its Image, and with it
+ *   status    "pending" "uploading" "refused" | "ready" "queued" "running" "done" "failed" "cancelled"
+ *   settings  its own, or null for those of all
+ *   result    the done event, and `made`, the settings it was made with; or null
+ *   error     {kind, message} or null, `progress` 0..1
+ * A file that the server refuses stays in the list with its reason, and stops nothing.
+ */
+
+import { make, throttle, write } from "./dom.js";
+
+const EVERY_MS = 100;
+const AT_ONCE = 2;
+/** What a walk through a folder takes; a file that is named may be called anything. */
+const SUFFIX = /\.(png|jpe?g|mpo|webp|gif|bmp|tiff?|avif)$/i;
+const BUSY = ["pending", "uploading", "queued", "running"];
+const LOCAL = ["pending", "uploading", "refused"]; // without an id of the server's
+
+// ---------------------------------------------------------------- words and numbers
+
+/** "312 kB", "4.1 MB": 1 kB is 1,000 bytes. */
+export function sizeOf(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : bytes < 1e9 ? [bytes / 1e6, "MB"] : [bytes / 1e9, "GB"];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+}
+
+/** "−71 %", "+4 %", "±0 %". */
+export function changeOf(before, after) {
+  const percent = before ? Math.round((100 * (after - before)) / before) : 0;
+  return `${percent < 0 ? "−" : percent ? "+" : "±"}${Math.abs(percent)} %`;
+}
+
+/** A line on settings: "16 colors, oklab, dither auto". */
+export function summary(settings) {
+  const { k = 256, space, palette, ...rest } = given(settings);
+  const count = palette ? `${palette.length} colors of your own` : typeof k === "number" ? `${k} colors` : `${k} colors`;
+  const others = ["dither", "size", "quality", "min_score", "max_bytes", "format", "pack"]
+    .filter((name) => name in rest)
+    .map((name) => `${name.replace("_", " ")} ${rest[name]}`);
+  return [count, space ?? "oklab", ...others].join(", ");
+}
+
+/** Settings without those that are the library's default. */
+function given(settings) {
+  return Object.fromEntries(Object.entries(settings ?? {}).filter(([, value]) => value !== null && value !== undefined));
+}
+
+/** What the done files weigh: one that would have grown counts as its original, which is kept. */
+export function totals(images) {
+  const done = images.filter((item) => item.status === "done");
+  const sum = (weigh) => done.reduce((bytes, item) => bytes + weigh(item), 0);
+  return {
+    files: images.length,
+    done: done.length,
+    failed: images.filter((item) => item.error).length,
+    before: sum((item) => item.bytes),
+    after: sum((item) => (item.result.larger ? item.bytes : item.result.bytes)),
+  };
+}
+
+function totalsLine(images) {
+  const sum = totals(images);
+  const failed = sum.failed ? `, ${sum.failed} failed` : "";
+  if (!sum.done) return `${images.length} files, ${sizeOf(images.reduce((bytes, item) => bytes + (item.bytes ?? 0), 0))}${failed}`;
+  return `${sum.done} of ${sum.files} files, ${sizeOf(sum.before)} → ${sizeOf(sum.after)}, ${changeOf(sum.before, sum.after)}${failed}`;
+}
+
+function statusLine(item, stale) {
+  const percent = Math.round(100 * (item.progress ?? 0));
+  switch (item.status) {
+    case "pending": return "waiting";
+    case "uploading": return `opening ${percent} %`;
+    case "refused": case "failed": return `failed: ${item.error.message}`;
+    case "queued": return "waiting";
+    case "running": return `working ${percent} %`;
+    case "cancelled": return "cancelled";
+    case "done": return (item.result.larger ? "not smaller: original kept" : "done") + (stale ? ", with earlier settings" : "");
+    default: return "ready";
+  }
+}
+
+function sizeLine({ bytes, result, status }) {
+  if (bytes === undefined) return "";
+  if (status !== "done") return sizeOf(bytes);
+  return result.larger ? sizeOf(bytes) : `${sizeOf(bytes)} → ${sizeOf(result.bytes)}`;
+}
+
+// ---------------------------------------------------------------- files that are dropped or picked
+
+const paths = new WeakMap();
+
+/** The path of a file within the folder that was dropped or picked, else its name. */
+export function pathOf(file) {
+  return paths.get(file) ?? (file.webkitRelativePath || file.name);
+}
+
+/**
+ * The files of a drop, a paste or an input; folders are walked.
+ *
+ * Of what is found in folders, hidden files and what is no image by its name are left out and
+ * counted. A file that was named itself is taken whatever it is: the server says what is wrong.
+ *
+ * @param {DataTransfer|FileList|File[]} source
+ * @returns {Promise<{files: File[], hidden: number, others: number}>} files in order of path
+ */
+export async function filesOf(source) {
+  const found = { files: [], hidden: 0, others: 0 };
+  // Entries must be asked for before anything is awaited: after that the browser empties the drop.
+  const entries = Array.from(source.items ?? [], (item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (entries.length) for (const entry of entries) await walk(entry, found);
+  else for (const file of source.files ?? source) take(file, pathOf(file), found);
+  found.files.sort((a, b) => pathOf(a).localeCompare(pathOf(b), "en", { numeric: true }));
+  return found;
+}
+
+async function walk(entry, found) {
+  const path = entry.fullPath.slice(1);
+  if (entry.isFile) {
+    const file = await new Promise((done, fail) => entry.file(done, fail)).catch(() => null);
+    if (file) take(file, path, found);
+    else found.others += 1; // unreadable, or gone meanwhile
+  } else if (entry.name.startsWith(".")) {
+    found.hidden += 1;
+  } else {
+    const reader = entry.createReader();
+    for (;;) { // each call gives up to 100 entries, the last gives none
+      const some = await new Promise((done, fail) => reader.readEntries(done, fail)).catch(() => []);
+      if (!some.length) break;
+      for (const inner of some) await walk(inner, found);
+    }
+  }
+}
+
+function take(file, path, found) {
+  const inFolder = path.includes("/");
+  if (inFolder && path.split("/").some((part) => part.startsWith("."))) found.hidden += 1;
+  else if (inFolder && !SUFFIX.test(file.name)) found.others += 1;
+  else {
+    paths.set(file, path);
+    found.files.push(file);
+  }
+}
+
+/** "3 skipped: 2 no images, 1 hidden", or "". */
+export function skippedLine({ hidden, others }) {
+  const parts = [others && `${others} no image${others > 1 ? "s" : ""}`, hidden && `${hidden} hidden`].filter(Boolean);
+  return parts.length ? `${hidden + others} skipped: ${parts.join(", ")}` : "";
+}
+
+// ---------------------------------------------------------------- uploads
+
+/** A change of one item of `images`; many within 100 ms are one change of the store. */
+function makePatcher(store) {
+  let patches = new Map();
+  function apply() {
+    const waiting = patches;
+    patches = new Map();
+    if (!waiting.size) return;
+    store.set({ images: store.get().images.map((item) => (waiting.has(item.id) ? { ...item, ...waiting.get(item.id) } : item)) });
+  }
+  const soon = throttle(apply, EVERY_MS);
+  return {
+    patch(id, change) {
+      patches.set(id, { ...patches.get(id), ...change });
+      soon();
+    },
+    flush: apply,
+  };
+}
+
+let uploads = 0;
+
+/** The name of a row, which stays when the server has given its id. */
+function newKey() {
+  const key = `upload-${++uploads}`;
+  return { key, id: key };
+}
+
+/**
+ * Upload files, two at a time, into `images` of the store; one that is refused stays as a row.
+ *
+ * @param {File[]|{files: File[], hidden: number, others: number}} chosen  such as of `filesOf`
+ * @param {{store: any, engine: any, actions: any, signal?: AbortSignal}} app
+ * @returns {Promise<object[]>} the Images that were opened, in order
+ */
+export async function addFiles(chosen, { store, engine, actions, signal }) {
+  const files = chosen.files ?? Array.from(chosen);
+  const skipped = chosen.files ? skippedLine(chosen) : "";
+  if (skipped) actions.say(skipped);
+  const waiting = files.map((file) => ({
+    file, item: { ...newKey(), name: pathOf(file), bytes: file.size, status: "pending", settings: null, result: null, error: null },
+  }));
+  store.set({ images: [...store.get().images, ...waiting.map(({ item }) => item)] });
+  const patcher = makePatcher(store);
+  const opened = new Array(files.length).fill(null);
+  let next = 0;
+  async function work() {
+    while (next < waiting.length && !signal?.aborted) {
+      const at = next++;
+      opened[at] = await upload(waiting[at], { store, engine, patcher });
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  patcher.flush();
+  return opened.filter(Boolean);
+}
+
+async function upload({ file, item }, { store, engine, patcher }) {
+  if (!store.get().images.some(({ id }) => id === item.id)) return null; // removed meanwhile
+  patcher.patch(item.id, { status: "uploading", progress: 0 });
+  patcher.flush(); // at once: from here on a cancel leaves it in the list
+  try {
+    const image = await engine.open(file, (progress) => patcher.patch(item.id, { progress }));
+    patcher.patch(item.id, { ...image, name: item.name, status: "ready", settings: null });
+    return image;
+  } catch ({ kind, message }) {
+    patcher.patch(item.id, { status: "refused", error: { kind, message } });
+    return null;
+  }
+}
+
+// ---------------------------------------------------------------- the batch
+
+/** Compress all files by one batch of the server's, and keep the rows up to date. */
+function makeRun({ store, actions, engine }) {
+  const patcher = makePatcher(store);
+  let running = null; // {batch, abort}
+
+  const settingsOf = (item, shared) => given((!shared && item.settings) || store.get().settings);
+
+  async function start(shared) {
+    const items = store.get().images.filter((item) => !LOCAL.includes(item.status));
+    const asked = items.map((item) => ({ id: item.id, settings: settingsOf(item, shared) }));
+    const made = new Map(asked.map(({ id, settings }) => [id, keyOf(settings, shared)]));
+    for (const { id } of items) patcher.patch(id, { status: "queued", progress: 0, result: null, error: null });
+    patcher.flush();
+    running = { abort: new AbortController(), batch: null };
+    store.set({ batch: { state: "running", id: null } });
+    try {
+      running.batch = (await engine.batch(asked, shared)).batch;
+      let ended = false;
+      await engine.batchEvents(running.batch, (line) => (ended = take(line, made)), running.abort.signal);
+      if (!ended) throw { kind: "Gone", message: "the server stopped before this file was done" };
+      settle(null, running.batch);
+    } catch (error) {
+      settle(error.name === "AbortError" ? null : error);
+    }
+    running = null;
+  }
+
+  /** Note an event; whether it is the batch's last. */
+  function take(line, made) {
+    if (!line.item) return line.batch === "done";
+    const { item: id, ...event } = line;
+    if (event.state === "done") patcher.patch(id, { status: "done", result: { ...event, made: made.get(id) }, error: null });
+    else if (event.state === "failed") patcher.patch(id, { status: "failed", error: event.error });
+    else patcher.patch(id, { status: event.state, progress: event.done ?? 0 });
+    return false;
+  }
+
+  /** What is not done by now is cancelled, or failed for the reason given. */
+  function settle(error, batch = null) {
+    patcher.flush();
+    const left = store.get().images.filter((item) => ["queued", "running"].includes(item.status));
+    const change = error ? { status: "failed", error: { kind: error.kind, message: error.message } } : { status: "cancelled" };
+    for (const { id } of left) patcher.patch(id, change);
+    patcher.flush();
+    store.set({ batch: { state: batch ? "done" : "stopped", id: batch } });
+    actions.say((error ? `${error.message}. ` : "") + totalsLine(store.get().images));
+  }
+
+  async function cancel() {
+    store.set({ images: store.get().images.filter(({ status }) => status !== "pending") });
+    if (!running) return;
+    const { batch, abort } = running;
+    abort.abort();
+    if (batch) await engine.cancelBatch(batch).catch(() => {}); // it may have ended meanwhile
+  }
+
+  /** A test of items: was it made with settings that are no longer so? */
+  function stale(shared) {
+    const common = keyOf(settingsOf({}, shared), shared);
+    return ({ settings, result }) => Boolean(result?.made)
+      && result.made !== (settings && !shared ? keyOf(given(settings), shared) : common);
+  }
+  return { start, cancel, stale };
+}
+
+function keyOf(settings, shared) {
+  return JSON.stringify([shared, ...Object.entries(settings).sort()]);
+}
+
+// ---------------------------------------------------------------- the panel
+
+/**
+ * Render the panel into `root`; it is hidden while there are fewer than two files.
+ *
+ * @param {HTMLElement} root  a section with its heading in it
+ * @param {{store: any, actions: any, engine: any}} app
+ */
+export function mount(root, app) {
+  const { store } = app;
+  const run = makeRun(app);
+  const shared = make("input", { type: "checkbox" });
+  const bar = makeBar(app, run, shared);
+  const list = makeList(app);
+  root.classList.add("batch");
+  root.append(bar.element, list.element);
+  shared.addEventListener("change", render);
+
+  function render() {
+    const state = store.get();
+    root.hidden = (state.images?.length ?? 0) < 2;
+    if (root.hidden) return;
+    bar.show(state);
+    list.show(state, { shared: shared.checked, stale: run.stale(shared.checked) });
+  }
+
+  const renderSoon = throttle(render, EVERY_MS);
+  store.subscribe((_, changed) => {
+    if (["images", "image", "settings", "batch"].some((key) => changed.has(key))) renderSoon();
+  });
+  render();
+}
+
+function button(text, onClick, more = {}) {
+  const element = make("button", { type: "button", className: "button", ...more }, text);
+  element.addEventListener("click", onClick);
+  return element;
+}
+
+/** The totals, and what is done to all files. */
+function makeBar({ store, actions, engine }, run, shared) {
+  const line = make("p", { className: "batch-totals" });
+  const progress = make("progress", { max: 1, id: "batch-progress" });
+  const label = make("label", { htmlFor: "batch-progress" });
+  const meter = make("div", { className: "batch-progress" }, label, progress);
+  const start = button("Compress all", () => run.start(shared.checked));
+  const cancel = button("Cancel", () => {
+    run.cancel();
+    start.focus();
+  });
+  const zip = button("Download zip", save);
+  const element = make("div", {}, line,
+    make("div", { className: "batch-buttons" }, start, cancel, zip, make("label", {}, shared, " One palette for all files")), meter);
+
+  async function save() {
+    try {
+      actions.save(await engine.zip(store.get().batch.id), "smalti.zip");
+    } catch (error) {
+      actions.say(error.message);
+    }
+  }
+
+  function show({ images, batch }) {
+    const busy = images.filter((item) => BUSY.includes(item.status));
+    const running = batch?.state === "running";
+    const opening = busy.some((item) => LOCAL.includes(item.status));
+    write(line, totalsLine(images));
+    start.disabled = running || opening || !images.some((item) => !LOCAL.includes(item.status));
+    cancel.hidden = !running && !opening;
+    zip.disabled = batch?.state !== "done";
+    meter.hidden = !busy.length;
+    progress.value = 1 - busy.reduce((left, item) => left + 1 - (item.progress ?? 0), 0) / images.length;
+    write(label, `${opening ? "Opening" : "Compressing"}: ${images.length - busy.length} of ${images.length} files`);
+  }
+  return { element, show };
+}
+
+/** The files. Rows out of sight cost no layout (CSS), and their thumbnails are not asked for. */
+function makeList(app) {
+  const element = make("ul", { className: "batch-list", "aria-label": "Files" });
+  const rows = new Map();
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) entry.target.dispatchEvent(new Event("seen"));
+  }, { rootMargin: "200px" });
+
+  function show(state, view) {
+    const keys = state.images.map((item) => item.key ?? item.id);
+    const kept = new Set(keys);
+    for (const [key, row] of rows) { // first, so that no row is moved: one that moves loses the focus
+      if (kept.has(key)) continue;
+      row.element.remove();
+      rows.delete(key);
+    }
+    keys.forEach((key, i) => {
+      if (!rows.has(key)) rows.set(key, makeItem(app, seen));
+      const row = rows.get(key);
+      row.show(state.images[i], state, view);
+      if (element.children[i] !== row.element) element.insertBefore(row.element, element.children[i] ?? null);
+    });
+  }
+  return { element, show };
+}
+
+function makeItem(app, seen) {
+  const { store, actions } = app;
+  let item = null;
+  let shownItem = null;
+  const picture = make("img", { className: "batch-thumbnail", alt: "" });
+  const name = make("span", { className: "batch-name" });
+  const size = make("span", { className: "num" });
+  const saved = make("strong", { className: "num" });
+  const status = make("span", { className: "dim" });
+  const open = button("Open", () => actions.select(item.id));
+  const remove = button("Remove", () => removeItem(app, item, element));
+  const which = make("span", { className: "dim" });
+  const own = button("", () => setOwn({ ...store.get().settings }), { className: "batch-plain" });
+  const same = button("Same as all", () => {
+    setOwn(null);
+    own.focus();
+  }, { className: "batch-plain" });
+  const settings = make("div", { className: "batch-settings" }, which, own, same);
+  const element = make("li", { className: "batch-row" }, picture,
+    make("div", { className: "batch-text" }, name, make("div", { className: "batch-sizes" }, size, saved, status)),
+    make("div", { className: "batch-buttons" }, open, remove), settings);
+  let wanted = false;
+  element.addEventListener("seen", () => {
+    wanted = true;
+    seen.unobserve(element);
+    thumbnail();
+  });
+  seen.observe(element);
+
+  function thumbnail() {
+    if (!wanted || LOCAL.includes(item.status)) return;
+    wanted = false;
+    showThumbnail(app.engine, item.id, picture);
+  }
+
+  function setOwn(value) {
+    store.set({ images: store.get().images.map((one) => (one.id === item.id ? { ...one, settings: value } : one)) });
+  }
+
+  function show(next, state, { shared, stale }) {
+    item = next;
+    const current = state.image?.id === item.id;
+    const key = [item, current, shared, item.status === "done" && stale(item)];
+    if (shownItem?.every((value, i) => value === key[i])) return; // 1,000 rows, and one has changed
+    shownItem = key;
+    write(name, item.name);
+    name.title = item.name;
+    write(size, sizeLine(item));
+    write(saved, item.status === "done" && !item.result.larger ? changeOf(item.bytes, item.result.bytes) : "");
+    write(status, (current ? "open · " : "") + statusLine(item, key[3]));
+    if (current) element.setAttribute("aria-current", "true");
+    else element.removeAttribute("aria-current");
+    open.hidden = LOCAL.includes(item.status);
+    open.setAttribute("aria-label", `Open ${item.name}`);
+    remove.disabled = BUSY.includes(item.status);
+    remove.setAttribute("aria-label", `Remove ${item.name}`);
+    showSettings(shared);
+    thumbnail();
+  }
+
+  function showSettings(shared) {
+    settings.hidden = LOCAL.includes(item.status);
+    own.hidden = shared;
+    same.hidden = shared || !item.settings;
+    write(which, shared ? "One palette, settings of all" : item.settings ? `Own settings: ${summary(item.settings)}` : "Same settings as all");
+    write(own, item.settings ? "Use the current settings" : "Use own settings");
+    own.title = "A copy of the settings as they are now, for this file alone";
+  }
+  return { element, show };
+}
+
+/** Take a file out of the list, and go on with its neighbor. */
+function removeItem({ store, actions, engine }, item, element) {
+  const neighbor = element.nextElementSibling ?? element.previousElementSibling;
+  const { images, image } = store.get();
+  const left = images.filter(({ id }) => id !== item.id);
+  store.set({ images: left });
+  if (!LOCAL.includes(item.status)) engine.remove(item.id).catch(() => {}); // it is out of the list anyway
+  const other = left.find(({ status }) => !LOCAL.includes(status));
+  if (image?.id === item.id && other) actions.select(other.id);
+  actions.say(`${item.name} removed`);
+  [...(neighbor?.querySelectorAll("button") ?? [])].find((one) => one.textContent === "Remove")?.focus();
+}
+
+async function showThumbnail(engine, id, picture) {
+  try {
+    const url = URL.createObjectURL(await engine.thumbnail(id));
+    picture.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
+    picture.src = url;
+  } catch {
+    picture.removeAttribute("src"); // an empty frame; what failed is told where it matters
+  }
+}

@@ -1,0 +1,428 @@
+"""The browser's remapping is the library's: the same points, the same indices, ties included."""
+
+import hashlib
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from pictures import SPACES, draw, photo
+from PIL import Image
+
+import smalti
+from smalti import color
+
+STATIC = Path(smalti.__file__).parent / "web" / "static"
+DEMO = Path(__file__).parent.parent / "examples" / "demo.png"
+CHUNK = 1 << 20  # colors of the big cube that the page converts at a time
+PAGE = b"<!doctype html><title>remapping</title>"
+POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'"
+
+
+class Site:
+    """The static folder, a blank page, and bytes that go in and out of it."""
+
+    def __init__(self):
+        self.files, self.received = {"/": PAGE}, {}
+        site = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            extensions_map: ClassVar = {".js": "text/javascript"}  # systems have other ideas
+
+            def __init__(self, *args):
+                super().__init__(*args, directory=STATIC)
+
+            def do_GET(self):
+                body = site.files.get(self.path)
+                if body is None:
+                    return super().do_GET()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html" if self.path == "/" else "image/x-raw")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                return self.wfile.write(body)
+
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                site.received[self.path] = self.rfile.read(length)
+                self.send_response(204)
+                self.end_headers()
+
+            def end_headers(self):
+                self.send_header("Content-Security-Policy", POLICY)
+                super().end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def site():
+    site = Site()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+
+
+@pytest.fixture
+def blank(page, site):
+    """A blank page of the site, on which modules can be imported; errors on it fail the test."""
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.goto(site.address)
+    yield page
+    assert errors == []
+
+
+def rgba_of(image):
+    """Bytes that the page gets: always four channels."""
+    if image.shape[2] == 3:
+        image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    return np.ascontiguousarray(image)
+
+
+def page_digest(page, *arguments):
+    return page.evaluate(
+        """async ([space, channels, source, n]) => {
+          const { toPoints } = await import("/points.js");
+          const rgba = source ? new Uint8Array(await (await fetch(source)).arrayBuffer())
+                              : new Uint8Array(4 * n).fill(255);
+          const hex = (digest) => Array.from(new Uint8Array(digest),
+            (byte) => byte.toString(16).padStart(2, "0")).join("");
+          const digests = [];
+          for (let first = 0; first < (source ? 1 : 2 ** 24); first += n) {
+            if (!source) for (let i = 0; i < n; ++i)
+              for (let d = 0; d < 3; ++d) rgba[4 * i + d] = ((first + i) >> (8 * d)) & 255;
+            const points = toPoints(rgba, rgba.length / 4, space, channels);
+            digests.push(hex(await crypto.subtle.digest("SHA-256", points)));
+          }
+          return digests;
+        }""",
+        arguments,
+    )
+
+
+def digest_of(colors, space):
+    return hashlib.sha256(color.to_points(np.ascontiguousarray(colors), space)).hexdigest()
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_points_of_all_rgb_colors_are_the_librarys(blank, space):
+    expected = []
+    for first in range(0, 1 << 24, CHUNK):
+        packed = np.arange(first, first + CHUNK, dtype="<u4")
+        expected.append(digest_of(packed.view(np.uint8).reshape(-1, 4)[:, :3], space))
+
+    assert page_digest(blank, space, 3, None, CHUNK) == expected
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_points_of_colors_with_alpha_are_the_librarys(blank, site, space):
+    colors = np.random.default_rng(4).integers(0, 256, (CHUNK, 4)).astype(np.uint8)
+    site.files["/colors"] = colors.tobytes()
+
+    assert page_digest(blank, space, 4, "/colors", CHUNK) == [digest_of(colors, space)]
+
+
+def tied_picture():
+    """Colors on a lattice, many of them in the middle between entries on a coarser one."""
+    r, g, b = np.meshgrid(*[np.arange(0, 256, 8)] * 3, indexing="ij")
+    return np.stack([r, g, b], axis=-1).reshape(128, 256, 3).astype(np.uint8)
+
+
+def demo(width, height):
+    with Image.open(DEMO) as image:
+        return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BOX))
+
+
+PICTURES = {
+    "demo": lambda: demo(320, 213),
+    "photo": lambda: photo(7, 256),
+    "alpha": lambda: draw("noise", 4, 3, 150, 200),
+    "soft alpha": lambda: np.dstack([photo(2, 128), photo(9, 128)[:, :, 0]]),
+    "ties": tied_picture,
+    "gray": lambda: np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2),
+}
+
+
+def palettes(image, k, rng):
+    """Palettes of k colors: of the picture, on a lattice with repeats, and with alpha."""
+    pixels = image.reshape(-1, image.shape[2])
+    yield smalti.quantize(image, k, dither="none").palette
+    yield pixels[rng.integers(0, len(pixels), k)]
+    yield (rng.integers(0, 9, (k, 3)) * 32).clip(0, 255).astype(np.uint8)
+    some = rng.integers(0, 256, (k, 4)).astype(np.uint8)
+    some[:, 3] = rng.choice([0, 90, 255], k)
+    yield some
+
+
+REMAP = """async ([width, height, palettes, space]) => {
+  const { createRemapper } = await import("/remap.js");
+  const remapper = createRemapper();
+  const pixels = await (await fetch("/pixels")).arrayBuffer();
+  await remapper.setImage({ id: "a", width, height, pixels, space });
+  const parts = [];
+  for (const colors of palettes) {
+    const want = { rgba: true, indices: true, counts: true };
+    const done = await remapper.remap({ colors: Uint8Array.from(colors), want });
+    parts.push(done.indices, new Uint8Array(done.rgba), new Uint8Array(done.counts.buffer));
+  }
+  remapper.close();
+  await fetch("/remapped", { method: "POST", body: new Blob(parts) });
+}"""
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("name", PICTURES)
+def test_indices_are_the_librarys_in_every_pixel(blank, site, name, space):
+    image = PICTURES[name]()
+    height, width, pixels = *image.shape[:2], image.shape[0] * image.shape[1]
+    rng = np.random.default_rng(5)
+    tried = [p for k in (2, 8, 25, 100, 256) for p in palettes(image, k, rng)]
+    site.files["/pixels"] = rgba_of(image).tobytes()
+    colors = [rgba_of(palette[None]).ravel().tolist() for palette in tried]
+
+    blank.evaluate(REMAP, [width, height, colors, space])
+
+    answer = np.frombuffer(site.received["/remapped"], np.uint8)
+    for palette in tried:
+        indices, answer = np.split(answer, [pixels])
+        painted, answer = np.split(answer, [pixels * 4])
+        counts, answer = np.split(answer, [len(palette) * 4])
+        expected = smalti.apply_palette(image, palette, space=space, dither="none").indices
+        np.testing.assert_array_equal(indices.reshape(height, width), expected)
+        np.testing.assert_array_equal(
+            painted.reshape(height, width, 4), rgba_of(palette[None])[0][expected]
+        )
+        np.testing.assert_array_equal(
+            counts.view("<u4"), np.bincount(expected.ravel(), minlength=len(palette))
+        )
+    assert answer.size == 0
+
+
+def start(page, image, body, *arguments):
+    """Run JavaScript with a remapper and a picture for it."""
+    return page.evaluate(
+        """async ([source, width, height, given]) => {
+          const { createRemapper } = await import("/remap.js");
+          const remapper = createRemapper();
+          const pixels = await (await fetch(source)).arrayBuffer();
+          const image = { id: "a", width, height, pixels, space: "oklab" };
+          const sent = (...parts) => fetch("/sent", { method: "POST", body: new Blob(parts) });
+          try { return await (BODY)({ remapper, image, sent, given }); }
+          finally { remapper.close(); }
+        }""".replace("BODY", body),
+        ["/pixels", image.shape[1], image.shape[0], list(arguments)],
+    )
+
+
+@pytest.fixture
+def run(blank, site):
+    """Run JavaScript on the page with a remapper; returns what it returns and what it sends."""
+
+    def run(image, body, *given):
+        site.files["/pixels"] = rgba_of(image).tobytes()
+        site.received.pop("/sent", None)
+        returned = start(blank, image, body, *given)
+        return returned, np.frombuffer(site.received.get("/sent", b""), np.uint8)
+
+    return run
+
+
+BLACK_AND_WHITE = [0, 0, 0, 255, 255, 255, 255, 255]
+
+
+def test_of_waiting_requests_only_the_newest_of_each_layer_is_painted(run):
+    done, _ = run(
+        photo(1),
+        """async ({ remapper, image, given }) => {
+          remapper.setImage(image); // not awaited: the requests wait until it is prepared
+          const ask = (layer) => remapper.remap({ colors: Uint8Array.from(given), layer });
+          const asked = ["main", "main", "four0", "main", "four1", "four0"].map(ask);
+          return (await Promise.all(asked)).map((result) => result && result.layer);
+        }""",
+        *BLACK_AND_WHITE,
+    )
+
+    assert done == [None, None, None, "main", "four1", "four0"]
+
+
+def test_another_picture_overtakes_what_was_asked_of_the_first(run):
+    done, _ = run(
+        photo(1),
+        """async ({ remapper, image, given }) => {
+          const colors = Uint8Array.from(given), ids = [];
+          const first = remapper.setImage(image), old = remapper.remap({ colors });
+          const second = remapper.setImage({ ...image, id: "b" });
+          const fresh = remapper.remap({ colors });
+          for (const done of [first, old, second, fresh]) ids.push((await done)?.id ?? null);
+          return ids;
+        }""",
+        *BLACK_AND_WHITE,
+    )
+
+    assert done == [None, None, "b", "b"]
+
+
+def test_region_is_remapped_beside_the_overview_and_goes_with_it(run):
+    image = photo(3)
+    done, _ = run(
+        image,
+        """async ({ remapper, image, given }) => {
+          const colors = Uint8Array.from(given), sizes = [];
+          const note = async (layer) =>
+            sizes.push((await remapper.remap({ colors, layer }))?.rgba.byteLength ?? null);
+          await remapper.setImage(image);
+          await note("region");
+          const piece = { id: "piece", width: 5, height: 3, pixels: image.pixels.slice(0, 60) };
+          await remapper.setRegion(piece);
+          await note("region");
+          await note("main");
+          await remapper.setImage(image);
+          await note("region");
+          return sizes;
+        }""",
+        *BLACK_AND_WHITE,
+    )
+
+    assert done == [None, 60, image.shape[0] * image.shape[1] * 4, None]
+
+
+def test_space_changes_with_the_next_request(run):
+    image = photo(4)
+    palette = smalti.quantize(image, 16, dither="none").palette
+    _, sent = run(
+        image,
+        """async ({ remapper, image, sent, given }) => {
+          const colors = Uint8Array.from(given), want = { rgba: false, indices: true };
+          await remapper.setImage(image);
+          const parts = [(await remapper.remap({ colors, want })).indices];
+          parts.push((await remapper.remap({ colors, want, space: "srgb" })).indices);
+          parts.push((await remapper.remap({ colors, want })).indices);
+          remapper.setSpace("srgb");
+          parts.push((await remapper.remap({ colors, want })).indices);
+          await sent(...parts);
+        }""",
+        *rgba_of(palette[None]).ravel().tolist(),
+    )
+
+    expected = [
+        smalti.apply_palette(image, palette, space=space, dither="none").indices
+        for space in ("oklab", "srgb", "oklab", "srgb")
+    ]
+    np.testing.assert_array_equal(sent.reshape(4, *image.shape[:2]), expected)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_difference_is_the_error_on_gray_times_the_gain(run, channels):
+    image = draw("gradient", channels, 3)
+    palette = rgba_of(smalti.quantize(image, 4, dither="none").palette[None])[0]
+    _, sent = run(
+        image,
+        """async ({ remapper, image, sent, given }) => {
+          await remapper.setImage(image);
+          const want = { difference: 4 }, colors = Uint8Array.from(given);
+          await sent((await remapper.remap({ colors, want })).rgba);
+        }""",
+        *palette.ravel().tolist(),
+    )
+
+    indices = smalti.apply_palette(image, palette, dither="none").indices
+    before, after = (color.shown_on(c, 119).astype(int) for c in (image, palette[indices]))
+    expected = rgba_of(np.minimum(abs(before - after) * 4, 255).astype(np.uint8))
+    np.testing.assert_array_equal(sent.reshape(expected.shape), expected)
+
+
+def test_highlight_leaves_one_entry_as_it_is_and_grays_the_others(run):
+    image = photo(6)
+    palette = rgba_of(smalti.quantize(image, 5, dither="none").palette[None])[0]
+    _, sent = run(
+        image,
+        """async ({ remapper, image, sent, given }) => {
+          await remapper.setImage(image);
+          const want = { highlight: 2 }, colors = Uint8Array.from(given);
+          await sent((await remapper.remap({ colors, want })).rgba);
+        }""",
+        *palette.ravel().tolist(),
+    )
+
+    indices = smalti.apply_palette(image, palette, dither="none").indices
+    painted = sent.reshape(*image.shape[:2], 4)
+    np.testing.assert_array_equal(painted[indices == 2], palette[indices[indices == 2]])
+    others = painted[indices != 2].astype(int)
+    assert abs(others[:, :3] - 119).max() <= 0.2 * 136 + 1
+    assert (others[:, 3] == 255).all()
+
+
+def test_buffers_that_are_given_back_are_painted_anew(run):
+    image = photo(8)
+    _, sent = run(
+        image,
+        """async ({ remapper, image, sent, given }) => {
+          await remapper.setImage(image);
+          remapper.recycle((await remapper.remap({ colors: Uint8Array.from(given) })).rgba);
+          const colors = Uint8Array.from([9, 8, 7, 255]);
+          await sent((await remapper.remap({ colors })).rgba);
+        }""",
+        *BLACK_AND_WHITE,
+    )
+
+    assert (sent.reshape(-1, 4) == [9, 8, 7, 255]).all()
+
+
+def test_palette_of_no_or_too_many_entries_is_refused(run):
+    done, _ = run(
+        photo(1),
+        """async ({ remapper, image }) => {
+          await remapper.setImage(image);
+          const ask = (n) => remapper.remap({ colors: new Uint8Array(n) }).catch((e) => e.message);
+          return Promise.all([0, 6, 1028].map(ask));
+        }""",
+    )
+
+    assert done == [
+        f"a palette must have 1 to 256 entries of 4 bytes, got {n} bytes" for n in (0, 6, 1028)
+    ]
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_sixty_palettes_of_random_sizes_are_timed(run, space, capsys):
+    image = np.tile(photo(5, 512), (2, 2, 1))[:684]
+    image = image + np.arange(4, dtype=np.uint8).repeat(256)[:, None]  # no two tiles alike
+    rng = np.random.default_rng(6)
+    ks = np.exp(rng.uniform(np.log(2), np.log(256), 60)).astype(int)
+    pixels = rgba_of(image).reshape(-1, 4)
+    tried = [pixels[rng.integers(0, len(pixels), k)].ravel().tolist() for k in ks]
+    times, _ = run(
+        image,
+        """async ({ remapper, image, given: [space, ...tried] }) => {
+          const { milliseconds, distinct } = await remapper.setImage({ ...image, space });
+          const times = [];
+          for (const colors of tried) {
+            const start = performance.now();
+            const { rgba } = await remapper.remap({ colors: Uint8Array.from(colors) });
+            times.push(performance.now() - start);
+            remapper.recycle(rgba);
+          }
+          return { times, milliseconds, distinct };
+        }""",
+        space,
+        *tried,
+    )
+
+    p50, p95 = np.percentile(times["times"], [50, 95])
+    figures = (
+        f"\n{image.shape[1]}×{image.shape[0]} pixels of {times['distinct']} colors, {space}: "
+        f"prepared in {times['milliseconds']:.0f} ms; palette to pixels "
+        f"p50 {p50:.1f} ms, p95 {p95:.1f} ms, least {min(times['times']):.1f} ms"
+    )
+    with capsys.disabled():
+        print(figures)
+    assert len(times["times"]) == 60

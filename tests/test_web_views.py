@@ -401,6 +401,28 @@ def test_playing_ends_at_the_end(views):
     expect(views.get_by_role("button", name="Play")).to_be_visible()
 
 
+def test_keys_play_and_step_unless_they_are_typed_or_switched_off(views):
+    opened(views)
+    details = views.locator("details.converge")
+    views.locator("canvas.cloud").focus()
+    views.keyboard.press(".")
+    views.keyboard.press(".")
+    views.keyboard.press(",")
+    expect(details).to_have_attribute("data-at", "1")
+    views.keyboard.press("p")
+    expect(views.get_by_role("button", name="Pause")).to_be_visible()
+    views.keyboard.press("P")
+    expect(views.get_by_role("button", name="Play")).to_be_visible()
+
+    at = details.get_attribute("data-at")
+    views.get_by_label("Speed").focus()
+    views.keyboard.press(".")
+    views.evaluate("store.set({ letterKeys: false })")
+    views.locator("canvas.cloud").focus()
+    views.keyboard.press(".")
+    assert details.get_attribute("data-at") == at
+
+
 def test_click_on_the_error_curve_goes_there(views):
     opened(views)
     box = views.locator(".spark").bounding_box()

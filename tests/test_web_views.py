@@ -246,9 +246,9 @@ def test_both_suggestions_tell_their_reason_and_can_be_used(views, site):
     expect(items.first).to_contain_text(site.state["suggestion"]["reason"])
     for method, k in site.state["suggestions"].items():
         k = k or site.state["suggestion"]["k"]
-        views.get_by_role("button", name=f"Use {k}", exact=True).click()
+        views.get_by_role("button", name=f"Use {k}", exact=True).press("Enter")
         assert chosen(views) == k, method
-        expect(views.get_by_role("button", name=f"Using {k}", exact=True)).to_be_disabled()
+        expect(views.get_by_role("button", name=f"Using {k}", exact=True)).to_be_focused()
     expect(views.locator(".elbow-plot [data-method]")).to_have_count(2)
 
 
@@ -401,6 +401,28 @@ def test_playing_ends_at_the_end(views):
     expect(views.get_by_role("button", name="Play")).to_be_visible()
 
 
+def test_keys_play_and_step_unless_they_are_typed_or_switched_off(views):
+    opened(views)
+    details = views.locator("details.converge")
+    views.locator("canvas.cloud").focus()
+    views.keyboard.press(".")
+    views.keyboard.press(".")
+    views.keyboard.press(",")
+    expect(details).to_have_attribute("data-at", "1")
+    views.keyboard.press("p")
+    expect(views.get_by_role("button", name="Pause")).to_be_visible()
+    views.keyboard.press("P")
+    expect(views.get_by_role("button", name="Play")).to_be_visible()
+
+    at = details.get_attribute("data-at")
+    views.get_by_label("Speed").focus()
+    views.keyboard.press(".")
+    views.evaluate("store.set({ letterKeys: false })")
+    views.locator("canvas.cloud").focus()
+    views.keyboard.press(".")
+    assert details.get_attribute("data-at") == at
+
+
 def test_click_on_the_error_curve_goes_there(views):
     opened(views)
     box = views.locator(".spark").bounding_box()
@@ -447,8 +469,9 @@ def test_other_seeds_end_elsewhere_and_earlier_runs_come_back_unasked(views):
     assert [text[3] for text in texts].count("lowest") == 1
 
     asked = views.evaluate("asked.length")
-    views.get_by_role("button", name="random, seed 0").click()
+    views.get_by_role("button", name="random, seed 0").press("Enter")
     expect(rows.nth(1)).to_have_attribute("aria-current", "true")
+    expect(views.get_by_role("button", name="random, seed 0")).to_be_focused()
     assert caption(views).startswith("Start: 16 centroids (random, seed 0)")
     assert views.evaluate("asked.length") == asked
 

@@ -135,5 +135,3 @@ def memory_mib(pid: int) -> float:
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         sizes = dict(line.split(":", 1) for line in file if line.startswith("Vm"))
     return int(sizes["VmRSS"].split()[0]) / 1024
-
-

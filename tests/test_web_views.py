@@ -264,9 +264,9 @@ def test_settled_file_gives_exact_numbers(views):
     views.evaluate('store.set({ phase: "settled", result: { bytes: 12345, psnr: 31.26 } })')
 
     views.locator("[data-unit=size]").click()
-    expect(views.locator(".elbow-readout")).to_have_text("16 colors · Size 12.3 KB")
+    expect(views.locator(".elbow-readout")).to_have_text("16 colors · Size 12.3 KB, exact")
     views.locator("[data-unit=psnr]").click()
-    expect(views.locator(".elbow-readout")).to_have_text("16 colors · PSNR 31.3 dB")
+    expect(views.locator(".elbow-readout")).to_have_text("16 colors · PSNR 31.3 dB, exact")
     views.mouse.click(*place_of(views, 8))
     expect(views.locator(".elbow-readout")).to_contain_text("8 colors · PSNR ≈")
 
@@ -287,6 +287,26 @@ def test_elbow_says_why_there_is_little_to_see(views, patch, says):
 
     expect(views.locator(".elbow-status")).to_contain_text(says)
     expect(views.locator(".elbow-plot")).to_be_visible(visible=patch.get("curve") is None)
+
+
+def test_sizes_that_are_not_estimated_yet_are_waited_for(views):
+    views.locator("[data-unit=size]").click()
+    status = views.locator(".elbow-status")
+
+    views.evaluate("store.set({ estimates: [], ladderDone: false })")
+    expect(status).to_have_text("measuring…")
+    views.evaluate("store.set({ ladderDone: true })")
+    expect(status).to_have_text("No sizes are known yet.")
+
+
+def test_size_under_the_dot_is_the_estimate_of_the_page(views):
+    views.locator("[data-unit=size]").click()
+    views.evaluate("store.set({ estimates: [{ k: 2, bytes: 1000 }, { k: 128, bytes: 64000 }] })")
+
+    # 16 is halfway from 2 to 128 in log k, and so is 8,000 from 1,000 to 64,000.
+    expect(views.locator(".elbow-readout")).to_have_text("16 colors · Size ≈ 8 KB")
+    views.evaluate("store.set({ made: { k: 128, bytes: 32000 } })")
+    expect(views.locator(".elbow-readout")).to_have_text("16 colors · Size ≈ 4 KB")
 
 
 def test_curve_is_saved_as_a_table_and_as_a_drawing(views, site):

@@ -250,8 +250,8 @@ function drawTrails(context, trails, view) {
 
 function drawCentroids(context, { places, colors, marked }, view, shrink) {
   const count = places.length / 3;
-  const radius = Math.max(2.5, 9.5 - 0.8 * Math.log2(count || 1)) * shrink;
-  const ring = count > 64 ? 1 : 1.5;
+  const radius = Math.max(2.5, 9.5 - 0.9 * Math.log2(count || 1)) * shrink;
+  const ring = count > 32 ? 1 : 1.5;
   for (const i of backToFront(places, view.turn)) {
     const [x, y, , size] = view.project(places[3 * i], places[3 * i + 1], places[3 * i + 2]);
     const r = radius * size * (i === marked ? 1.6 : 1);

@@ -180,12 +180,12 @@ export function suggestionsOf({ suggestion, suggestions }) {
 function statusOf(state, unit, points) {
   if (!state.image) return "Open a picture to see what each number of colors costs.";
   const colors = state.image.distinct_colors;
-  const waiting = unit === "size" ? state.phase !== "settled" && !points.length : !state.ladderDone;
+  const waiting = !state.ladderDone;
   if (waiting && points.length < 3) {
     return state.serverGone ? "Not measured: the local server does not answer." : "measuring…";
   }
   if (colors <= 2) return `The image has ${colorsText(colors)}: there is nothing to choose.`;
-  if (points.length < 3) return "There are too few points for a curve.";
+  if (points.length < 3) return unit === "size" ? "No sizes are known yet." : "There are too few points for a curve.";
   if (colors <= 256) return `The image has ${colorsText(colors)}; with all of them, nothing is lost.`;
   return waiting ? "measuring…" : "";
 }
@@ -234,7 +234,7 @@ export function mount(root, { store, actions }) {
 
   function valueText(state, points, k, text) {
     const exact = k === state.shown?.k ? exactValue(state, unit) : null;
-    if (exact != null) return text.text(exact);
+    if (exact != null) return `${text.text(exact)}, exact`;
     const value = valueAt(points, k, UNITS[unit]);
     return value == null ? "–" : `≈ ${text.text(value)}`;
   }

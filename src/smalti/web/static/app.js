@@ -17,7 +17,6 @@ import * as converge from "./converge.js";
 import * as curves from "./curves.js";
 import { clamp, colorsText, hexOf } from "./dom.js";
 import { createEngine } from "./engine.js";
-import { bytesAt, psnrAt } from "./estimates.js";
 import { createFrame, remember, remembered, wireFrame } from "./frame.js";
 import * as keys from "./keys.js";
 import { createMaker } from "./maker.js";
@@ -101,14 +100,6 @@ const actions = {
   letterKeys(on) {
     store.set({ letterKeys: on });
     remember("letterKeys", on);
-  },
-  estimatedBytes() {
-    const { estimates, shown, made } = store.get();
-    return shown ? bytesAt(estimates, shown.k, made) : null;
-  },
-  estimatedPsnr() {
-    const { curve, shown } = store.get();
-    return shown && !shown.own ? psnrAt(curve, shown.k) : null;
   },
   say: frame.say,
   ...taking.createTaking({ store, frame, token: link.token }),

@@ -5,13 +5,13 @@
 
 import { filesOf } from "./batch.js";
 import { bytesText, colorsText, make } from "./dom.js";
-import { EngineError } from "./engine.js";
 
 const RETRY_MS = 3000;
 const TOAST_MS = 4000;
 const THEMES = ["auto", "light", "dark"];
-const DEMOS = [["photo.jpg", "A photograph"], ["logo.png", "A logo"], ["screenshot.png", "A screenshot"]];
-const PANELS = [["result", "Result"], ["palette", "Palette"], ["elbow", "How many?"], ["converge", "Converge"], ["files", "Files"]];
+const DEMOS = { "photo.jpg": "A photograph", "logo.png": "A logo", "screenshot.png": "A screenshot" };
+const PANELS = { result: "Result", palette: "Palette", elbow: "How many?", converge: "Converge", files: "Files" };
+const GONE = "The local server stopped. The preview still works; start smalti web again for the rest.";
 
 const at = (id) => document.getElementById(id);
 
@@ -32,25 +32,24 @@ export function remembered(name) {
   }
 }
 
-/** @param {{store, engine}} parts */
 export function createFrame({ store, engine }) {
-  let toastTimer = 0;
+  let fading = 0;
 
   function say(text) {
     at("toast").textContent = text;
-    clearTimeout(toastTimer);
-    toastTimer = setTimeout(() => (at("toast").textContent = ""), TOAST_MS);
+    clearTimeout(fading);
+    fading = setTimeout(() => (at("toast").textContent = ""), TOAST_MS);
   }
 
   /** Tell of a failure in the page; the picture of before stays. */
   function fail(error, before = "") {
     if (error.name === "AbortError") return;
     if (error.kind === "Gone") return serverGone();
-    if (!(error instanceof EngineError || error.kind)) console.error(error);
+    if (!error.kind) console.error(error); // a mistake in this page
     banner(error.message.startsWith(before) ? error.message : before + error.message);
   }
 
-  function banner(text, act) {
+  function banner(text, act = null) {
     at("banner-text").textContent = text;
     at("banner-action").hidden = !act;
     at("banner-action").onclick = act;
@@ -64,7 +63,7 @@ export function createFrame({ store, engine }) {
   function serverGone() {
     if (store.get().serverGone) return;
     store.set({ serverGone: true, progress: null });
-    banner("The local server stopped. The preview still works; start smalti web again for the rest.", lookAgain);
+    banner(GONE, lookAgain);
     setTimeout(lookAgain, RETRY_MS);
   }
 
@@ -74,43 +73,40 @@ export function createFrame({ store, engine }) {
       await engine.state();
       store.set({ serverGone: false });
       closeBanner();
-    } catch (error) {
-      if (error.kind === "Gone") setTimeout(lookAgain, RETRY_MS);
+    } catch ({ kind }) {
+      if (kind === "Gone") setTimeout(lookAgain, RETRY_MS);
       else banner("Another smalti web runs now: open the link that it printed.");
     }
   }
 
-  store.subscribe(({ image, images, phase }, changed) => {
+  store.subscribe(({ image, images, phase }) => {
     document.body.dataset.state = phase;
     document.body.toggleAttribute("data-files", images.length > 1);
-    if (!changed.has("image") || !image) return;
+    if (!image) return;
     const { name, width, height, format, bytes, distinct_colors: colors } = image;
     at("file-name").textContent = name;
     at("file-size").textContent = `${width} × ${height} · ${format} · ${bytesText(bytes)} · ${colorsText(colors)}`;
   });
-  return { say, fail, banner, closeBanner, remember };
+  return { say, fail, banner, closeBanner };
 }
 
 /** Connect everything outside of the panels with what it does. */
 export function wireFrame(actions) {
-  const click = (id, act) => at(id).addEventListener("click", act);
-  click("open", actions.pick);
-  click("welcome-open", actions.pick);
-  click("open-folder", () => at("folder-input").click());
-  click("undo", actions.undo);
-  click("redo", actions.redo);
-  click("help", () => at("help-dialog").showModal());
-  click("banner-close", () => (at("banner").hidden = true));
-  click("paste", () => paste(actions));
-  click("theme", () => setTheme(THEMES[(THEMES.indexOf(remembered("theme") ?? "auto") + 1) % 3]));
+  const clicks = {
+    open: actions.pick, "welcome-open": actions.pick, "open-folder": () => at("folder-input").click(),
+    undo: actions.undo, redo: actions.redo, help: () => at("help-dialog").showModal(),
+    "banner-close": () => (at("banner").hidden = true), paste: () => paste(actions),
+    theme: () => setTheme(THEMES[(THEMES.indexOf(remembered("theme")) + 1) % THEMES.length]),
+  };
+  for (const [id, act] of Object.entries(clicks)) at(id).onclick = act;
   for (const id of ["file-input", "folder-input"]) {
-    at(id).addEventListener("change", async ({ target }) => {
+    at(id).onchange = async ({ target }) => {
       actions.open(await filesOf([...target.files]));
       target.value = "";
-    });
+    };
   }
   document.addEventListener("paste", ({ clipboardData }) => actions.open(clipboardData.files));
-  setTheme(remembered("theme") ?? "auto");
+  setTheme(remembered("theme") ?? THEMES[0]);
   dropZone(actions);
   tabs();
   demos(actions);
@@ -136,28 +132,22 @@ async function paste({ open, say }) {
 
 function dropZone({ open }) {
   let depth = 0; // enter and leave come for every element on the way
-  const on = (name, by, act = () => {}) =>
-    document.addEventListener(name, (event) => {
+  const moves = { dragenter: 1, dragleave: -1, dragover: 0, drop: -Infinity };
+  for (const [name, by] of Object.entries(moves)) {
+    document.addEventListener(name, async (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      depth = by === null ? 0 : depth + by;
-      at("drop-veil").hidden = depth <= 0;
-      act(event);
+      depth = Math.max(0, depth + by);
+      at("drop-veil").hidden = depth === 0;
+      if (name === "drop") open(await filesOf(event.dataTransfer));
     });
-  on("dragenter", 1);
-  on("dragleave", -1);
-  on("dragover", 0);
-  on("drop", null, async ({ dataTransfer }) => open(await filesOf(dataTransfer)));
+  }
 }
 
 /** On small screens one panel is seen at a time. */
 function tabs() {
-  const buttons = PANELS.map(([name, label]) => {
-    const button = make("button", { className: "button" }, label);
-    button.dataset.tab = name;
-    button.addEventListener("click", () => show(name));
-    return button;
-  });
+  const buttons = Object.entries(PANELS).map(([name, label]) =>
+    make("button", { className: "button", "data-tab": name, onclick: () => show(name) }, label));
   const show = (name) => {
     for (const panel of document.querySelectorAll(".panel")) panel.classList.toggle("shown", panel.dataset.tab === name);
     for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.tab === name);
@@ -167,13 +157,13 @@ function tabs() {
 }
 
 function demos({ open }) {
-  for (const [name, label] of DEMOS) {
-    const source = `static/demos/${name}`;
-    const button = make("button", { className: "button" }, make("img", { src: source, alt: "", width: 132, height: 88 }), label);
-    button.addEventListener("click", async () => {
-      const blob = await (await fetch(source)).blob();
+  for (const [name, label] of Object.entries(DEMOS)) {
+    const picture = make("img", { src: `static/demos/${name}`, alt: "", width: 132, height: 88 });
+    const button = make("button", { className: "button" }, picture, label);
+    button.onclick = async () => {
+      const blob = await (await fetch(picture.src)).blob();
       open([new File([blob], name, { type: blob.type })]);
-    });
+    };
     at("demos").append(make("li", {}, button));
   }
 }

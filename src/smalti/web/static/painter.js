@@ -1,6 +1,6 @@
 /**
  * What the stage shows: the preview in the palette of the moment, mapped by a worker, or once it is
- * there the file itself. Nothing here asks the server, except for true pixels after a zoom.
+ * there the file itself. Only true pixels after a zoom are asked of the server.
  */
 
 import { difference } from "./difference.js";
@@ -8,37 +8,37 @@ import { make, rgbaOf } from "./dom.js";
 import { createRemapper } from "./remap.js";
 
 const MOST_DETAIL = 4e6; // pixels that are asked for at once
+const PAINT = "input-to-paint";
 
-/** @param {{store, engine, stage, rungFor: (k: number) => object, fail}} parts */
 export function createPainter({ store, engine, stage, rungFor, fail }) {
   const remapper = createRemapper();
   let original = null; // ImageData of the overview
   let file = null; // {bitmap, overview} of the settled file
-  let detail = null; // {x, y, w, h} that true pixels are at hand of
+  let rect = null; // {x, y, w, h} that true pixels are at hand of
   let moved = 0; // when the slider moved, until that is painted
 
-  function begin(image, { width, height, pixels }) {
-    original = new ImageData(new Uint8ClampedArray(pixels), width, height);
-    file = detail = null;
-    stage.begin(image);
-    stage.show("original", canvasOf(original));
-    const space = store.get().settings.space ?? "oklab";
-    return remapper.setImage({ id: image.id, width, height, pixels, space }).catch(fail);
+  async function remap(request) {
+    const done = await remapper.remap(request).catch(fail);
+    return done && imageData(done.rgba, done);
   }
 
-  /** Show the picture in the palette that the settings ask for. */
+  function begin(image, { width, height, pixels }) {
+    original = imageData(pixels, { width, height });
+    file = rect = null;
+    stage.begin(image);
+    stage.show("original", canvasOf(original), null);
+    remapper.setImage({ id: image.id, width, height, pixels, space: store.get().settings.space ?? "oklab" }).catch(fail);
+  }
+
+  /** Show the picture in the palette that the settings ask for, or the file that was made of them. */
   function show() {
     const { settings, shown, highlight, phase, view, ladderDone } = store.get();
-    if (phase === "settled") return highlight == null ? showFile() : void map(shown.colors);
-    if (settings.palette) {
-      const colors = rgbaOf(settings.palette);
-      store.set({ shown: { k: settings.palette.length, colors, shares: null, exact: false, own: true } });
-      return void map(colors);
-    }
-    const rung = rungFor(settings.k);
-    if (!rung) return;
-    store.set({ shown: { ...rung, exact: false, own: false } });
-    map(rung.colors);
+    if (phase === "settled" && file) return highlight == null ? showFile() : void map(shown.colors);
+    const own = settings.palette && { k: settings.palette.length, colors: rgbaOf(settings.palette), shares: null };
+    const found = own ?? rungFor(settings.k);
+    if (!found) return;
+    store.set({ shown: { ...found, exact: false, own: Boolean(own) } });
+    map(found.colors);
     if (view.mode === "four" && !ladderDone) showFour();
   }
 
@@ -46,12 +46,12 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
     const { highlight, image } = store.get();
     const since = moved;
     const want = { rgba: true, counts: true, highlight: highlight ?? undefined };
-    if (detail) mapDetail(colors, want);
+    if (rect) mapDetail(colors, want);
     const done = await remapper.remap({ layer: "main", colors, want }).catch(fail);
     const { phase, shown } = store.get();
     if (!done || (phase === "settled" && highlight == null)) return;
-    const data = imageData(done);
-    stage.show("result", canvasOf(data));
+    const data = imageData(done.rgba, done);
+    stage.show("result", canvasOf(data), rect ? undefined : null);
     showDifference(data);
     if (shown.colors === colors && !shown.shares) {
       const total = data.width * data.height;
@@ -63,52 +63,48 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
   }
 
   async function mapDetail(colors, want) {
-    const rect = detail;
-    const done = await remapper.remap({ layer: "region", colors, want }).catch(fail);
-    if (!done || rect !== detail) return;
-    stage.showDetail("result", { ...rect, source: canvasOf(imageData(done)) });
+    const mine = rect;
+    const data = await remap({ layer: "region", colors, want });
+    if (data && mine === rect && store.get().phase !== "settled") stage.showDetail("result", { ...rect, source: canvasOf(data) });
   }
 
   /** Note how long it took from the slider to the screen. */
   function measure(since) {
     if (moved === since) moved = 0;
     requestAnimationFrame(() => setTimeout(() => {
-      if (performance.getEntriesByName("input-to-paint").length > 500) performance.clearMeasures("input-to-paint");
-      performance.measure("input-to-paint", { start: since });
+      if (performance.getEntriesByName(PAINT).length > 500) performance.clearMeasures(PAINT);
+      performance.measure(PAINT, { start: since });
     }));
   }
 
   async function showFour() {
-    const most = Math.min(256, store.get().image?.distinct_colors ?? 256);
+    const most = Math.min(256, store.get().image.distinct_colors);
     await Promise.all(stage.fourKs().map(async (k, i) => {
       const rung = rungFor(Math.min(k, most));
-      const done = rung && (await remapper.remap({ layer: `four${i}`, colors: rung.colors }).catch(fail));
-      if (!done) return;
-      stage.show(`four${i}`, canvasOf(imageData(done)));
+      const data = rung && (await remap({ layer: `four${i}`, colors: rung.colors }));
+      if (!data) return;
+      stage.show(`four${i}`, canvasOf(data), null);
       document.querySelector(`[data-layer=four${i}]`).dataset.colors = rung.k;
     }));
   }
 
   function showDifference(data) {
     if (store.get().view.mode !== "difference") return;
-    const pixels = difference(original.data, data.data);
-    stage.show("difference", canvasOf(new ImageData(pixels, data.width, data.height)));
+    stage.show("difference", canvasOf(imageData(difference(original.data, data.data), data)), null);
   }
 
   /** Fetch true pixels of a part of the picture, for both layers. */
-  async function showDetail(rect, signal) {
+  async function showDetail({ x, y, w, h }, signal) {
     const { image } = store.get();
-    const shrink = Math.min(1, Math.sqrt(MOST_DETAIL / (rect.w * rect.h)));
-    const [w, h] = [rect.w, rect.h].map((side) => Math.max(1, Math.floor(side * shrink)));
+    const shrink = Math.min(1, Math.sqrt(MOST_DETAIL / (w * h)));
     try {
-      const part = await engine.region(image.id, rect.x, rect.y, w, h, signal);
+      const part = await engine.region(image.id, x, y, Math.ceil(w * shrink), Math.ceil(h * shrink), signal);
       if (image !== store.get().image) return;
-      detail = { x: rect.x, y: rect.y, w: part.width, h: part.height };
-      stage.showDetail("original", { ...detail, source: canvasOf(imageData({ ...part, rgba: part.pixels })) });
-      const { width, height, pixels } = part;
-      remapper.setRegion({ id: image.id, width, height, pixels }).catch(fail);
+      rect = { x, y, w: part.width, h: part.height };
+      stage.showDetail("original", { ...rect, source: canvasOf(imageData(part.pixels, part)) });
+      remapper.setRegion({ id: image.id, ...part }).catch(fail);
       const { shown, phase } = store.get();
-      if (phase !== "settled" && shown) mapDetail(shown.colors, { rgba: true });
+      if (phase !== "settled" && shown) mapDetail(shown.colors);
     } catch (error) {
       fail(error);
     }
@@ -121,22 +117,15 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
   }
 
   function showFile() {
-    stage.show("result", file.overview);
-    stage.showFull("result", file.bitmap);
-    const { width, height } = file.overview;
-    if (store.get().view.mode === "difference") {
-      showDifference(file.overview.getContext("2d").getImageData(0, 0, width, height));
-    }
+    const { bitmap, overview } = file;
+    stage.show("result", overview, { source: bitmap, x: 0, y: 0, w: bitmap.width, h: bitmap.height });
+    showDifference(overview.getContext("2d").getImageData(0, 0, overview.width, overview.height));
   }
 
-  return {
-    begin, show, showFour, showDetail, settle,
-    setSpace: remapper.setSpace,
-    moved: () => (moved = performance.now()),
-  };
+  return { begin, show, showFour, showDetail, settle, setSpace: remapper.setSpace, moved: () => (moved = performance.now()) };
 }
 
-const imageData = ({ rgba, width, height }) => new ImageData(new Uint8ClampedArray(rgba), width, height);
+const imageData = (pixels, { width, height }) => new ImageData(new Uint8ClampedArray(pixels), width, height);
 
 function canvasOf(data) {
   const canvas = make("canvas", { width: data.width, height: data.height });

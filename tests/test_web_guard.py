@@ -282,7 +282,7 @@ def test_more_requests_than_can_be_held_are_asked_to_come_back():
         raise AssertionError(f"the answer was never {code}")
 
     with served(bounds=Bounds(requests=3)) as client:
-        with held(client, 3):
+        with held(client, 6):  # of which some are refused
             assert eventually(503).json()["error"]["kind"] == "Busy"
 
         eventually(200)

@@ -49,7 +49,11 @@ def app(page: Any, web_server: Server) -> Iterator[App]:
     yield opened
     web_server.forget_images()
     assert opened.errors == []
-    assert [url for _, url in opened.requests if not url.startswith((web_server.origin, "blob:", "data:"))] == []
+    assert [
+        url
+        for _, url in opened.requests
+        if not url.startswith((web_server.origin, "blob:", "data:"))
+    ] == []
     page.close()
 
 

@@ -1,6 +1,7 @@
 """Drafts of palettes for every k: near the final ones, calm from one k to the next, and whole."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pictures import draw, images, photo
 
 import smalti
 from smalti import BadOption, Histogram, ladder, metrics, preview
+from smalti.load import load
 
 
 def drafts(image, ks=None, **options):
@@ -266,3 +268,16 @@ def test_the_curve_of_an_image_with_alpha_ends_without_loss():
 
     assert last.distortion == 0
     assert last.psnr == np.inf
+
+
+def test_the_bundled_pictures_are_small_and_of_three_kinds():
+    folder = Path(smalti.__file__).parent / "web" / "static" / "demos"
+    names = ("photo.jpg", "logo.png", "screenshot.png")
+
+    assert sum((folder / name).stat().st_size for name in names) <= 50_000
+    photo, logo, screenshot = (load(folder / name) for name in names)
+    assert photo.shape == (320, 480, 3)
+    assert {0, 255} < set(np.unique(logo[..., 3]).tolist())
+    assert screenshot.shape == (400, 640, 3)
+    for image in (photo, logo, screenshot):
+        assert len(Histogram.of(image)) > 1000

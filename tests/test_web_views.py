@@ -246,9 +246,9 @@ def test_both_suggestions_tell_their_reason_and_can_be_used(views, site):
     expect(items.first).to_contain_text(site.state["suggestion"]["reason"])
     for method, k in site.state["suggestions"].items():
         k = k or site.state["suggestion"]["k"]
-        views.get_by_role("button", name=f"Use {k}", exact=True).click()
+        views.get_by_role("button", name=f"Use {k}", exact=True).press("Enter")
         assert chosen(views) == k, method
-        expect(views.get_by_role("button", name=f"Using {k}", exact=True)).to_be_disabled()
+        expect(views.get_by_role("button", name=f"Using {k}", exact=True)).to_be_focused()
     expect(views.locator(".elbow-plot [data-method]")).to_have_count(2)
 
 
@@ -264,9 +264,9 @@ def test_settled_file_gives_exact_numbers(views):
     views.evaluate('store.set({ phase: "settled", result: { bytes: 12345, psnr: 31.26 } })')
 
     views.locator("[data-unit=size]").click()
-    expect(views.locator(".elbow-readout")).to_have_text("16 colors · Size 12.3 KB")
+    expect(views.locator(".elbow-readout")).to_have_text("16 colors · Size 12.3 KB, exact")
     views.locator("[data-unit=psnr]").click()
-    expect(views.locator(".elbow-readout")).to_have_text("16 colors · PSNR 31.3 dB")
+    expect(views.locator(".elbow-readout")).to_have_text("16 colors · PSNR 31.3 dB, exact")
     views.mouse.click(*place_of(views, 8))
     expect(views.locator(".elbow-readout")).to_contain_text("8 colors · PSNR ≈")
 
@@ -287,6 +287,26 @@ def test_elbow_says_why_there_is_little_to_see(views, patch, says):
 
     expect(views.locator(".elbow-status")).to_contain_text(says)
     expect(views.locator(".elbow-plot")).to_be_visible(visible=patch.get("curve") is None)
+
+
+def test_sizes_that_are_not_estimated_yet_are_waited_for(views):
+    views.locator("[data-unit=size]").click()
+    status = views.locator(".elbow-status")
+
+    views.evaluate("store.set({ estimates: [], ladderDone: false })")
+    expect(status).to_have_text("measuring…")
+    views.evaluate("store.set({ ladderDone: true })")
+    expect(status).to_have_text("No sizes are known yet.")
+
+
+def test_size_under_the_dot_is_the_estimate_of_the_page(views):
+    views.locator("[data-unit=size]").click()
+    views.evaluate("store.set({ estimates: [{ k: 2, bytes: 1000 }, { k: 128, bytes: 64000 }] })")
+
+    # 16 is halfway from 2 to 128 in log k, and so is 8,000 from 1,000 to 64,000.
+    expect(views.locator(".elbow-readout")).to_have_text("16 colors · Size ≈ 8 KB")
+    views.evaluate("store.set({ made: { k: 128, bytes: 32000 } })")
+    expect(views.locator(".elbow-readout")).to_have_text("16 colors · Size ≈ 4 KB")
 
 
 def test_curve_is_saved_as_a_table_and_as_a_drawing(views, site):
@@ -401,6 +421,28 @@ def test_playing_ends_at_the_end(views):
     expect(views.get_by_role("button", name="Play")).to_be_visible()
 
 
+def test_keys_play_and_step_unless_they_are_typed_or_switched_off(views):
+    opened(views)
+    details = views.locator("details.converge")
+    views.locator("canvas.cloud").focus()
+    views.keyboard.press(".")
+    views.keyboard.press(".")
+    views.keyboard.press(",")
+    expect(details).to_have_attribute("data-at", "1")
+    views.keyboard.press("p")
+    expect(views.get_by_role("button", name="Pause")).to_be_visible()
+    views.keyboard.press("P")
+    expect(views.get_by_role("button", name="Play")).to_be_visible()
+
+    at = details.get_attribute("data-at")
+    views.get_by_label("Speed").focus()
+    views.keyboard.press(".")
+    views.evaluate("store.set({ letterKeys: false })")
+    views.locator("canvas.cloud").focus()
+    views.keyboard.press(".")
+    assert details.get_attribute("data-at") == at
+
+
 def test_click_on_the_error_curve_goes_there(views):
     opened(views)
     box = views.locator(".spark").bounding_box()
@@ -447,8 +489,9 @@ def test_other_seeds_end_elsewhere_and_earlier_runs_come_back_unasked(views):
     assert [text[3] for text in texts].count("lowest") == 1
 
     asked = views.evaluate("asked.length")
-    views.get_by_role("button", name="random, seed 0").click()
+    views.get_by_role("button", name="random, seed 0").press("Enter")
     expect(rows.nth(1)).to_have_attribute("aria-current", "true")
+    expect(views.get_by_role("button", name="random, seed 0")).to_be_focused()
     assert caption(views).startswith("Start: 16 centroids (random, seed 0)")
     assert views.evaluate("asked.length") == asked
 

@@ -1,11 +1,10 @@
 """The elbow and the convergence panel on a page of their own, with the library as their server.
 
-A fake store and a fake engine stand in for the rest of the page; what the engine answers is made by
-the library here and laid out as the server would lay it out.
+A fake store and a fake engine stand in for the rest of the page; what the engine answers is what
+the server would.
 """
 
 import json
-import struct
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,13 +13,21 @@ from urllib.parse import parse_qs, urlparse
 import numpy as np
 
 import smalti
-from smalti import color, options
+from smalti import options
+from smalti.web import previews
 
 STATIC = Path(smalti.__file__).parent / "web" / "static"
+RAW = "application/octet-stream"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
+
+OPTIONS = {
+    name: {"default": option.default, "choices": list(option.choices)}
+    for name, option in options.OPTIONS.items()
+    if name in ("space", "init", "seed")
+}
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Two panels</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -81,7 +88,6 @@ const bytes = async (path) => {
   return answer.arrayBuffer();
 };
 const engine = {
-  state: async () => (await fetch("options.json")).json(),
   points: (id, space) => bytes(`points?${new URLSearchParams({ id, space })}`),
   trace: (id, options) => bytes(`trace?${new URLSearchParams({ id, ...options })}`),
   async pixels(id) {
@@ -105,37 +111,10 @@ document.body.dataset.ready = "";
 """
 
 
-def points_bytes(image, space):
-    """Colors of `image`, as `/points` lays them out."""
-    histogram = smalti.Histogram.of(image)
-    every = -(-len(histogram) // 8000)
-    colors, counts = histogram.stored_colors[::every], histogram.stored_counts[::every]
-    places = color.to_points(np.ascontiguousarray(colors), space)[:, :3] / color.UNITS[space]
-    rgba = np.column_stack([colors[:, :3], np.full(len(colors), 255, np.uint8)])
-    shares = counts / counts.sum()
-    parts = places.astype("<f4"), rgba.astype(np.uint8), shares.astype("<f4")
-    return struct.pack("<I", len(colors)) + b"".join(part.tobytes() for part in parts)
-
-
 def steps_of(image, k, space, init, seed):
     """The library's own run, seeds first."""
     walk = smalti.steps(image, k, space=space, init=init, seed=seed, show_seeds=True)
     return list(walk)
-
-
-def trace_bytes(steps):
-    """A run, as `/trace` lays it out."""
-    k = len(steps[0].centroids) if steps else 0
-    parts = [struct.pack("<II", k, len(steps))]
-    for step in steps:
-        errors = step.distortion_before, step.distortion, step.shift
-        parts.append(struct.pack("<Ifff", step.iteration, *errors))
-        parts += [
-            step.centroids[:, :3].astype("<f4").tobytes(),
-            step.counts.astype("<u4").tobytes(),
-        ]
-    reason = (steps[-1].stop_reason or "").encode() if steps else b""
-    return b"".join([*parts, struct.pack("<I", len(reason)), reason])
 
 
 def state_of(image, k=16, name="picture.png"):
@@ -153,7 +132,10 @@ def state_of(image, k=16, name="picture.png"):
             "distinct_colors": len(smalti.Histogram.of(image)),
             "has_alpha": False,
         },
+        "options": OPTIONS,
         "settings": {},
+        "letterKeys": True,
+        "made": None,
         "shown": {"k": k, "colors": None},
         "curve": curve,
         "suggestion": {"k": choice.k, "method": choice.method, "reason": choice.reason},
@@ -178,7 +160,8 @@ class Site:
     """The static folder with the harness; `image` is what its engine knows."""
 
     def __init__(self, image, **state):
-        self.image, self.state, self.broken = image, state_of(image, **state), False
+        self.image, self.histogram = image, smalti.Histogram.of(image)
+        self.state, self.broken = state_of(image, **state), False
         site = self
 
         class Handler(SimpleHTTPRequestHandler):
@@ -216,22 +199,20 @@ class Site:
         if url.path in ("/points", "/trace") and self.broken:
             return None  # and there is no such file
         if url.path == "/points":
-            return "application/octet-stream", points_bytes(self.image, asked["space"]), {}
+            return RAW, previews.points(self.histogram, asked["space"]), {}
         if url.path == "/trace":
             run = (int(asked["k"]), asked["space"], asked["init"], int(asked["seed"]))
-            return "application/octet-stream", trace_bytes(steps_of(self.image, *run)), {}
+            return RAW, previews.frames(self.histogram, *run), {}
         if url.path == "/pixels":
             height, width = self.image.shape[:2]
             opaque = np.full((height, width, 1), 255, np.uint8)
             body = np.concatenate([self.image, opaque], axis=2).tobytes()
-            return "application/octet-stream", body, {"X-Size": f"{width}x{height}"}
-        known = {name: OPTIONS[name] for name in ("space", "init", "seed")}
+            return RAW, body, {"X-Size": f"{width}x{height}"}
         texts = {
             "/": ("text/html", PAGE),
             "/base.css": ("text/css", BASE),
             "/harness.js": ("text/javascript", HARNESS),
             "/state.json": ("application/json", json.dumps(self.state)),
-            "/options.json": ("application/json", json.dumps({"options": known})),
             "/favicon.ico": ("image/x-icon", ""),
         }
         if url.path not in texts:
@@ -242,9 +223,3 @@ class Site:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
-
-
-OPTIONS = {
-    name: {"default": option.default, "choices": option.choices}
-    for name, option in options.OPTIONS.items()
-}

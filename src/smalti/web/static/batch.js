@@ -9,7 +9,8 @@
  * A file that the server refuses stays in the list with its reason, and stops nothing.
  */
 
-import { make, throttle, write } from "./dom.js";
+import { bytesText, changeText, make, throttle, write } from "./dom.js";
+import { wire } from "./maker.js";
 
 const EVERY_MS = 100;
 const AT_ONCE = 2;
@@ -20,32 +21,13 @@ const LOCAL = ["pending", "uploading", "refused"]; // without an id of the serve
 
 // ---------------------------------------------------------------- words and numbers
 
-/** "312 kB", "4.1 MB": 1 kB is 1,000 bytes. */
-export function sizeOf(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
-  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : bytes < 1e9 ? [bytes / 1e6, "MB"] : [bytes / 1e9, "GB"];
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
-}
-
-/** "−71 %", "+4 %", "±0 %". */
-export function changeOf(before, after) {
-  const percent = before ? Math.round((100 * (after - before)) / before) : 0;
-  return `${percent < 0 ? "−" : percent ? "+" : "±"}${Math.abs(percent)} %`;
-}
-
 /** A line on settings: "16 colors, oklab, dither auto". */
 export function summary(settings) {
-  const { k = 256, space, palette, ...rest } = given(settings);
-  const count = palette ? `${palette.length} colors of your own` : typeof k === "number" ? `${k} colors` : `${k} colors`;
+  const { k = 256, space = "oklab", palette, ...rest } = wire(settings);
   const others = ["dither", "size", "quality", "min_score", "max_bytes", "format", "pack"]
     .filter((name) => name in rest)
     .map((name) => `${name.replace("_", " ")} ${rest[name]}`);
-  return [count, space ?? "oklab", ...others].join(", ");
-}
-
-/** Settings without those that are the library's default. */
-function given(settings) {
-  return Object.fromEntries(Object.entries(settings ?? {}).filter(([, value]) => value !== null && value !== undefined));
+  return [palette ? `${palette.length} colors of your own` : `${k} colors`, space, ...others].join(", ");
 }
 
 /** What the done files weigh: one that would have grown counts as its original, which is kept. */
@@ -62,30 +44,21 @@ export function totals(images) {
 }
 
 function totalsLine(images) {
-  const sum = totals(images);
-  const failed = sum.failed ? `, ${sum.failed} failed` : "";
-  if (!sum.done) return `${images.length} files, ${sizeOf(images.reduce((bytes, item) => bytes + (item.bytes ?? 0), 0))}${failed}`;
-  return `${sum.done} of ${sum.files} files, ${sizeOf(sum.before)} → ${sizeOf(sum.after)}, ${changeOf(sum.before, sum.after)}${failed}`;
+  const { files, done, failed, before, after } = totals(images);
+  const all = images.reduce((bytes, item) => bytes + item.bytes, 0);
+  const sizes = done ? `${done} of ${files} files, ${bytesText(before)} → ${bytesText(after)}, ${changeText(before, after)}` : `${files} files, ${bytesText(all)}`;
+  return sizes + (failed ? `, ${failed} failed` : "");
 }
 
-function statusLine(item, stale) {
-  const percent = Math.round(100 * (item.progress ?? 0));
-  switch (item.status) {
-    case "pending": return "waiting";
-    case "uploading": return `opening ${percent} %`;
-    case "refused": case "failed": return `failed: ${item.error.message}`;
-    case "queued": return "waiting";
-    case "running": return `working ${percent} %`;
-    case "cancelled": return "cancelled";
-    case "done": return (item.result.larger ? "not smaller: original kept" : "done") + (stale ? ", with earlier settings" : "");
-    default: return "ready";
-  }
+function statusLine({ status, error, result, progress }, stale) {
+  const percent = progress ? ` ${Math.round(100 * progress)} %` : "";
+  if (status === "done") return (result.larger ? "not smaller: original kept" : "done") + (stale ? ", with earlier settings" : "");
+  if (error) return `failed: ${error.message}`;
+  return { pending: "waiting", uploading: "opening", queued: "waiting", running: "working", cancelled: "cancelled" }[status]?.concat(BUSY.includes(status) ? percent : "") ?? "ready";
 }
 
 function sizeLine({ bytes, result, status }) {
-  if (bytes === undefined) return "";
-  if (status !== "done") return sizeOf(bytes);
-  return result.larger ? sizeOf(bytes) : `${sizeOf(bytes)} → ${sizeOf(result.bytes)}`;
+  return bytesText(bytes) + (status === "done" && !result.larger ? ` → ${bytesText(result.bytes)}` : "");
 }
 
 // ---------------------------------------------------------------- files that are dropped or picked
@@ -183,10 +156,10 @@ function newKey() {
  * Upload files, two at a time, into `images` of the store; one that is refused stays as a row.
  *
  * @param {File[]|{files: File[], hidden: number, others: number}} chosen  such as of `filesOf`
- * @param {{store: any, engine: any, actions: any, signal?: AbortSignal}} app
+ * @param {{store: any, engine: any, actions: any}} app
  * @returns {Promise<object[]>} the Images that were opened, in order
  */
-export async function addFiles(chosen, { store, engine, actions, signal }) {
+export async function addFiles(chosen, { store, engine, actions }) {
   const files = chosen.files ?? Array.from(chosen);
   const skipped = chosen.files ? skippedLine(chosen) : "";
   if (skipped) actions.say(skipped);
@@ -198,7 +171,7 @@ export async function addFiles(chosen, { store, engine, actions, signal }) {
   const opened = new Array(files.length).fill(null);
   let next = 0;
   async function work() {
-    while (next < waiting.length && !signal?.aborted) {
+    while (next < waiting.length) {
       const at = next++;
       opened[at] = await upload(waiting[at], { store, engine, patcher });
     }
@@ -229,7 +202,7 @@ function makeRun({ store, actions, engine }) {
   const patcher = makePatcher(store);
   let running = null; // {batch, abort}
 
-  const settingsOf = (item, shared) => given((!shared && item.settings) || store.get().settings);
+  const settingsOf = (item, shared) => wire((!shared && item.settings) || store.get().settings);
 
   async function start(shared) {
     const items = store.get().images.filter((item) => !LOCAL.includes(item.status));
@@ -284,7 +257,7 @@ function makeRun({ store, actions, engine }) {
   function stale(shared) {
     const common = keyOf(settingsOf({}, shared), shared);
     return ({ settings, result }) => Boolean(result?.made)
-      && result.made !== (settings && !shared ? keyOf(given(settings), shared) : common);
+      && result.made !== (settings && !shared ? keyOf(wire(settings), shared) : common);
   }
   return { start, cancel, stale };
 }
@@ -344,8 +317,8 @@ function makeBar({ store, actions, engine }, run, shared) {
     start.focus();
   });
   const zip = button("Download zip", save);
-  const element = make("div", {}, line,
-    make("div", { className: "batch-buttons" }, start, cancel, zip, make("label", {}, shared, " One palette for all files")), meter);
+  const element = make("div", { className: "batch-bar" }, line,
+    make("div", { className: "row" }, start, cancel, zip, make("label", {}, shared, " One palette for all files")), meter);
 
   async function save() {
     try {
@@ -408,15 +381,15 @@ function makeItem(app, seen) {
   const open = button("Open", () => actions.select(item.id));
   const remove = button("Remove", () => removeItem(app, item, element));
   const which = make("span", { className: "dim" });
-  const own = button("", () => setOwn({ ...store.get().settings }), { className: "batch-plain" });
+  const own = button("", () => setOwn({ ...store.get().settings }), { className: "link" });
   const same = button("Same as all", () => {
     setOwn(null);
     own.focus();
-  }, { className: "batch-plain" });
-  const settings = make("div", { className: "batch-settings" }, which, own, same);
+  }, { className: "link" });
+  const settings = make("div", { className: "row batch-settings" }, which, own, same);
   const element = make("li", { className: "batch-row" }, picture,
-    make("div", { className: "batch-text" }, name, make("div", { className: "batch-sizes" }, size, saved, status)),
-    make("div", { className: "batch-buttons" }, open, remove), settings);
+    make("div", { className: "batch-text" }, name, make("div", { className: "row batch-sizes" }, size, saved, status)),
+    make("div", { className: "row" }, open, remove), settings);
   let wanted = false;
   element.addEventListener("seen", () => {
     wanted = true;
@@ -444,7 +417,7 @@ function makeItem(app, seen) {
     write(name, item.name);
     name.title = item.name;
     write(size, sizeLine(item));
-    write(saved, item.status === "done" && !item.result.larger ? changeOf(item.bytes, item.result.bytes) : "");
+    write(saved, item.status === "done" && !item.result.larger ? changeText(item.bytes, item.result.bytes) : "");
     write(status, (current ? "open · " : "") + statusLine(item, key[3]));
     if (current) element.setAttribute("aria-current", "true");
     else element.removeAttribute("aria-current");

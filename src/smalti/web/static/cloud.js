@@ -45,7 +45,7 @@ function frameOf(space, xyz) {
     return { middle: [127.5, 127.5, 127.5], half: [127.5, 127.5, 127.5], axes: [0, 1, 2], reach: 1.75, lines, names };
   }
   const [a, b] = [1, 2].map((axis) => spanOf(xyz, axis));
-  const longer = Math.min(4, Math.max(1, Math.floor(0.7 / Math.max(a.high - a.low, b.high - b.low))));
+  const longer = Math.min(4, Math.max(1, Math.floor(0.9 / Math.max(a.high - a.low, b.high - b.low))));
   const lines = [[0, 0, 0, 1, 0, 0], [0, a.low, 0, 0, a.high, 0], [0, 0, b.low, 0, 0, b.high]];
   for (const end of ["low", "high"]) {
     lines.push([0, a[end], b.low, 0, a[end], b.high], [0, a.low, b[end], 0, a.high, b[end]]);
@@ -55,7 +55,7 @@ function frameOf(space, xyz) {
   const names = [["L", 1.06, 0, 0], [name("a"), 0, a.high + away, 0], [name("b"), 0, 0, b.high + away]];
   const middle = [0.5, (a.low + a.high) / 2, (b.low + b.high) / 2];
   const half = [0.5, 0.5 / longer, 0.5 / longer];
-  return { middle, half, axes: [1, 0, 2], reach: 1.4, lines, names };
+  return { middle, half, axes: [1, 0, 2], reach: 1.5, lines, names };
 }
 
 /** From where to where the points of an axis are, 0 included, in steps of a twentieth. */
@@ -250,13 +250,14 @@ function drawTrails(context, trails, view) {
 
 function drawCentroids(context, { places, colors, marked }, view, shrink) {
   const count = places.length / 3;
-  const radius = Math.max(3.5, 9.5 - 0.8 * Math.log2(count || 1)) * shrink;
+  const radius = Math.max(2.5, 9.5 - 0.9 * Math.log2(count || 1)) * shrink;
+  const ring = count > 32 ? 1 : 1.5;
   for (const i of backToFront(places, view.turn)) {
     const [x, y, , size] = view.project(places[3 * i], places[3 * i + 1], places[3 * i + 2]);
     const r = radius * size * (i === marked ? 1.6 : 1);
     for (const [more, color] of [
-      [3, "#000"],
-      [1.5, "#fff"],
+      [2 * ring, "#000"],
+      [ring, "#fff"],
       [0, `rgb(${colors[3 * i]} ${colors[3 * i + 1]} ${colors[3 * i + 2]})`],
     ]) {
       context.fillStyle = color;

@@ -7,7 +7,8 @@
  */
 
 import { createCloud, parsePoints } from "./cloud.js";
-import { digits, element, mark, plural, reducedMotion } from "./marks.js";
+import { colorsText, make } from "./dom.js";
+import { digits, mark, reducedMotion } from "./marks.js";
 import { errorAt, halfStep, lastOf, nearest, parseTrace, toBytes, toSpace } from "./trace.js";
 
 export { parsePoints, parseTrace };
@@ -35,7 +36,7 @@ export function captionOf(run, at) {
   const error = (step) => digits(errorAt(trace, step), 4, true);
   if (half === "seeds") {
     const next = total ? "Next, every color joins the centroid nearest to it." : "There is no step after them.";
-    return [`Start: ${plural(trace.k, "centroid")} (${nameOf(run)}), in the colors where they stand.`, next];
+    return [`Start: ${trace.k === 1 ? "1 centroid" : `${trace.k} centroids`} (${nameOf(run)}), in the colors where they stand.`, next];
   }
   const head = `Iteration ${iteration} of ${total}, ${half}: `;
   if (half === "assign") {
@@ -73,53 +74,53 @@ const between = (one, two, way) => one.map((value, i) => value + way * (two[i] -
 /** All elements, by name, arranged in `root`; `on` has what they call. */
 function build(root, on) {
   const button = (name, listener, more = {}) =>
-    element("button", { class: "button", type: "button", onclick: listener, ...more }, name);
+    make("button", { className: "button", type: "button", onclick: listener, ...more }, name);
   const parts = {
-    status: element("p", { class: "dim", role: "status" }),
+    status: make("p", { className: "dim", role: "status" }),
     retry: button("Try again", on.load),
-    canvas: element("canvas", {
-      class: "cloud", tabindex: "0", role: "application", "aria-roledescription": "3-D picture",
+    canvas: make("canvas", {
+      className: "cloud", tabIndex: 0, role: "application", "aria-roledescription": "3-D picture",
       "aria-label": "Colors of the image and centroids in color space. Arrow keys turn it, plus and minus zoom, Home resets.",
     }),
-    flat: element("p", { class: "dim" }, "This browser has no WebGL 2: drawn in 2-D, with the same controls."),
-    turning: element("input", { type: "checkbox", onchange: on.turn }),
-    caption: element("div", { class: "converge-caption num", "aria-live": "polite" }),
-    picture: element("canvas", { class: "converge-picture", role: "img", "aria-label": "The image in the centroids’ colors" }),
+    flat: make("p", { className: "dim" }, "This browser has no WebGL 2: drawn in 2-D, with the same controls."),
+    turning: make("input", { type: "checkbox", onchange: on.turn }),
+    caption: make("div", { className: "converge-caption num", "aria-live": "polite" }),
+    picture: make("canvas", { className: "converge-picture", role: "img", "aria-label": "The image in the centroids’ colors" }),
     spark: mark("svg", { class: "plot spark", "aria-hidden": "true", focusable: "false", height: SPARK }),
-    scrub: element("input", { type: "range", min: 0, step: 1, "aria-label": "Half-step", oninput: on.scrub }),
-    play: button("Play", on.play, { class: "button play" }),
-    speed: element("select", { class: "field" },
+    scrub: make("input", { type: "range", min: 0, step: 1, "aria-label": "Half-step", oninput: on.scrub }),
+    play: button("Play", on.play, { className: "button play" }),
+    speed: make("select", { className: "field" },
       ...[["½ ×", 0.5], ["1 ×", 1], ["2 ×", 2], ["4 ×", 4], ["8 ×", 8]].map(([name, value]) =>
-        element("option", { value, selected: value === 1 }, name))),
-    init: element("select", { class: "field", onchange: on.seeding }),
-    seed: element("input", { type: "number", class: "field num", min: 0, step: 1, onchange: on.seeding }),
+        make("option", { value, selected: value === 1 }, name))),
+    init: make("select", { className: "field", onchange: on.seeding }),
+    seed: make("input", { type: "number", className: "field num", min: 0, step: 1, onchange: on.seeding }),
     another: button("Another seed", on.another),
-    runs: element("tbody"),
-    about: element("p", { class: "dim" }),
+    runs: make("tbody"),
+    about: make("p", { className: "dim" }),
   };
   const heads = ["Run", "Iterations", "Error", "Above best"];
-  parts.body = element("div", { class: "converge-body" },
-    element("div", { class: "row" },
-      element("label", { class: "wide" }, "Start from", parts.init),
-      element("label", {}, "Seed", parts.seed)),
+  parts.body = make("div", { className: "converge-body" },
+    make("div", { className: "row" },
+      make("label", { className: "wide" }, "Start from", parts.init),
+      make("label", {}, "Seed", parts.seed)),
     parts.canvas, parts.flat,
-    element("div", { class: "row transport", role: "group", "aria-label": "Steps" },
+    make("div", { className: "row transport", role: "group", "aria-label": "Steps" },
       button("First", () => on.seek(0)), button("Back", () => on.step(-1)), parts.play,
       button("Next", () => on.step(1)), button("Last", () => on.seek(Infinity))),
     parts.scrub,
-    element("div", { class: "converge-now" }, parts.picture, parts.caption),
+    make("div", { className: "converge-now" }, parts.picture, parts.caption),
     parts.spark,
-    element("div", { class: "row spread" },
-      element("label", {}, "Speed", parts.speed), element("label", {}, parts.turning, "Turn"),
+    make("div", { className: "row spread" },
+      make("label", {}, "Speed", parts.speed), make("label", {}, parts.turning, "Turn"),
       button("Reset view", on.reset)),
-    element("div", { class: "row spread" },
-      element("strong", { id: "converge-runs" }, "Other seeds, other ends"), parts.another),
-    element("table", { class: "num converge-runs", "aria-labelledby": "converge-runs" },
-      element("thead", {}, element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)))),
+    make("div", { className: "row spread" },
+      make("strong", { id: "converge-runs" }, "Other seeds, other ends"), parts.another),
+    make("table", { className: "num converge-runs", "aria-labelledby": "converge-runs" },
+      make("thead", {}, make("tr", {}, ...heads.map((name) => make("th", { scope: "col" }, name)))),
       parts.runs),
     parts.about);
-  parts.details = element("details", { class: "converge", ontoggle: on.toggle },
-    element("summary", {}, "Watch k-means find colors"), parts.status, parts.retry, parts.body);
+  parts.details = make("details", { className: "converge", ontoggle: on.toggle, onkeydown: on.key },
+    make("summary", {}, "Watch k-means find colors"), parts.status, parts.retry, parts.body);
   root.append(parts.details);
   return parts;
 }
@@ -152,12 +153,11 @@ function drawSpark(svg, runs, run, at) {
 }
 
 /**
- * Fill `root` with the panel, closed. The page's keys may call what is returned.
+ * Fill `root` with the panel, closed.
  * @param {HTMLElement} root
  */
 export function mount(root, { store, engine }) {
   let cloud = null;
-  let options = null;
   let points = null; // {id, space, parsed, picture}
   let runs = []; // of this image, k and space
   let run = null; // the one shown
@@ -170,9 +170,16 @@ export function mount(root, { store, engine }) {
   let stepUnder = () => 1;
   const followed = {}; // init and seed of the settings, as last seen
 
-  const parts = build(root, {
+  const on = {
     load: () => load(),
     toggle: () => (parts.details.open ? load() : pause()),
+    key(event) {
+      const act = { p: () => on.play(), ",": () => step(-1), ".": () => step(1) }[event.key.toLowerCase()];
+      const typing = event.target.closest("select, input[type=number]");
+      if (!act || typing || !run || !store.get().letterKeys || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      act();
+    },
     turn: () => cloud?.setTurning(parts.turning.checked),
     reset: () => cloud?.reset(),
     scrub: () => seek(Number(parts.scrub.value)),
@@ -186,20 +193,17 @@ export function mount(root, { store, engine }) {
       parts.seed.value = Math.max(-1, ...tried) + 1;
       load();
     },
-  });
+  };
+  const parts = build(root, on);
   parts.body.hidden = parts.retry.hidden = parts.flat.hidden = true;
 
   // ---- what is asked of the server
 
-  const spaceOf = (state) => state.settings?.space ?? options?.space.default;
+  const spaceOf = (state) => state.settings.space ?? state.options.space?.default;
   const subjectOf = (state) => [state.image.id, spaceOf(state), state.shown.k].join();
 
   async function prepare(state) {
-    if (!options) {
-      ({ options } = await engine.state());
-      parts.init.append(...options.init.choices.map((value) => element("option", { value }, value)));
-    }
-    follow(state.settings ?? {});
+    follow(state);
     const [id, space] = [state.image.id, spaceOf(state)];
     if (points?.id === id && points.space === space) return points;
     const [cells, preview] = await Promise.all([engine.points(id, space), engine.pixels(id)]);
@@ -208,7 +212,10 @@ export function mount(root, { store, engine }) {
   }
 
   /** Start as the file does, until another start is chosen here. */
-  function follow(settings) {
+  function follow({ settings, options }) {
+    if (!parts.init.length) {
+      parts.init.append(...options.init.choices.map((value) => make("option", { value }, value)));
+    }
     for (const name of ["init", "seed"]) {
       const value = String(settings[name] ?? options[name].default);
       if (value !== followed[name]) parts[name].value = followed[name] = value;
@@ -232,7 +239,7 @@ export function mount(root, { store, engine }) {
       if (mine !== ticket) return;
       subject = subjectOf(state);
       if (trace.frames.length) show(cells, known ?? { ...asked, trace });
-      else tell(`Nothing to iterate: ${plural(k, "color")} hold every color of the image.`);
+      else tell(`Nothing to iterate: ${colorsText(k)} hold every color of the image.`);
     } catch (error) {
       if (mine === ticket) tell(error.message, true);
     }
@@ -270,7 +277,7 @@ export function mount(root, { store, engine }) {
   function aboutOf({ image }, { k }, { parsed }, fixed) {
     const notes = [
       "This is textbook k-means (Lloyd’s algorithm) on all colors of the image; the file’s palette comes from a search that goes on from there.",
-      `Drawn: ${plural(parsed.count, "point")}, larger where more pixels have the color. Drag or arrow keys turn the cloud; click it, and the wheel zooms.`,
+      `Drawn: ${colorsText(parsed.count)}, larger where more pixels have the color. Drag or arrow keys turn the cloud; click it, and the wheel zooms.`,
     ];
     if (fixed) notes.push("Splitting draws no random numbers: it has one run.");
     if (k > 32) notes.push("With 32 colors or fewer there is more to see.");
@@ -316,7 +323,7 @@ export function mount(root, { store, engine }) {
     const [what, numbers] = captionOf(run, at);
     const { iteration, half } = halfStep(run.trace, at);
     parts.caption.setAttribute("aria-live", timer || document.activeElement === parts.scrub ? "off" : "polite");
-    parts.caption.replaceChildren(element("p", {}, what), element("p", {}, numbers));
+    parts.caption.replaceChildren(make("p", {}, what), make("p", {}, numbers));
     parts.scrub.value = at;
     const total = run.trace.frames.length - 1;
     parts.scrub.setAttribute("aria-valuetext", at ? `iteration ${iteration} of ${total}, ${half}` : "the seeds");
@@ -327,19 +334,21 @@ export function mount(root, { store, engine }) {
   function drawRuns() {
     const ends = runs.map(({ trace }) => trace.frames.at(-1).distortion);
     const least = Math.min(...ends);
+    const focused = parts.runs.contains(document.activeElement);
     parts.runs.replaceChildren(...runs.map((one, i) => {
       const pick = () => {
         parts.init.value = one.init;
         parts.seed.value = one.seed;
         load();
       };
-      return element("tr", { "aria-current": one === run ? "true" : null },
-        element("th", { scope: "row" },
-          element("button", { class: "link", type: "button", onclick: pick }, nameOf(one)), one === run ? " shown" : null),
-        element("td", {}, String(one.trace.frames.length - 1)),
-        element("td", {}, digits(ends[i], 4, true)),
-        element("td", {}, more(ends[i], least)));
+      return make("tr", { "aria-current": one === run },
+        make("th", { scope: "row" },
+          make("button", { className: "link", type: "button", onclick: pick }, nameOf(one)), one === run ? " shown" : ""),
+        make("td", {}, String(one.trace.frames.length - 1)),
+        make("td", {}, digits(ends[i], 4, true)),
+        make("td", {}, more(ends[i], least)));
     }));
+    if (focused) parts.runs.querySelector("[aria-current=true] button").focus();
   }
 
   // ---- time
@@ -408,9 +417,7 @@ export function mount(root, { store, engine }) {
 
   return {
     /** Show or hide the panel. */
-    open: (on = true) => (parts.details.open = on),
-    play: () => (timer ? pause() : play()),
-    step,
+    open: (shown = true) => (parts.details.open = shown),
     get cloud() {
       return cloud;
     },

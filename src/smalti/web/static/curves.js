@@ -7,15 +7,17 @@
  * have what the pointer has, and a table says the same in numbers.
  */
 
-import { digits, element, mark, plural, ticks } from "./marks.js";
+import { bytesText, colorsText, make } from "./dom.js";
+import { between, bytesAt } from "./estimates.js";
+import { digits, mark, ticks } from "./marks.js";
 
 const identity = (value) => value;
 
-/** How a value of each unit is found, spaced along the axis, and said. */
+/** What each unit is called, and how its values are spaced along the axis. */
 const UNITS = {
-  mse: { name: "MSE", scale: Math.sqrt, missing: "0" },
-  psnr: { name: "PSNR", scale: identity, missing: "identical" },
-  size: { name: "Size", scale: identity, missing: "–" },
+  mse: { name: "MSE", scale: Math.sqrt, back: (root) => root * root },
+  psnr: { name: "PSNR", scale: identity, back: identity },
+  size: { name: "Size", scale: identity, back: identity },
 };
 
 const LABEL = 12; // px, of the text in the plot
@@ -25,28 +27,27 @@ const REASONS = {
   elbow: "the elbow: from here on more colors lower the error by less than before.",
 };
 
-/** The points of one unit's curve, ascending: [{k, value}], only those that have a value. */
-export function valuesOf(state, unit) {
-  const points =
-    unit === "size"
-      ? (state.estimates ?? []).map(({ k, bytes }) => ({ k, value: bytes }))
-      : (state.curve ?? []).map((point) => ({
-          k: point.k,
-          value: unit === "mse" ? point.distortion : point.psnr,
-        }));
-  return points.filter(({ value }) => Number.isFinite(value)).sort((one, two) => one.k - two.k);
+/**
+ * The points of one unit's curve, ascending: [{k, value}], only those that have a value. Estimates
+ * of sizes bend between the few that the server sends, so theirs is a point for every k.
+ */
+export function valuesOf({ curve = [], estimates = [], made }, unit) {
+  if (unit === "size") {
+    const ks = estimates.map(({ k }) => k);
+    const first = Math.min(...ks);
+    const last = Math.min(Math.max(...ks), curve.at(-1)?.k ?? 0);
+    const count = estimates.length > 1 ? Math.max(0, last - first + 1) : 0;
+    return Array.from({ length: count }, (_, i) => ({ k: first + i, value: bytesAt(estimates, first + i, made) }));
+  }
+  return curve
+    .map(({ k, distortion, psnr }) => ({ k, value: unit === "mse" ? distortion : psnr }))
+    .filter(({ value }) => Number.isFinite(value));
 }
 
-/** The value at any k, straight between its neighbors as the curve is drawn; null outside. */
-export function valueAt(points, k, scale = identity) {
-  const above = points.findIndex((point) => point.k >= k);
-  if (above < 0) return null;
-  if (points[above].k === k) return points[above].value;
-  if (above === 0) return null;
-  const [one, two] = [points[above - 1], points[above]];
-  const way = Math.log(k / one.k) / Math.log(two.k / one.k);
-  const height = scale(one.value) + way * (scale(two.value) - scale(one.value));
-  return scale === Math.sqrt ? height * height : height;
+/** The value at any k, straight between its neighbors as the curve is drawn; null beyond its ends. */
+function valueAt(points, k, { scale, back }) {
+  if (!points.length || !(k >= points[0].k && k <= points.at(-1).k)) return null;
+  return back(between(points.map((point) => ({ k: point.k, value: scale(point.value) })), k));
 }
 
 /** What the finished file has, or null while there is none: then the curve is all there is. */
@@ -62,8 +63,7 @@ function wordsOf(unit, largest) {
   }
   if (unit === "size") {
     const [step, name] = largest >= 2e6 ? [1e6, "MB"] : [1e3, "KB"];
-    const text = (v) => digits(v / step, 3);
-    return { title: `size, ≈ ${name}`, text: (v) => `${text(v)} ${name}`, tick: text, step };
+    return { title: `size, ≈ ${name}`, text: bytesText, tick: (v) => digits(v / step, 3), step };
   }
   const small = largest < 1; // Oklab's unit is the whole way from black to white
   const step = small ? 1e-3 : 1;
@@ -144,7 +144,7 @@ function axes(layout, unit, text, span) {
 function curveOf(layout, points) {
   const places = points.map(({ k, value }) => [layout.x(k), layout.y(value)]);
   const path = places.map((place) => place.map((v) => v.toFixed(1)).join(",")).join(" ");
-  const dots = places.map(([cx, cy]) => mark("circle", { cx, cy, r: 2, fill: "currentColor" }));
+  const dots = points.length > 32 ? [] : places.map(([cx, cy]) => mark("circle", { cx, cy, r: 2, fill: "currentColor" }));
   const curve = { points: path, fill: "none", stroke: "currentColor", "stroke-width": 1.5 };
   return [mark("polyline", { ...curve, "stroke-linejoin": "round", class: "elbow-curve" }), ...dots];
 }
@@ -154,15 +154,15 @@ function diamonds(layout, points, unit, suggested) {
   const marks = [];
   let taken = -Infinity;
   for (const { k, method } of [...suggested].sort((one, two) => one.k - two.k)) {
-    const value = valueAt(points, k, UNITS[unit].scale);
+    const value = valueAt(points, k, UNITS[unit]);
     if (value == null) continue;
     const [x, y] = [layout.x(k), layout.y(value)];
-    const diamond = { d: `M${x - 7},${y}l7,-7l7,7l-7,7z`, class: "plot-hollow", fill: "#fff" };
+    const diamond = { d: `M${x - 9},${y}l9,-9l9,9l-9,9z`, class: "plot-hollow", fill: "#fff" };
     marks.push(mark("path", { ...diamond, stroke: "currentColor", "stroke-width": 1.5, "data-method": method }));
     if (x - taken < 26) continue;
     taken = x;
     const side = x > layout.box.right - 24 ? -4 : unit === "mse" ? 6 : -6;
-    marks.push(words(x + side, y - 11, String(k), { "text-anchor": side < 0 ? "end" : "start" }));
+    marks.push(words(x + side, y - 12, String(k), { "text-anchor": side < 0 ? "end" : "start" }));
   }
   return marks;
 }
@@ -180,13 +180,13 @@ export function suggestionsOf({ suggestion, suggestions }) {
 function statusOf(state, unit, points) {
   if (!state.image) return "Open a picture to see what each number of colors costs.";
   const colors = state.image.distinct_colors;
-  const waiting = unit === "size" ? state.phase !== "settled" && !points.length : !state.ladderDone;
+  const waiting = !state.ladderDone;
   if (waiting && points.length < 3) {
     return state.serverGone ? "Not measured: the local server does not answer." : "measuring…";
   }
-  if (colors <= 2) return `The image has ${plural(colors, "color")}: there is nothing to choose.`;
-  if (points.length < 3) return "There are too few points for a curve.";
-  if (colors <= 256) return `The image has ${plural(colors, "color")}; with all of them, nothing is lost.`;
+  if (colors <= 2) return `The image has ${colorsText(colors)}: there is nothing to choose.`;
+  if (points.length < 3) return unit === "size" ? "No sizes are known yet." : "There are too few points for a curve.";
+  if (colors <= 256) return `The image has ${colorsText(colors)}; with all of them, nothing is lost.`;
   return waiting ? "measuring…" : "";
 }
 
@@ -199,27 +199,28 @@ export function mount(root, { store, actions }) {
   let hovered = null;
   let layout = null;
   let queued = false;
+  let advised = "";
 
   const switches = Object.entries(UNITS).map(([key, { name }]) =>
-    element("button", { class: "button", type: "button", "data-unit": key, onclick: () => choose(key) }, name));
-  const readout = element("p", { class: "num elbow-readout" });
-  const slider = element("input", {
-    type: "range", step: 1, class: "elbow-slider", "aria-label": "Number of colors, along the curve",
+    make("button", { className: "button", type: "button", "data-unit": key, onclick: () => choose(key) }, name));
+  const readout = make("p", { className: "num elbow-readout" });
+  const slider = make("input", {
+    type: "range", step: 1, className: "elbow-slider", "aria-label": "Number of colors, along the curve",
     oninput: () => actions.setK(Number(slider.value), { rest: true }),
   });
   const svg = mark("svg", { class: "plot", "aria-hidden": "true", focusable: "false" });
-  const plot = element("div", { class: "elbow-plot" }, slider, svg);
-  const status = element("p", { class: "dim elbow-status", role: "status" });
-  const advice = element("ul", { class: "elbow-advice" });
-  const table = element("table", { class: "num" });
+  const plot = make("div", { className: "elbow-plot" }, slider, svg);
+  const status = make("p", { className: "dim elbow-status", role: "status" });
+  const advice = make("ul", { className: "elbow-advice" });
+  const table = make("table", { className: "num" });
   const save = (kind) =>
-    element("button", { class: "button", type: "button", onclick: () => savers[kind]() }, `Save as ${kind}`);
-  const twin = element("details", { class: "elbow-table" },
-    element("summary", {}, "As a table"),
-    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The curve as a table" }, table),
-    element("div", { class: "row" }, save("CSV"), save("SVG")));
+    make("button", { className: "button", type: "button", onclick: () => savers[kind]() }, `Save as ${kind}`);
+  const twin = make("details", { className: "elbow-table" },
+    make("summary", {}, "As a table"),
+    make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "The curve as a table" }, table),
+    make("div", { className: "row" }, save("CSV"), save("SVG")));
   root.append(
-    element("div", { class: "row", role: "group", "aria-label": "Unit of the curve" }, ...switches),
+    make("div", { className: "row", role: "group", "aria-label": "Unit of the curve" }, ...switches),
     readout, plot, status, advice, twin,
   );
 
@@ -233,9 +234,9 @@ export function mount(root, { store, actions }) {
 
   function valueText(state, points, k, text) {
     const exact = k === state.shown?.k ? exactValue(state, unit) : null;
-    if (exact != null) return text.text(exact);
-    const value = valueAt(points, k, UNITS[unit].scale);
-    return value == null ? UNITS[unit].missing : `≈ ${text.text(value)}`;
+    if (exact != null) return `${text.text(exact)}, exact`;
+    const value = valueAt(points, k, UNITS[unit]);
+    return value == null ? "–" : `≈ ${text.text(value)}`;
   }
 
   function drawPlot(state, points) {
@@ -266,7 +267,7 @@ export function mount(root, { store, actions }) {
   }
 
   const said = (state, points, k, text) =>
-    k ? `${plural(k, "color")} · ${UNITS[unit].name} ${valueText(state, points, k, text)}` : "";
+    k ? `${colorsText(k)} · ${UNITS[unit].name} ${valueText(state, points, k, text)}` : "";
 
   /** The dot of the chosen k, and the hairline of the one under the pointer. */
   function here(points, chosen, exact) {
@@ -276,37 +277,42 @@ export function mount(root, { store, actions }) {
       const x = crisp(layout.x(hovered));
       marks.push(line(x, box.top, x, box.bottom, { stroke: "currentColor", class: "elbow-hair" }));
     }
-    const value = exact ?? valueAt(points, chosen, UNITS[unit].scale);
+    const value = exact ?? valueAt(points, chosen, UNITS[unit]);
     if (chosen && value != null) {
       const [cx, cy] = [layout.x(chosen), layout.y(value)];
-      marks.push(mark("circle", { cx, cy, r: 6, fill: "currentColor", class: "elbow-dot", "data-k": chosen }));
+      marks.push(mark("circle", { cx, cy, r: 5, fill: "currentColor", class: "elbow-dot", "data-k": chosen }));
     }
     return marks;
   }
 
+  /** Made anew only for new suggestions: a button that is replaced would lose the focus. */
   function drawAdvice(state) {
-    const items = suggestionsOf(state).map(({ k, reason }, i) => {
-      const use = () => actions.setK(k, { rest: true });
-      const used = state.shown?.k === k;
-      return element("li", {},
-        element("span", {}, `◇ ${i ? "Or" : "Suggested:"} ${k} – ${reason}`),
-        element("button", { class: "button", type: "button", disabled: used, onclick: use },
-          used ? `Using ${k}` : `Use ${k}`));
-    });
-    advice.replaceChildren(...items);
+    const suggested = suggestionsOf(state);
+    if (JSON.stringify(suggested) !== advised) {
+      advised = JSON.stringify(suggested);
+      advice.replaceChildren(...suggested.map(({ k, reason }, i) =>
+        make("li", {},
+          make("span", {}, `◇ ${i ? "Or" : "Suggested:"} ${k} – ${reason}`),
+          make("button", { className: "button", type: "button", "data-k": k, onclick: () => actions.setK(k, { rest: true }) }))));
+    }
+    for (const button of advice.querySelectorAll("button")) {
+      const used = Number(button.dataset.k) === state.shown?.k;
+      button.textContent = `${used ? "Using" : "Use"} ${button.dataset.k}`;
+      button.setAttribute("aria-pressed", used);
+    }
   }
 
   function drawTable(state) {
-    const head = ["Colors", "MSE", "PSNR, dB", "Size, ≈"].map((name) => element("th", { scope: "col" }, name));
+    const head = ["Colors", "MSE", "PSNR, dB", "KB, ≈"].map((name) => make("th", { scope: "col" }, name));
     const rows = rowsOf(state).map(({ k, distortion, psnr, bytes }) =>
-      element("tr", { "aria-current": k === state.shown?.k ? "true" : null },
-        element("th", { scope: "row" }, k === state.shown?.k ? `${k}, chosen` : String(k)),
-        element("td", {}, distortion == null ? "–" : digits(distortion)),
-        element("td", {}, distortion == null ? "–" : psnr == null ? "identical" : psnr.toFixed(2)),
-        element("td", {}, bytes == null ? "–" : `${digits(bytes / 1e3, 3)} KB`)));
+      make("tr", { "aria-current": k === state.shown?.k },
+        make("th", { scope: "row" }, k === state.shown?.k ? `${k}, chosen` : String(k)),
+        make("td", {}, digits(distortion)),
+        make("td", {}, psnr == null ? "identical" : psnr.toFixed(2)),
+        make("td", {}, bytes == null ? "–" : digits(bytes / 1e3, 3))));
     table.replaceChildren(
-      element("caption", { class: "visually-hidden" }, "What each number of colors costs"),
-      element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
+      make("caption", { className: "visually-hidden" }, "What each number of colors costs"),
+      make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
   }
 
   const savers = {
@@ -376,9 +382,6 @@ export function mount(root, { store, actions }) {
   draw();
 }
 
-/** One row for each number of colors that was measured or estimated, ascending. */
-function rowsOf(state) {
-  const rows = new Map((state.curve ?? []).map((point) => [point.k, { ...point }]));
-  for (const { k, bytes } of state.estimates ?? []) rows.set(k, { ...(rows.get(k) ?? { k }), bytes });
-  return [...rows.values()].sort((one, two) => one.k - two.k);
-}
+/** One row for each number of colors that was measured, ascending. */
+const rowsOf = ({ curve, estimates, made }) =>
+  curve.map((point) => ({ ...point, bytes: estimates.length ? Math.round(bytesAt(estimates, point.k, made)) : null }));

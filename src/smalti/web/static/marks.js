@@ -1,27 +1,14 @@
-/**
- * Small parts that the elbow and the convergence panel draw with: elements, numbers, scales.
- * Nothing here sets inline styles or HTML from text, which the page's policy forbids.
- */
+/** What the elbow and the convergence panel draw with, beyond `dom.js`: SVG, numbers, scales. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") node.addEventListener(name.slice(2), value);
-    else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value != null) node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child != null));
+/** Make an SVG element. */
+export function mark(name, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, name);
+  for (const [attribute, value] of Object.entries(attributes)) node.setAttribute(attribute, value);
+  node.append(...children);
   return node;
 }
-
-/** Make an HTML element; attributes that are functions (`onclick`) become listeners. */
-export const element = (name, attributes = {}, ...children) =>
-  fill(document.createElement(name), attributes, children);
-
-/** Make an SVG element in the same way. */
-export const mark = (name, attributes = {}, ...children) =>
-  fill(document.createElementNS(SVG, name), attributes, children);
 
 /** Whether the system asks for less motion; asked anew each time, because it can change. */
 export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -34,10 +21,6 @@ export function digits(value, count = 4, all = false) {
     minimumSignificantDigits: all && value ? most : 1,
   });
 }
-
-/** "1 color", "16 colors", "1,024 colors" */
-export const plural = (count, word) =>
-  `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`;
 
 /** Round numbers from low to high, about `count` of them: steps of 1, 2 or 5. */
 export function ticks(low, high, count) {

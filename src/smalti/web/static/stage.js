@@ -201,6 +201,7 @@ export function createStage({ root, toolbar, store, actions, onDetail, onFour })
     four.hidden = view.mode !== "four" || !size;
     divider.handle.hidden = view.mode !== "split" || !size;
     for (const tag of tags) tag.hidden = view.mode === "four" || !size;
+    for (const { canvas } of cells.values()) canvas.hidden = !size;
     if (!size) return;
     arrange(view);
     label(view, shown, phase);

@@ -238,3 +238,26 @@ def test_without_scipy_the_way_out_is_named(monkeypatch):
     with pytest.raises(MissingExtra, match=r"pip install '\.\[sklearn\]'"):
         metrics.matched_accuracy([0, 1], [0, 1])
     assert metrics.purity([0, 1], [0, 1]) == 1
+
+
+@pytest.mark.parametrize("channels", [(3, 3), (4, 4), (3, 4), (4, 3)])
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+def test_the_distortion_of_entries_is_that_of_the_picture_made_of_them(space, channels):
+    rng = np.random.default_rng(sum(channels))
+    colors = rng.integers(0, 256, (40_000, channels[0])).astype(np.uint8)
+    palette = rng.integers(0, 256, (9, channels[1])).astype(np.uint8)
+    labels, counts = rng.integers(0, 9, 40_000), rng.integers(1, 99, 40_000)
+
+    plain = metrics.distortion_of(colors, palette, labels, space)
+    weighted = metrics.distortion_of(colors, palette, labels, space, counts)
+
+    assert plain == metrics.distortion(colors, palette[labels], space)
+    assert weighted == metrics.distortion(colors, palette[labels], space, weights=counts)
+
+
+def test_ssim_does_not_depend_on_threads():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    other = image // 2
+
+    assert metrics.ssim(image, other, threads=3) == metrics.ssim(image, other)

@@ -1,5 +1,6 @@
 """What stands before the web app: hosts, origins, token, sizes, and clients that are slow."""
 
+import contextlib
 import socket
 import time
 
@@ -255,34 +256,38 @@ def test_client_that_never_finishes_its_head_is_dropped(client, monkeypatch, hea
         assert time.monotonic() - start < 8
 
 
-def test_slow_clients_keep_nobody_waiting(short):
+@contextlib.contextmanager
+def held(client, count):
+    """So many connections on which an upload has begun, and does not go on."""
     head = "POST /api/images HTTP/1.1\r\nHost: {}:{}\r\nX-Token: {}\r\nContent-Length: 9\r\n\r\n"
-    slow = [socket.create_connection(short.address, timeout=10) for _ in range(50)]
-    for connection in slow:
-        connection.sendall(head.format(*short.address, short.token).encode())
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            one = stack.enter_context(socket.create_connection(client.address, timeout=10))
+            one.sendall(head.format(*client.address, client.token).encode())
+        yield
 
-    assert short.open(PNG)["width"] == 64
 
-    for connection in slow:
-        connection.close()
+def test_slow_clients_keep_nobody_waiting(short):
+    with held(short, 50):
+        assert short.open(PNG)["width"] == 64
 
 
 def test_more_requests_than_can_be_held_are_asked_to_come_back():
+    def eventually(code, before=lambda: None):
+        for _ in range(100):
+            before()
+            time.sleep(0.05)
+            got = client.get("/")
+            if got.status_code == code:
+                return got
+        raise AssertionError(f"the answer was never {code}")
+
     with served(bounds=Bounds(requests=3)) as client:
-        head = (
-            "POST /api/images HTTP/1.1\r\nHost: {}:{}\r\nX-Token: {}\r\nContent-Length: 9\r\n\r\n"
-        )
-        held = [socket.create_connection(client.address, timeout=10) for _ in range(3)]
-        for connection in held:
-            connection.sendall(head.format(*client.address, client.token).encode())
-        time.sleep(0.3)
+        with contextlib.ExitStack() as stack:
+            full = eventually(503, lambda: stack.enter_context(held(client, 1)))
+            assert full.json()["error"]["kind"] == "Busy"
 
-        assert client.get("/").status_code == 503
-
-        for connection in held:
-            connection.close()
-        time.sleep(0.3)
-        assert client.get("/").status_code == 200
+        eventually(200)
 
 
 def test_names_of_further_hosts_have_a_port():

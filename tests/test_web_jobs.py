@@ -276,7 +276,7 @@ def test_a_hundred_uploads_at_once_are_all_answered_and_memory_comes_back(capsys
 
     with capsys.disabled():
         print(
-            f"\n100 uploads of {len(data) / 2**20:.1f} MiB, 1.1 megapixels: {before:.0f} MiB before, "
+            f"\n100 uploads of 1.1 megapixels: {before:.0f} MiB before, "
             f"{peak[0]:.0f} at most, {after:.0f} after their removal"
         )
     assert len({answer.json()["id"] for answer in answers}) == 100

@@ -250,12 +250,9 @@ class Attempt:
         histogram's are not where the format made their alpha opaque or clear.
         """
         of, spaces = self._of, ("srgb", "oklab")
-        by_pixel = of.hard_edged or not self.mapped.nearest
-        result = self.indexed.to_array() if by_pixel else None
+        measure = self._of_pixels if of.hard_edged or not self.mapped.nearest else self._of_colors
         with of.clock("measure"):
-            if result is None:
-                return {space: self._of_colors(space) for space in spaces}
-            return {space: metrics.distortion(of.original, result, space) for space in spaces}
+            return {space: measure(space) for space in spaces}
 
     def known(self) -> Try:
         """What has been asked for so far."""
@@ -266,4 +263,10 @@ class Attempt:
     def _of_colors(self, space: str) -> float:
         """The distortion of the palette."""
         colors, counts = self._of.histogram.stored_colors, self._of.histogram.stored_counts
-        return metrics.distortion(colors, self._fitted.colors[self._labels], space, weights=counts)
+        return metrics.distortion_of(colors, self._fitted.colors, self._labels, space, counts)
+
+    def _of_pixels(self, space: str) -> float:
+        """The distortion of the finished picture."""
+        pixels = self._of.original.reshape(-1, self._of.original.shape[2])
+        indices = self.mapped.indices.ravel()
+        return metrics.distortion_of(pixels, self.mapped.palette, indices, space)

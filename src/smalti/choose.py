@@ -271,7 +271,7 @@ class _Measure:
         colors, counts = self._histogram.stored_colors, self._histogram.stored_counts
         error, palette = rung.distortion, rung.palette.colors
         if self._settings.space != "srgb":
-            error = metrics.distortion_of(colors, counts, palette, rung.labels, "srgb")
+            error = metrics.distortion_of(colors, palette, rung.labels, "srgb", counts)
         return metrics.psnr_of(error, self._histogram.channels)
 
     def _differing(self, rung: Rung) -> tuple[float, float, float]:

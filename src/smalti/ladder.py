@@ -138,4 +138,4 @@ def _distortion(
     histogram: Histogram, palette: Palette, labels: NDArray[np.uint16], space: str
 ) -> float:
     colors, counts = histogram.stored_colors, histogram.stored_counts
-    return metrics.distortion_of(colors, counts, palette.colors, labels, space)
+    return metrics.distortion_of(colors, palette.colors, labels, space, counts)

@@ -48,8 +48,18 @@ class Layout:
 
     def samples(self, indices: Bytes) -> bytes:
         """Return the rows as PNG has them before filtering."""
-        samples = np.take(self.table, indices, axis=0)
+        if self.table.ndim > 1:
+            return np.take(self.table, indices, axis=0).tobytes()
+        samples = _translated(indices, self.table)
         return samples.tobytes() if self.depth == 8 else pack(samples, self.depth)
+
+
+def _translated(indices: Bytes, table: Bytes) -> Bytes:
+    """Return `table[indices]`; NumPy would first make 8 bytes of each index."""
+    whole = np.zeros(256, np.uint8)
+    whole[: len(table)] = table
+    found = np.frombuffer(indices.tobytes().translate(whole.tobytes()), np.uint8)
+    return found.reshape(indices.shape)
 
 
 NO_PALETTE = np.empty((0, 3), np.uint8)
@@ -77,7 +87,7 @@ def layouts(
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=len(palette))).astype(np.uint8)
     compact = np.zeros(len(palette), np.uint8)
     compact[used] = np.arange(len(used), dtype=np.uint8)
-    found = orders(compact[indices], palette[used], fast=not thorough)
+    found = orders(_translated(indices, compact), palette[used], fast=not thorough)
     for i, order in enumerate(found if thorough == 2 else found[:1]):
         rows = _transparent_first(palette, used[order])
         name = "palette arranged" + (f" {i + 1}" if i else "")

@@ -129,17 +129,22 @@ def squared_errors(
         yield part, np.einsum("nd,nd->n", delta, delta)
 
 
-def distortion_of(colors: Array, counts: Array, palette: Array, labels: Array, space: str) -> float:
-    """Return what `distortion` does, of distinct colors and their entries: see `squared_errors`.
+def distortion_of(
+    colors: Array, palette: Array, labels: Array, space: str, counts: Array | None = None
+) -> float:
+    """Return what `distortion` does, of colors and their entries: see `squared_errors`.
+
+    counts : (n,) integers, how many pixels have each of the colors; 1 each when left out
 
     >>> colors, palette = np.uint8([[0, 0, 0], [9, 0, 0]]), np.uint8([[1, 0, 0]])
-    >>> distortion_of(colors, np.array([3, 1]), palette, np.zeros(2, np.uint16), "srgb")
+    >>> distortion_of(colors, palette, np.zeros(2, np.uint16), "srgb", np.array([3, 1]))
     16.75
     """
-    total = sum(
-        int(d2 @ counts[part]) for part, d2 in squared_errors(colors, palette, labels, space)
-    )
-    return total / int(counts.sum()) / UNITS[space] ** 2
+    total = 0
+    for part, d2 in squared_errors(colors, palette, labels, space):
+        total += int(d2.sum(dtype=np.int64) if counts is None else d2 @ counts[part])
+    pixels = len(colors) if counts is None else int(counts.sum())
+    return total / pixels / UNITS[space] ** 2
 
 
 def psnr(original: Array, result: Array, *, weights: Array | None = None) -> float:
@@ -175,13 +180,15 @@ STABLE = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # C1 and C2 of the paper, for 8 b
 BAND = 1 << 15  # pixels compared at a time: their sums stay in the second-level cache
 
 
-def ssim(original: Array, result: Array) -> float:
+def ssim(original: Array, result: Array, *, threads: int = 1) -> float:
     """Return the structural similarity of two images: 1 for equal ones, near 0 for unrelated ones.
 
     Parameters
     ----------
     original, result : (H, W, 3) or (H, W, 4) uint8 sRGB, of the same height and width
         With alpha in either one, color is premultiplied and alpha a channel like the others.
+    threads : int >= 1
+        Never changes the result.
 
     Returns
     -------
@@ -208,35 +215,63 @@ def ssim(original: Array, result: Array) -> float:
     channels = max(original.shape[2], result.shape[2])
     window = max(1, min(WINDOW, height - (height + 1) % 2, width - (width + 1) % 2))
     rows, columns = height - window + 1, width - window + 1
-    total, step = 0.0, max(window, BAND // width)
-    for top in range(0, rows, step):
+    step = max(window, BAND // width)
+
+    def band(top: int) -> float:
         part = slice(top, min(rows, top + step) + window - 1)
         layers = (_layers(image[part], channels) for image in (original, result))
-        total += sum(_similarity(x, y, window) for x, y in zip(*layers, strict=True))
+        return sum(_similarity(x, y, window) for x, y in zip(*layers, strict=True))
+
+    tops = range(0, rows, step)
+    if threads == 1:
+        total = sum(map(band, tops))
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # late: most programs never need it
+
+        with ThreadPoolExecutor(threads) as pool:
+            total = sum(pool.map(band, tops))
     return float(total / (rows * columns * channels))
 
 
 def _similarity(x: Array, y: Array, window: int) -> float:
-    """Sum over all windows, from sums in whole numbers: nothing is lost to cancellation."""
+    """Sum over all windows, in whole numbers as long as can be: nothing is lost to cancellation.
+
+    Means and variances are those of the paper times n, and times n (n - 1); with 7 x 7 pixels all
+    of it fits 32 bits.
+    """
     n = window * window
+    pairs = n * max(1, n - 1)
     sum_x, sum_y, sum_xy = (_window_sums(values, window) for values in (x, y, x * y))
-    squares = _window_sums(x * x + y * y, window)
-    mean_x, mean_y = sum_x / n, sum_y / n
-    sample = max(1, n - 1)
-    variances = (squares - sum_x * mean_x - sum_y * mean_y) / sample
-    covariance = (sum_xy - sum_x * mean_y) / sample
-    light = (2 * mean_x * mean_y + STABLE[0]) / (mean_x**2 + mean_y**2 + STABLE[0])
-    return float((light * (2 * covariance + STABLE[1]) / (variances + STABLE[1])).sum())
+    spread = _window_sums(x * x + y * y, window)
+    light = sum_x * sum_y
+    sum_x *= sum_x
+    sum_y *= sum_y
+    sum_x += sum_y
+    spread *= n
+    spread -= sum_x
+    sum_xy *= n
+    sum_xy -= light
+    above = (2.0 * light + n * n * STABLE[0]) * (2.0 * sum_xy + pairs * STABLE[1])
+    above /= (sum_x + n * n * STABLE[0]) * (spread + pairs * STABLE[1])
+    return float(above.sum())
 
 
 def _window_sums(x: Array, window: int) -> Array:
-    """Sums over all windows that lie inside: (H - w + 1, W - w + 1)."""
+    """Sums over all windows that lie inside: (H - w + 1, W - w + 1).
+
+    Along each axis, sums of 1, 2, 4 ... values are made of two of half as many.
+    """
     for _ in range(2):  # rows, then what were columns
         height = len(x) - window + 1
-        total = x[:height].copy("K")
-        for i in range(1, window):
-            total += x[i : i + height]  # 7 x 7 x 2 x 255 x 255 fits 32 bits easily
-        x = total.T
+        total, at, width, part = None, 0, 1, x
+        while width <= window:
+            if window & width:
+                piece = part[at : at + height]
+                total = piece.copy("K") if total is None else np.add(total, piece, out=total)
+                at += width
+            part = part[:-width] + part[width:] if 2 * width <= window else part
+            width *= 2
+        x = np.asarray(total).T
     return x
 
 

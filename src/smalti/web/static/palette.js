@@ -36,8 +36,12 @@ export function mount(root, { store, actions, engine }) {
   let entries = [];
   let at = 0; // the place that is reached by Tab
   let sort = "share";
+  let quiet = false; // focus is moved by the panel itself: no color is to be highlighted
   const edits = makeEdits(store, actions);
-  const editor = makeEditor(store, edits, () => goTo(at, "edit"));
+  const editor = makeEditor(store, edits, (hex) => {
+    render();
+    goTo(placeIn(hex), "edit", true);
+  });
   const head = makeHead(actions, (value) => {
     sort = value;
     render();
@@ -49,19 +53,31 @@ export function mount(root, { store, actions, engine }) {
 
   function render() {
     const state = store.get();
+    const { hex } = entries[at] ?? {};
     entries = entriesOf(state, sort);
-    at = clamp(at, 0, Math.max(0, entries.length - 1));
+    const place = state.shown?.own ? placeIn(hex) : at; // one's own colors keep the focus as they move
+    const act = place === at ? undefined : body.focused();
+    at = clamp(place, 0, Math.max(0, entries.length - 1));
     head.show(state);
     body.show(entries, at, state.shown?.exact);
+    if (act) body.focus(at, act);
     body.mark(entries, state.highlight);
     tools.show(state);
     editor.follow();
   }
 
-  function goTo(place, act) {
+  /** Where a color is shown; where the focus was if it is not. */
+  function placeIn(hex) {
+    const place = entries.findIndex((entry) => entry.hex === hex);
+    return place < 0 ? at : place;
+  }
+
+  function goTo(place, act, quietly = false) {
     at = clamp(place, 0, entries.length - 1);
     body.show(entries, at, store.get().shown?.exact);
+    quiet = quietly;
     body.focus(at, act);
+    quiet = false;
   }
 
   const deeds = {
@@ -74,13 +90,14 @@ export function mount(root, { store, actions, engine }) {
     delete: ({ index }) => {
       edits.remove(index);
       render();
-      goTo(at, "delete");
+      goTo(at, "delete", true);
+      actions.highlight(null); // what has changed is to be seen
     },
   };
 
   function enter({ type, target }) {
     const place = placeOf(target);
-    if (!entries[place]) return;
+    if (!entries[place] || quiet) return;
     if (type === "focusin" && place !== at) goTo(place, target.dataset.act);
     actions.highlight(entries[place].index);
   }
@@ -190,9 +207,9 @@ function makeEdits(store, actions) {
 /** Count and basis; whose palette it is; the order. */
 function makeHead(actions, onSort) {
   const count = make("strong", { className: "num" });
-  const basis = make("span", { className: "dim" });
+  const basis = make("span", { className: "dim palette-basis" });
   const sort = make("select", { className: "field" }, ...SORTS.map((value) => make("option", {}, value)));
-  const found = make("span", { className: "dim" }, "Found by smalti");
+  const found = make("span", { className: "dim" });
   const again = button("Let smalti find the colors again", () => {
     actions.change({ palette: null });
     sort.focus(); // the button goes away, and focus would with it
@@ -207,7 +224,8 @@ function makeHead(actions, onSort) {
     if (!shown) return;
     const k = colorsText(shown.colors.length / 4);
     write(count, shown.own ? `Your palette, ${k}` : k);
-    write(basis, (shown.exact ? "exact" : "≈ preview") + (locked.size ? `, ${locked.size} locked` : ""));
+    write(basis, shown.exact ? "exact" : "≈ preview");
+    write(found, `Found by smalti${locked.size ? `, ${locked.size} locked` : ""}`);
     again.hidden = !shown.own;
     found.hidden = shown.own;
   }
@@ -249,6 +267,9 @@ function makeBody() {
     target.focus();
   }
 
+  /** What the button that has the focus does, if it is one of these. */
+  const focused = () => (element.contains(document.activeElement) ? document.activeElement.dataset.act : undefined);
+
   /** The place that a key leads to; null for other keys. */
   function step(key, at, count) {
     const across = grid.hidden ? 1 : getComputedStyle(grid).gridTemplateColumns.split(" ").length;
@@ -258,7 +279,7 @@ function makeBody() {
     const to = at + moves[key];
     return to === clamp(to, 0, count - 1) ? to : at;
   }
-  return { element, show, mark, focus, step };
+  return { element, show, mark, focus, focused, step };
 }
 
 /** Show the swatches: cells are made once, and hidden when there are fewer colors. */
@@ -386,9 +407,10 @@ function makeEditor(store, edits, backToRow) {
   }
 
   function close() {
+    const { hex } = target;
     target = null;
     element.hidden = true;
-    back();
+    back(hex);
   }
 
   /** Why the text in the field cannot be taken; "" if it can. */
@@ -475,7 +497,8 @@ function makeTools({ store, actions, engine, add }) {
   ];
   const saving = button("Save palette", () => attempt(save));
   const element = make("div", { className: "palette-tools" },
-    make("div", { className: "row" }, adding, importing, ...copies, file),
+    make("div", { className: "row" }, adding, importing, file),
+    make("div", { className: "row" }, "All colors:", ...copies),
     make("div", { className: "row palette-save" }, format, saving));
 
   async function attempt(work) {

@@ -312,10 +312,7 @@ function makeBar({ store, actions, engine }, run, shared) {
   const label = make("label", { htmlFor: "batch-progress" });
   const meter = make("div", { className: "batch-progress" }, label, progress);
   const start = button("Compress all", () => run.start(shared.checked));
-  const cancel = button("Cancel", () => {
-    run.cancel();
-    start.focus();
-  });
+  const cancel = button("Cancel", run.cancel);
   const zip = button("Download zip", save);
   const element = make("div", { className: "batch-bar" }, line,
     make("div", { className: "row" }, start, cancel, zip, make("label", {}, shared, " One palette for all files")), meter);
@@ -332,9 +329,12 @@ function makeBar({ store, actions, engine }, run, shared) {
     const busy = images.filter((item) => BUSY.includes(item.status));
     const running = batch?.state === "running";
     const opening = busy.some((item) => LOCAL.includes(item.status));
+    const held = document.activeElement; // a button that goes away would take the focus with it
     write(line, totalsLine(images));
     start.disabled = running || opening || !images.some((item) => !LOCAL.includes(item.status));
     cancel.hidden = !running && !opening;
+    if (held === start && start.disabled) cancel.focus();
+    if (held === cancel && cancel.hidden) start.focus();
     zip.disabled = batch?.state !== "done";
     meter.hidden = !busy.length;
     progress.value = 1 - busy.reduce((left, item) => left + 1 - (item.progress ?? 0), 0) / images.length;

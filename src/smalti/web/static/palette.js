@@ -60,7 +60,7 @@ export function mount(root, { store, actions, engine }) {
     at = clamp(place, 0, Math.max(0, entries.length - 1));
     head.show(state);
     body.show(entries, at, state.shown?.exact);
-    if (act) body.focus(at, act);
+    if (act) goTo(at, act, true);
     body.mark(entries, state.highlight);
     tools.show(state);
     editor.follow();

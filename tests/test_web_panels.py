@@ -384,6 +384,20 @@ def test_leaving_the_field_takes_the_color_and_keeps_the_form(panels):
     panels.get_by_text("Edit #123456").wait_for()
 
 
+def test_focus_follows_an_edited_color_to_its_new_place(panels):
+    show(panels)
+    open_editor(panels, "#cc0000").fill("#123456")
+    panels.mouse.move(900, 10)
+    panels.keyboard.press("Enter")
+    show(panels, ["#f1f4fb", "#123456", "#00aa00", "#24211a"], [0.5, 0, 0.3, 0.2], own=True)
+    panels.locator(".palette-share", has_text="50.0 %").wait_for()
+
+    assert panels.locator(".palette-row:visible").last.inner_text().startswith("#123456")
+    assert panels.locator("*:focus").get_attribute("aria-label") == "Edit #123456"
+
+    assert asked(panels, "highlight")[-1] is None
+
+
 def test_escape_leaves_the_color_as_it_was(panels):
     show(panels)
     open_editor(panels, "#cc0000").fill("#123456")
@@ -728,6 +742,7 @@ def test_cancelled_batch_keeps_what_is_done(panels):
     panels.get_by_role("button", name="Cancel").click()
     file_row(panels, "b.png").get_by_text("cancelled").wait_for()
 
+    assert panels.locator("*:focus").inner_text() == "Compress all"
     assert asked(panels, "cancelBatch") == ["b1"]
     assert "1 of 2 files" in panels.locator(".batch-totals").inner_text()
     assert panels.get_by_role("button", name="Download zip").is_disabled()

@@ -1,21 +1,16 @@
 /**
- * Many files: what was dropped, uploaded two at a time, compressed in one go, saved as a zip.
+ * The panel of many files: what becomes of each, compressed in one go, saved as a zip.
  *
- * Every file is an item of `images` in the store: its Image, and with it
- *   status    "pending" "uploading" "refused" | "ready" "queued" "running" "done" "failed" "cancelled"
- *   settings  its own, or null for those of all
- *   result    the done event, and `made`, the settings it was made with; or null
- *   error     {kind, message} or null, `progress` 0..1
- * A file that the server refuses stays in the list with its reason, and stops nothing.
+ * Items of `images` are as `files.js` says; `batch` in the store is {state, id} of the last run.
  */
 
-import { bytesText, changeText, make, throttle, write } from "./dom.js";
+import { button, bytesText, changeText, make, throttle, write } from "./dom.js";
+import { makePatcher } from "./files.js";
 import { wire } from "./maker.js";
 
+export { addFiles, filesOf, pathOf, skippedLine } from "./files.js";
+
 const EVERY_MS = 100;
-const AT_ONCE = 2;
-/** What a walk through a folder takes; a file that is named may be called anything. */
-const SUFFIX = /\.(png|jpe?g|mpo|webp|gif|bmp|tiff?|avif)$/i;
 const BUSY = ["pending", "uploading", "queued", "running"];
 const LOCAL = ["pending", "uploading", "refused"]; // without an id of the server's
 
@@ -46,153 +41,22 @@ export function totals(images) {
 function totalsLine(images) {
   const { files, done, failed, before, after } = totals(images);
   const all = images.reduce((bytes, item) => bytes + item.bytes, 0);
-  const sizes = done ? `${done} of ${files} files, ${bytesText(before)} → ${bytesText(after)}, ${changeText(before, after)}` : `${files} files, ${bytesText(all)}`;
-  return sizes + (failed ? `, ${failed} failed` : "");
+  const failures = failed ? `, ${failed} failed` : "";
+  if (!done) return `${files} files, ${bytesText(all)}${failures}`;
+  return `${done} of ${files} files, ${bytesText(before)} → ${bytesText(after)}, ${changeText(before, after)}${failures}`;
 }
 
+const WORDS = { pending: "waiting", queued: "waiting", uploading: "opening", running: "working", cancelled: "cancelled" };
+
 function statusLine({ status, error, result, progress }, stale) {
-  const percent = progress ? ` ${Math.round(100 * progress)} %` : "";
-  if (status === "done") return (result.larger ? "not smaller: original kept" : "done") + (stale ? ", with earlier settings" : "");
   if (error) return `failed: ${error.message}`;
-  return { pending: "waiting", uploading: "opening", queued: "waiting", running: "working", cancelled: "cancelled" }[status]?.concat(BUSY.includes(status) ? percent : "") ?? "ready";
+  if (status === "done") return (result.larger ? "not smaller: original kept" : "done") + (stale ? ", with earlier settings" : "");
+  const percent = progress && BUSY.includes(status) ? ` ${Math.round(100 * progress)} %` : "";
+  return (WORDS[status] ?? "ready") + percent;
 }
 
 function sizeLine({ bytes, result, status }) {
   return bytesText(bytes) + (status === "done" && !result.larger ? ` → ${bytesText(result.bytes)}` : "");
-}
-
-// ---------------------------------------------------------------- files that are dropped or picked
-
-const paths = new WeakMap();
-
-/** The path of a file within the folder that was dropped or picked, else its name. */
-export function pathOf(file) {
-  return paths.get(file) ?? (file.webkitRelativePath || file.name);
-}
-
-/**
- * The files of a drop, a paste or an input; folders are walked.
- *
- * Of what is found in folders, hidden files and what is no image by its name are left out and
- * counted. A file that was named itself is taken whatever it is: the server says what is wrong.
- *
- * @param {DataTransfer|FileList|File[]} source
- * @returns {Promise<{files: File[], hidden: number, others: number}>} files in order of path
- */
-export async function filesOf(source) {
-  const found = { files: [], hidden: 0, others: 0 };
-  // Entries must be asked for before anything is awaited: after that the browser empties the drop.
-  const entries = Array.from(source.items ?? [], (item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (entries.length) for (const entry of entries) await walk(entry, found);
-  else for (const file of source.files ?? source) take(file, pathOf(file), found);
-  found.files.sort((a, b) => pathOf(a).localeCompare(pathOf(b), "en", { numeric: true }));
-  return found;
-}
-
-async function walk(entry, found) {
-  const path = entry.fullPath.slice(1);
-  if (entry.isFile) {
-    const file = await new Promise((done, fail) => entry.file(done, fail)).catch(() => null);
-    if (file) take(file, path, found);
-    else found.others += 1; // unreadable, or gone meanwhile
-  } else if (entry.name.startsWith(".")) {
-    found.hidden += 1;
-  } else {
-    const reader = entry.createReader();
-    for (;;) { // each call gives up to 100 entries, the last gives none
-      const some = await new Promise((done, fail) => reader.readEntries(done, fail)).catch(() => []);
-      if (!some.length) break;
-      for (const inner of some) await walk(inner, found);
-    }
-  }
-}
-
-function take(file, path, found) {
-  const inFolder = path.includes("/");
-  if (inFolder && path.split("/").some((part) => part.startsWith("."))) found.hidden += 1;
-  else if (inFolder && !SUFFIX.test(file.name)) found.others += 1;
-  else {
-    paths.set(file, path);
-    found.files.push(file);
-  }
-}
-
-/** "3 skipped: 2 no images, 1 hidden", or "". */
-export function skippedLine({ hidden, others }) {
-  const parts = [others && `${others} no image${others > 1 ? "s" : ""}`, hidden && `${hidden} hidden`].filter(Boolean);
-  return parts.length ? `${hidden + others} skipped: ${parts.join(", ")}` : "";
-}
-
-// ---------------------------------------------------------------- uploads
-
-/** A change of one item of `images`; many within 100 ms are one change of the store. */
-function makePatcher(store) {
-  let patches = new Map();
-  function apply() {
-    const waiting = patches;
-    patches = new Map();
-    if (!waiting.size) return;
-    store.set({ images: store.get().images.map((item) => (waiting.has(item.id) ? { ...item, ...waiting.get(item.id) } : item)) });
-  }
-  const soon = throttle(apply, EVERY_MS);
-  return {
-    patch(id, change) {
-      patches.set(id, { ...patches.get(id), ...change });
-      soon();
-    },
-    flush: apply,
-  };
-}
-
-let uploads = 0;
-
-/** The name of a row, which stays when the server has given its id. */
-function newKey() {
-  const key = `upload-${++uploads}`;
-  return { key, id: key };
-}
-
-/**
- * Upload files, two at a time, into `images` of the store; one that is refused stays as a row.
- *
- * @param {File[]|{files: File[], hidden: number, others: number}} chosen  such as of `filesOf`
- * @param {{store: any, engine: any, actions: any}} app
- * @returns {Promise<object[]>} the Images that were opened, in order
- */
-export async function addFiles(chosen, { store, engine, actions }) {
-  const files = chosen.files ?? Array.from(chosen);
-  const skipped = chosen.files ? skippedLine(chosen) : "";
-  if (skipped) actions.say(skipped);
-  const waiting = files.map((file) => ({
-    file, item: { ...newKey(), name: pathOf(file), bytes: file.size, status: "pending", settings: null, result: null, error: null },
-  }));
-  store.set({ images: [...store.get().images, ...waiting.map(({ item }) => item)] });
-  const patcher = makePatcher(store);
-  const opened = new Array(files.length).fill(null);
-  let next = 0;
-  async function work() {
-    while (next < waiting.length) {
-      const at = next++;
-      opened[at] = await upload(waiting[at], { store, engine, patcher });
-    }
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  patcher.flush();
-  return opened.filter(Boolean);
-}
-
-async function upload({ file, item }, { store, engine, patcher }) {
-  if (!store.get().images.some(({ id }) => id === item.id)) return null; // removed meanwhile
-  patcher.patch(item.id, { status: "uploading", progress: 0 });
-  patcher.flush(); // at once: from here on a cancel leaves it in the list
-  try {
-    const image = await engine.open(file, (progress) => patcher.patch(item.id, { progress }));
-    patcher.patch(item.id, { ...image, name: item.name, status: "ready", settings: null });
-    return image;
-  } catch ({ kind, message }) {
-    patcher.patch(item.id, { status: "refused", error: { kind, message } });
-    return null;
-  }
 }
 
 // ---------------------------------------------------------------- the batch
@@ -299,12 +163,6 @@ export function mount(root, app) {
   render();
 }
 
-function button(text, onClick, more = {}) {
-  const element = make("button", { type: "button", className: "button", ...more }, text);
-  element.addEventListener("click", onClick);
-  return element;
-}
-
 /** The totals, and what is done to all files. */
 function makeBar({ store, actions, engine }, run, shared) {
   const line = make("p", { className: "batch-totals" });
@@ -312,10 +170,7 @@ function makeBar({ store, actions, engine }, run, shared) {
   const label = make("label", { htmlFor: "batch-progress" });
   const meter = make("div", { className: "batch-progress" }, label, progress);
   const start = button("Compress all", () => run.start(shared.checked));
-  const cancel = button("Cancel", () => {
-    run.cancel();
-    start.focus();
-  });
+  const cancel = button("Cancel", run.cancel);
   const zip = button("Download zip", save);
   const element = make("div", { className: "batch-bar" }, line,
     make("div", { className: "row" }, start, cancel, zip, make("label", {}, shared, " One palette for all files")), meter);
@@ -332,9 +187,12 @@ function makeBar({ store, actions, engine }, run, shared) {
     const busy = images.filter((item) => BUSY.includes(item.status));
     const running = batch?.state === "running";
     const opening = busy.some((item) => LOCAL.includes(item.status));
+    const held = document.activeElement; // a button that goes away would take the focus with it
     write(line, totalsLine(images));
     start.disabled = running || opening || !images.some((item) => !LOCAL.includes(item.status));
     cancel.hidden = !running && !opening;
+    if (held === start && start.disabled) cancel.focus();
+    if (held === cancel && cancel.hidden) start.focus();
     zip.disabled = batch?.state !== "done";
     meter.hidden = !busy.length;
     progress.value = 1 - busy.reduce((left, item) => left + 1 - (item.progress ?? 0), 0) / images.length;

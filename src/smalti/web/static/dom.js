@@ -15,6 +15,13 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** A button with a text and what it does; `more` are further properties. */
+export function button(text, onClick, more = {}) {
+  const element = make("button", { type: "button", className: "button", ...more }, text);
+  element.addEventListener("click", () => onClick(element));
+  return element;
+}
+
 /** Set an element's text, if it is another: an unchanged node costs no layout. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;

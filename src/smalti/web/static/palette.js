@@ -8,8 +8,9 @@
  * palette (`index`), whatever order it is shown in (`at`).
  */
 
-import { hexes, nearestTo, order, parseHex, percents } from "./colors.js";
-import { clamp, colorsText, hexOf, make, rgbaOf, throttle, write } from "./dom.js";
+import { hexes, order, percents } from "./colors.js";
+import { button, clamp, colorsText, make, rgbaOf, throttle, write } from "./dom.js";
+import { makeEditor, makeEdits } from "./editor.js";
 
 const LISTED = 24; // more rows than these are not read but scrolled past
 const MOST = 256;
@@ -36,8 +37,12 @@ export function mount(root, { store, actions, engine }) {
   let entries = [];
   let at = 0; // the place that is reached by Tab
   let sort = "share";
+  let quiet = false; // focus is moved by the panel itself: no color is to be highlighted
   const edits = makeEdits(store, actions);
-  const editor = makeEditor(store, edits, () => goTo(at, "edit"));
+  const editor = makeEditor(store, edits, (hex) => {
+    render();
+    goTo(placeIn(hex), "edit", true);
+  });
   const head = makeHead(actions, (value) => {
     sort = value;
     render();
@@ -49,19 +54,31 @@ export function mount(root, { store, actions, engine }) {
 
   function render() {
     const state = store.get();
+    const { hex } = entries[at] ?? {};
     entries = entriesOf(state, sort);
-    at = clamp(at, 0, Math.max(0, entries.length - 1));
+    const place = state.shown?.own ? placeIn(hex) : at; // one's own colors keep the focus as they move
+    const act = place === at ? undefined : body.focused();
+    at = clamp(place, 0, Math.max(0, entries.length - 1));
     head.show(state);
     body.show(entries, at, state.shown?.exact);
+    if (act) goTo(at, act, true);
     body.mark(entries, state.highlight);
     tools.show(state);
     editor.follow();
   }
 
-  function goTo(place, act) {
+  /** Where a color is shown; where the focus was if it is not. */
+  function placeIn(hex) {
+    const place = entries.findIndex((entry) => entry.hex === hex);
+    return place < 0 ? at : place;
+  }
+
+  function goTo(place, act, quietly = false) {
     at = clamp(place, 0, entries.length - 1);
     body.show(entries, at, store.get().shown?.exact);
+    quiet = quietly;
     body.focus(at, act);
+    quiet = false;
   }
 
   const deeds = {
@@ -74,13 +91,14 @@ export function mount(root, { store, actions, engine }) {
     delete: ({ index }) => {
       edits.remove(index);
       render();
-      goTo(at, "delete");
+      goTo(at, "delete", true);
+      actions.highlight(null); // what has changed is to be seen
     },
   };
 
   function enter({ type, target }) {
     const place = placeOf(target);
-    if (!entries[place]) return;
+    if (!entries[place] || quiet) return;
     if (type === "focusin" && place !== at) goTo(place, target.dataset.act);
     actions.highlight(entries[place].index);
   }
@@ -134,65 +152,14 @@ function placeOf(element) {
   return Number(element.closest("[data-at]")?.dataset.at ?? -1);
 }
 
-function button(text, onClick, more = {}) {
-  const element = make("button", { type: "button", className: "button", ...more }, text);
-  element.addEventListener("click", () => onClick(element));
-  return element;
-}
-
-// ---------------------------------------------------------------- what is done to the palette
-
-/** Changes of the palette: it becomes the user's own, and what was touched is locked. */
-function makeEdits(store, actions) {
-  const codes = () => hexes(store.get().shown.colors);
-
-  /** One change, so that it is undone by one undo: the palette, and the locks that come and go. */
-  function take(next, lock, said) {
-    const { locked, settings } = store.get();
-    const before = codes();
-    const keep = [...locked].filter((hex) => next.includes(hex) || !before.includes(hex));
-    if (lock && !keep.includes(lock)) keep.push(lock);
-    if (keep.join() === [...locked].join()) actions.editPalette(rgbaOf(next));
-    else {
-      const room = settings.k < keep.length ? { k: keep.length } : {};
-      actions.change({ palette: next, keep: keep.length ? keep : null, ...room }, "palette");
-    }
-    actions.say(said);
-  }
-
-  /** What an entry and its nearest become: the one that is locked, or their mean by share. */
-  function joinedOf(index, other) {
-    const { shown: { colors, shares }, locked } = store.get();
-    const all = codes();
-    const held = [other, index].find((i) => locked.has(all[i]));
-    if (held !== undefined) return all[held];
-    const [a, b] = shares ? [shares[index], shares[other]] : [1, 1];
-    const part = a + b ? a / (a + b) : 0.5;
-    return hexOf([0, 1, 2, 3].map((c) => Math.round(part * colors[4 * index + c] + (1 - part) * colors[4 * other + c])));
-  }
-
-  return {
-    codes,
-    replace: (index, hex) => take(codes().with(index, hex), hex, `${codes()[index]} is now ${hex}, and locked`),
-    add: (hex) => take([...codes(), hex], hex, `${hex} added and locked: ${colorsText(codes().length + 1)}`),
-    remove: (index) => take(codes().toSpliced(index, 1), null, `${codes()[index]} deleted: ${colorsText(codes().length - 1)}`),
-    merge(index) {
-      const all = codes();
-      const other = nearestTo(store.get().shown.colors, index);
-      const joined = joinedOf(index, other);
-      take([...new Set(all.with(other, joined).toSpliced(index, 1))], null, `${all[index]} and ${all[other]} merged into ${joined}`);
-    },
-  };
-}
-
 // ---------------------------------------------------------------- head
 
 /** Count and basis; whose palette it is; the order. */
 function makeHead(actions, onSort) {
   const count = make("strong", { className: "num" });
-  const basis = make("span", { className: "dim" });
+  const basis = make("span", { className: "dim palette-basis" });
   const sort = make("select", { className: "field" }, ...SORTS.map((value) => make("option", {}, value)));
-  const found = make("span", { className: "dim" }, "Found by smalti");
+  const found = make("span", { className: "dim" });
   const again = button("Let smalti find the colors again", () => {
     actions.change({ palette: null });
     sort.focus(); // the button goes away, and focus would with it
@@ -207,7 +174,8 @@ function makeHead(actions, onSort) {
     if (!shown) return;
     const k = colorsText(shown.colors.length / 4);
     write(count, shown.own ? `Your palette, ${k}` : k);
-    write(basis, (shown.exact ? "exact" : "≈ preview") + (locked.size ? `, ${locked.size} locked` : ""));
+    write(basis, shown.exact ? "exact" : "≈ preview");
+    write(found, `Found by smalti${locked.size ? `, ${locked.size} locked` : ""}`);
     again.hidden = !shown.own;
     found.hidden = shown.own;
   }
@@ -249,6 +217,9 @@ function makeBody() {
     target.focus();
   }
 
+  /** What the button that has the focus does, if it is one of these. */
+  const focused = () => (element.contains(document.activeElement) ? document.activeElement.dataset.act : undefined);
+
   /** The place that a key leads to; null for other keys. */
   function step(key, at, count) {
     const across = grid.hidden ? 1 : getComputedStyle(grid).gridTemplateColumns.split(" ").length;
@@ -258,7 +229,7 @@ function makeBody() {
     const to = at + moves[key];
     return to === clamp(to, 0, count - 1) ? to : at;
   }
-  return { element, show, mark, focus, step };
+  return { element, show, mark, focus, focused, step };
 }
 
 /** Show the swatches: cells are made once, and hidden when there are fewer colors. */
@@ -326,136 +297,14 @@ function iconButton(...names) {
   const element = make("button", { type: "button", className: "palette-icon" });
   for (const name of names) {
     const [picture, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-    for (const [key, value] of [["viewBox", "0 0 16 16"], ["class", name], ["aria-hidden", "true"]]) picture.setAttribute(key, value);
+    picture.setAttribute("viewBox", "0 0 16 16");
+    picture.setAttribute("class", name);
+    picture.setAttribute("aria-hidden", "true");
     path.setAttribute("d", ICONS[name]);
     picture.append(path);
     element.append(picture);
   }
   return element;
-}
-
-// ---------------------------------------------------------------- editor
-
-/** The form that edits a color or adds one. What is wrong is said, and stays in the field. */
-function makeEditor(store, edits, backToRow) {
-  const title = make("strong");
-  const picker = make("input", { type: "color", className: "palette-picker" });
-  const code = make("input", { type: "text", className: "field num", maxLength: 9, spellcheck: false, autocomplete: "off", placeholder: "#rrggbb", "aria-describedby": "palette-wrong" });
-  const alpha = make("input", { type: "number", className: "field num", min: 0, max: 255 });
-  const alphaLabel = make("label", {}, "Alpha ", alpha);
-  const wrong = make("p", { id: "palette-wrong", className: "palette-wrong", role: "alert" });
-  const done = make("button", { type: "submit", className: "button" });
-  const swatch = make("span", { className: "swatch" });
-  const neighbor = make("span");
-  const merge = button("Merge with the nearest, ", join);
-  const element = make("form", { className: "palette-editor", noValidate: true, hidden: true }, title,
-    make("div", { className: "row" }, make("label", {}, "Color ", picker), make("label", {}, "Hex ", code), alphaLabel),
-    wrong, make("div", { className: "row" }, done, button("Close", close), merge));
-  let target = null; // {index, hex} of the color that is edited; index -1 for one to add
-  let back = null; // where focus goes when the form closes
-  merge.append(swatch, neighbor);
-
-  function open(next, goBack) {
-    [target, back] = [next, goBack];
-    element.hidden = false;
-    write(done, next.index < 0 ? "Add" : "Done");
-    fill();
-    code.focus();
-    code.select();
-  }
-
-  /** Show the color that is edited, and its neighbor. */
-  function fill() {
-    const { index, hex } = target;
-    const { image, shown } = store.get();
-    const other = index < 0 ? -1 : nearestTo(shown.colors, index);
-    write(title, index < 0 ? "Add a color" : `Edit ${hex}`);
-    code.value = hex;
-    picker.value = hex.slice(0, 7) || "#ffffff";
-    alpha.value = parseHex(hex)?.[3] ?? 255;
-    alphaLabel.hidden = !image?.has_alpha;
-    merge.hidden = other < 0;
-    swatch.style.setProperty("--color", edits.codes()[other]);
-    write(neighbor, ` ${edits.codes()[other]}`);
-    complain("");
-  }
-
-  function complain(text) {
-    write(wrong, text);
-    code.setAttribute("aria-invalid", String(Boolean(text)));
-  }
-
-  function close() {
-    target = null;
-    element.hidden = true;
-    back();
-  }
-
-  /** Why the text in the field cannot be taken; "" if it can. */
-  function objection(rgba) {
-    if (!rgba) return `A color is written #rgb, #rrggbb or #rrggbbaa, not “${code.value}”.`;
-    if (rgba[3] < 255 && alphaLabel.hidden) return "This image has no transparency: leave out the last two digits.";
-    const known = edits.codes().indexOf(hexOf(rgba));
-    return known < 0 || known === target.index ? "" : `${hexOf(rgba)} is in the palette already.`;
-  }
-
-  /** Take what is in the field; whether that was possible. */
-  function commit() {
-    const rgba = parseHex(code.value);
-    const reason = objection(rgba);
-    complain(reason);
-    if (reason) return false;
-    const hex = hexOf(rgba);
-    const { index, hex: before } = target;
-    target = { index, hex }; // before the store tells everybody
-    if (index < 0) edits.add(hex);
-    else if (hex !== before) {
-      edits.replace(index, hex);
-      fill();
-    }
-    return true;
-  }
-
-  /** Put the picker's color and the number of alpha into the hex field. */
-  function combine() {
-    const rgba = parseHex(picker.value);
-    rgba[3] = alphaLabel.hidden || alpha.value === "" ? 255 : clamp(Math.round(alpha.value), 0, 255);
-    code.value = rgba[3] ? hexOf(rgba) : "#00000000"; // what is clear has no color
-    complain("");
-  }
-
-  function join() {
-    const { index } = target;
-    target = null; // or the form would look for its color
-    element.hidden = true;
-    edits.merge(index);
-    backToRow();
-  }
-
-  picker.addEventListener("input", combine);
-  alpha.addEventListener("change", combine);
-  for (const field of [picker, alpha, code]) field.addEventListener("change", () => target?.index >= 0 && commit());
-  element.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (commit()) close();
-  });
-  element.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    close();
-  });
-
-  return {
-    element,
-    edit: (index) => open({ index, hex: edits.codes()[index] }, backToRow),
-    add: (from) => open({ index: -1, hex: "" }, () => from.focus()),
-    /** Stay with the color that is edited when the palette changes; close if it is gone. */
-    follow() {
-      if (!target || target.index < 0) return;
-      target.index = store.get().shown ? edits.codes().indexOf(target.hex) : -1;
-      if (target.index < 0) [target, element.hidden] = [null, true];
-    },
-  };
 }
 
 // ---------------------------------------------------------------- files and the clipboard
@@ -469,13 +318,15 @@ function makeTools({ store, actions, engine, add }) {
   const file = make("input", { type: "file", hidden: true, accept: Object.keys(FORMATS).map((name) => `.${name}`).join() });
   const adding = button("Add a color", add);
   const importing = button("Import…", () => file.click(), { title: "Take the colors of a palette file" });
+  const copy = (text, kind) => actions.copy(text, `${colorsText(codes().length)} as ${kind}`);
   const copies = [
-    button("Copy hex", () => actions.copy(codes().join("\n"), `${colorsText(codes().length)} as hex`), { title: "Copy all colors as a list of hex codes" }),
-    button("Copy CSS", () => actions.copy(css(), `${colorsText(codes().length)} as CSS`), { title: "Copy all colors as CSS custom properties" }),
+    button("Copy hex", () => copy(codes().join("\n"), "hex"), { title: "Copy all colors as a list of hex codes" }),
+    button("Copy CSS", () => copy(css(), "CSS"), { title: "Copy all colors as CSS custom properties" }),
   ];
   const saving = button("Save palette", () => attempt(save));
   const element = make("div", { className: "palette-tools" },
-    make("div", { className: "row" }, adding, importing, ...copies, file),
+    make("div", { className: "row" }, adding, importing, file),
+    make("div", { className: "row" }, "All colors:", ...copies),
     make("div", { className: "row palette-save" }, format, saving));
 
   async function attempt(work) {

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo test sanitize fuzz lint bench bench-dither bench-look bench-pack bench-size figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo web test sanitize fuzz lint bench bench-dither bench-look bench-pack bench-size bench-web figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -19,6 +19,9 @@ demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), a
 ifneq ($(IMAGE),examples/demo.png)
 DEMO_FLAGS := --allow-larger
 endif
+
+web: .venv/installed-web ## open the web app in the browser (IMAGE=photo.png)
+	@$(BIN)/smalti web $(if $(filter-out examples/demo.png,$(IMAGE)),"$(IMAGE)")
 
 test: .venv/installed-test ## run all tests
 	@$(BIN)/python -m pytest --doctest-modules --pyargs tests smalti
@@ -95,6 +98,10 @@ bench-dither: .venv/installed-bench ## measure what dithering costs and gives (D
 
 bench-size: .venv/installed-bench ## measure what size-aware mapping is made of, into docs/sizing.md (DATA=folder)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/sizing.py --data "$(DATA)" --output docs/sizing.md
+
+# PHOTO: a large photograph; without one the demo picture is enlarged.
+bench-web: .venv/installed-test ## measure what the web app takes, into docs/web.md (PHOTO=photo.jpg)
+	$(BIN)/python bench/web.py $(if $(PHOTO),--photo "$(PHOTO)") --output docs/web.md
 
 lesson: .venv/installed-bench ## draw the figures of docs/lesson.md, and measure its numbers
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/lesson.py --page docs/lesson.md

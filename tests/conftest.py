@@ -27,7 +27,8 @@ def shared_data() -> Path:
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """How pytest-playwright starts the browser: the system's Chromium, with plain sRGB colors."""
     if not Path(CHROMIUM).is_file():
-        pytest.skip(
+        missing = pytest.fail if "SMALTI_CHROMIUM" in os.environ else pytest.skip
+        missing(
             f"needs Chromium, and there is no {CHROMIUM}; on Debian: apt-get install chromium, "
             "elsewhere say where one is in SMALTI_CHROMIUM"
         )

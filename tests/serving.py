@@ -130,8 +130,8 @@ def children(pid: int) -> list[int]:
     return [int(row[0]) for row in rows if int(row[1]) == pid and not row[2].startswith("Z")]
 
 
-def memory_mib(pid: int) -> float:
-    """Return the memory of a process, where /proc says it."""
+def memory_mib(pid: int, most: bool = False) -> float:
+    """Return the memory of a process, now or the most that it has had, where /proc says it."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         sizes = dict(line.split(":", 1) for line in file if line.startswith("Vm"))
-    return int(sizes["VmRSS"].split()[0]) / 1024
+    return int(sizes["VmHWM" if most else "VmRSS"].split()[0]) / 1024

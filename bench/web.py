@@ -51,7 +51,8 @@ ROWS = {  # what is measured: (words, what it should take at most)
 VITALS = """
     window.shift = 0;
     new PerformanceObserver(list => {
-        for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+        for (const entry of list.getEntries())
+            if (!entry.hadRecentInput) window.shift += entry.value;
     }).observe({type: "layout-shift", buffered: true});
 """
 MARKS = "Object.fromEntries(performance.getEntriesByType('mark').map(e => [e.name, e.startTime]))"
@@ -138,7 +139,9 @@ def dragged(page: Page) -> dict[str, float]:
     wait(page, "document.body.dataset.k === document.querySelector('#k-number').value")
     during = [url for url in asked if "/api/" in url]
     page.mouse.up()
-    times = sorted(page.evaluate("performance.getEntriesByName('input-to-paint').map(e => e.duration)"))
+    times = sorted(
+        page.evaluate("performance.getEntriesByName('input-to-paint').map(e => e.duration)")
+    )
     return {
         "drag p50": times[len(times) // 2],
         "drag p95": times[int(len(times) * 0.95)],
@@ -148,11 +151,13 @@ def dragged(page: Page) -> dict[str, float]:
 
 def run(photo: Path) -> dict[str, float]:
     with server() as (link, first), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--force-color-profile=srgb"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--force-color-profile=srgb"]
+        )
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.add_init_script(VITALS)
         page.goto(link)
-        page.wait_for_selector("#batch-root > *", state="attached")
+        page.wait_for_selector("#demos button", state="attached")
         page.evaluate("window.shift = 0")
         found = {"first byte": first, **opened(page, photo), **dragged(page)}
         found["shift"] = page.evaluate("window.shift")
@@ -168,7 +173,11 @@ def installed_bytes() -> int:
             files = importlib.metadata.files(name) or []
         except importlib.metadata.PackageNotFoundError:
             continue
-        total += sum(Path(f.locate()).stat().st_size for f in files if f.suffix != ".pyc" and f.locate().exists())
+        total += sum(
+            Path(f.locate()).stat().st_size
+            for f in files
+            if f.suffix != ".pyc" and f.locate().exists()
+        )
     return total
 
 

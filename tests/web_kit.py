@@ -22,8 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from pictures import draw
+from PIL import Image
+
+import smalti
+from smalti.color import to_points
 
 SLOW_MS = 20_000  # for what takes a second on a machine of its own
 
@@ -92,7 +95,7 @@ class App:
 
     def start(self) -> "App":
         self.page.goto(self.server.link)
-        self.page.wait_for_selector("#batch-root > *", state="attached")
+        self.page.wait_for_selector("#demos button", state="attached")
         return self
 
     # ---- doing
@@ -170,6 +173,33 @@ class App:
     def api(self) -> list[str]:
         """The requests to the server's API since they were last cleared."""
         return [f"{method} {url}" for method, url in self.requests if "/api/" in url]
+
+
+def in_the_middle(shown: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The RGB part of a canvas where a picture of that shape lies in the middle."""
+    top, left = (
+        round_half_up((a - b) / 2) for a, b in zip(shown.shape[:2], shape[:2], strict=True)
+    )
+    return shown[top : top + shape[0], left : left + shape[1], :3]
+
+
+def assert_nearest(shown: np.ndarray, image: np.ndarray, most: int) -> None:
+    """Hold an opaque (H, W, 3) picture of few colors to what the library maps to them.
+
+    Their order in the palette is not known here, so of colors as near as each other any will do.
+    """
+    colors = np.unique(shown.reshape(-1, 3), axis=0)
+    assert len(colors) <= most
+    mapped = smalti.apply_palette(image, colors, dither="none").to_array()
+    points, ours, theirs = (
+        to_points(np.ascontiguousarray(each.reshape(-1, 3)), "oklab").astype(np.int64)
+        for each in (image, shown, mapped)
+    )
+    np.testing.assert_array_equal(((points - ours) ** 2).sum(1), ((points - theirs) ** 2).sum(1))
+
+
+def round_half_up(value: float) -> int:
+    return int(np.floor(value + 0.5))  # as the page's Math.round does
 
 
 def png(image: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:

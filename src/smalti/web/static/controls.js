@@ -56,7 +56,7 @@ export function mount(root, { store, actions }) {
 // ---- the number of colors
 
 function kControl(store, actions) {
-  const number = make("input", { className: "field num", id: "k-number", type: "text", inputMode: "numeric", autocomplete: "off" });
+  const number = make("input", { className: "field num", id: "k-number", type: "text", inputMode: "numeric", autocomplete: "off", "aria-label": "Colors" });
   const range = make("input", { type: "range", id: "k-range", min: 0, max: STEPS, "aria-label": "Number of colors" });
   const ticks = make("div", { className: "ticks", "aria-hidden": true });
   const suggest = make("button", { className: "button", id: "suggest" });

@@ -1,6 +1,6 @@
 """A server of the web app and a page on it, for the tests that drive it as a person would.
 
-    with_server() -> Server(url, ...)        App(page, server): open, wait, read the screen
+    running() -> Server(link, client)        App(page, server): open, wait, read the screen
 
 Nothing here waits for a time: the page says its state in `body[data-state]`, and tests wait
 for that.
@@ -8,13 +8,8 @@ for that.
 
 import base64
 import io
-import json
-import os
-import re
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +19,7 @@ from typing import Any
 import numpy as np
 from pictures import draw
 from PIL import Image
+from serving import Client, command
 
 import smalti
 from smalti.color import to_points
@@ -33,48 +29,29 @@ SLOW_MS = 20_000  # for what takes a second on a machine of its own
 
 @dataclass
 class Server:
-    """A running `smalti web`."""
+    """A running `smalti web`, and a client that asks it directly, as the page does."""
 
     process: subprocess.Popen[str]
-    link: str
+    client: Client
+
+    @property
+    def link(self) -> str:
+        return self.client.url
 
     @property
     def origin(self) -> str:
         return self.link.split("/#")[0]
 
-    @property
-    def token(self) -> str:
-        return self.link.split("#t=")[1]
-
-    def ask(self, path: str, method: str = "GET", body: bytes | None = None) -> bytes:
-        """Ask the server directly, as the page does."""
-        headers = {"X-Token": self.token, "Content-Type": "application/octet-stream"}
-        request = urllib.request.Request(self.origin + path, body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            content: bytes = answer.read()
-        return content
-
     def forget_images(self) -> None:
-        for image in json.loads(self.ask("/api/state"))["images"]:
-            self.ask(f"/api/images/{image['id']}", "DELETE")
+        for image in self.client.get("/api/state").json()["images"]:
+            self.client.delete(f"/api/images/{image['id']}")
 
 
 @contextmanager
 def running(*arguments: str | Path) -> Iterator[Server]:
     """Run `smalti web` on a free port until the block ends."""
-    command = [sys.executable, "-m", "smalti.cli", "web", "--no-open", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, *map(str, arguments)], stdout=subprocess.PIPE, text=True, env=os.environ
-    )
-    try:
-        assert process.stdout
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found, "smalti web printed no link"
-        yield Server(process, found[0])
-    finally:
-        process.terminate()
-        process.wait(20)
-        process.stdout.close()
+    with command(*arguments) as (process, client):
+        yield Server(process, client)
 
 
 class App:

@@ -179,9 +179,11 @@ def round_half_up(value: float) -> int:
     return int(np.floor(value + 0.5))  # as the page's Math.round does
 
 
-def png(image: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
+def png(image: np.ndarray | Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """A picture as the bytes of a file."""
+    picture = Image.fromarray(image) if isinstance(image, np.ndarray) else image
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, kind, **options)
+    picture.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

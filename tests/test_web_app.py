@@ -68,7 +68,7 @@ def test_a_demo_opens_with_one_click(app):
     app.page.locator("#demos button").first.click()
     app.wait("settled")
 
-    assert "photo.jpg" in app.text("#file-facts")
+    assert "photo.webp" in app.text("#file-facts")
 
 
 def test_files_of_the_command_line_are_open_at_once(page, tmp_path, picture):

@@ -2,7 +2,7 @@
 
     python tools/web_demos.py
 
-They go to src/smalti/web/static/demos, which the wheel contains, so they have to be small: 50 KB
+They go to src/smalti/web/static/demos, which the wheel contains, so they have to be small: 26 KB
 together. The photograph is a small `examples/demo.png`; the logo has soft edges and a shadow, for
 alpha; the screenshot has text and flat areas. The same pixels each time; the bytes are those of
 Pillow's encoders, and its own font.
@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from smalti.encode import encode_truecolor
-
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "src" / "smalti" / "web" / "static" / "demos"
-LIMIT = 50_000
+LIMIT = 26_000
 
 Picture = Image.Image
 
@@ -31,7 +29,7 @@ def photo() -> Picture:
 
 # ---------------------------------------------------------------- the logo
 
-SIDE = 208
+SIDE = 160
 RINGS = ((0.0, 0.22, 1), (0.26, 0.58, 9), (0.62, 0.95, 15))
 """Radii, as shares of the whole, and how many tiles lie around."""
 
@@ -179,10 +177,9 @@ def text(
 def main() -> None:
     """Write the files, and say how large they are."""
     TARGET.mkdir(parents=True, exist_ok=True)
-    photo().save(TARGET / "photo.jpg", quality=56, optimize=True, progressive=True, subsampling=2)
-    for name, picture in (("logo", logo()), ("screenshot", screenshot())):
-        data = encode_truecolor(np.asarray(picture), pack="max")
-        (TARGET / f"{name}.png").write_bytes(data)
+    photo().save(TARGET / "photo.webp", quality=40, method=6)
+    logo().save(TARGET / "logo.webp", quality=80, method=6)
+    screenshot().save(TARGET / "screenshot.webp", lossless=True, quality=100, method=6)
     sizes = {path.name: path.stat().st_size for path in sorted(TARGET.iterdir())}
     for name, size in sizes.items():
         print(f"{name:16} {size:7,} bytes")

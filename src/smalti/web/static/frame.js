@@ -9,7 +9,7 @@ import { bytesText, colorsText, make } from "./dom.js";
 const RETRY_MS = 3000;
 const TOAST_MS = 4000;
 const THEMES = ["auto", "light", "dark"];
-const DEMOS = { "photo.jpg": "A photograph", "logo.png": "A logo", "screenshot.png": "A screenshot" };
+const DEMOS = { photo: "A photograph", logo: "A logo", screenshot: "A screenshot" };
 const PANELS = { result: "Result", palette: "Palette", elbow: "How many?", converge: "Converge", files: "Files" };
 const GONE = "The local server stopped. The preview still works; start smalti web again for the rest.";
 
@@ -158,11 +158,11 @@ function tabs() {
 
 function demos({ open }) {
   for (const [name, label] of Object.entries(DEMOS)) {
-    const picture = make("img", { src: `static/demos/${name}`, alt: "", width: 132, height: 88 });
+    const picture = make("img", { src: `static/demos/${name}.webp`, alt: "", width: 132, height: 88 });
     const button = make("button", { className: "button" }, picture, label);
     button.onclick = async () => {
       const blob = await (await fetch(picture.src)).blob();
-      open([new File([blob], name, { type: blob.type })]);
+      open([new File([blob], `${name}.webp`, { type: blob.type })]);
     };
     at("demos").append(make("li", {}, button));
   }

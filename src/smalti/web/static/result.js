@@ -103,8 +103,7 @@ export function mount(root, { store, actions }) {
 const decibels = (psnr) => (psnr == null ? "identical" : `${psnr.toFixed(2)} dB`);
 
 function adviceText({ result, renderError }) {
-  if (!result) return renderError ?? "";
-  return result.larger ? `Larger than the original${result.advice ? `: ${result.advice}` : "."}` : (result.advice ?? "");
+  return (result ? result.advice : renderError) ?? "";
 }
 
 function basisText({ result, image, progress, renderError, renderStopped }, slow) {

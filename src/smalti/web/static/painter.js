@@ -23,7 +23,7 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
     stage.begin(image);
     stage.show("original", canvasOf(original));
     const space = store.get().settings.space ?? "oklab";
-    return remapper.setImage({ id: image.id, width, height, pixels, space }).catch(fail);
+    return remapper.setImage({ width, height, pixels, space }).catch(fail);
   }
 
   /** Show the picture in the palette that the settings ask for. */
@@ -45,9 +45,8 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
   async function map(colors) {
     const { highlight, image } = store.get();
     const since = moved;
-    const want = { rgba: true, counts: true, highlight: highlight ?? undefined };
-    if (detail) mapDetail(colors, want);
-    const done = await remapper.remap({ layer: "main", colors, want }).catch(fail);
+    if (detail) mapDetail(colors, { highlight });
+    const done = await remapper.remap({ colors, want: { counts: true, highlight } }).catch(fail);
     const { phase, shown } = store.get();
     if (!done || (phase === "settled" && highlight == null)) return;
     const data = imageData(done);
@@ -105,10 +104,9 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
       if (image !== store.get().image) return;
       detail = { x: rect.x, y: rect.y, w: part.width, h: part.height };
       stage.showDetail("original", { ...detail, source: canvasOf(imageData({ ...part, rgba: part.pixels })) });
-      const { width, height, pixels } = part;
-      remapper.setRegion({ id: image.id, width, height, pixels }).catch(fail);
+      remapper.setRegion(part).catch(fail);
       const { shown, phase } = store.get();
-      if (phase !== "settled" && shown) mapDetail(shown.colors, { rgba: true });
+      if (phase !== "settled" && shown) mapDetail(shown.colors);
     } catch (error) {
       fail(error);
     }

@@ -16,7 +16,7 @@ function countBits(word) {
   return Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** Opaque colors are marked in a set of all; the row of one is the number of marks before it. */
+/** Opaque ones are marked in a set of all; the row of one is the number of marks before it. */
 function listOpaque(words, { rowOf, colors, codes, counts }) {
   const marks = new Uint32Array(2 ** 19), before = new Uint32Array(2 ** 19);
   for (let i = 0; i < words.length; ++i) {

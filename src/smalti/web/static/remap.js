@@ -1,8 +1,7 @@
-// Painting a picture with a palette, without waiting: the page's side of remap.worker.js, which gets
-// one message at a time. Of those that wait for one layer only the newest is sent, so that what is
-// painted is never older than one remap.
+// Painting a picture with a palette: the page's side of remap.worker.js, which gets one message at a
+// time. Of those that wait for one layer only the newest is sent: no paint is older than one remap.
 
-/** Starts the worker. What is overtaken, by a newer request or another picture, resolves with null. */
+/** Start the worker. What is overtaken by a newer request or picture resolves with null. */
 export function createRemapper() {
   const worker = new Worker(new URL("./remap.worker.js", import.meta.url), { type: "module" });
   const waiting = new Map(); // what for -> the newest job, in the order of their coming
@@ -52,7 +51,7 @@ export function createRemapper() {
     setRegion: (piece) => setPicture("region", ({ what }) => what.endsWith("region"), piece),
     setSpace: (name) => (space = name),
 
-    /** Paint a layer: "region", or any other of the whole; → {rgba, width, height} and what else is wanted. */
+    /** Paint a layer, "region" or another of the whole; → {rgba, width, height} and what is wanted. */
     remap: ({ colors, layer = "main", want = {} }) => ask(layer, { layer, colors, want }),
   };
 }

@@ -42,7 +42,7 @@ function listOpaque(words, { rowOf, colors, codes, counts }) {
   return rows;
 }
 
-/** Others are sorted; what is invisible is one color, and the first. */
+/** Others are sorted; all that is invisible is one color, and the first. */
 function listOthers(words, { rowOf, colors, codes, counts }, first) {
   let others = 0;
   for (let i = 0; i < words.length; ++i) if (words[i] >>> 24 !== 255) ++others;

@@ -14,7 +14,7 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Set an element's text, if it is another: an unchanged node costs no layout. */
+/** Set an element's text; an unchanged node costs no layout. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -22,21 +22,18 @@ export function write(element, text) {
 /** Call `work` at once, and then at most every `wait` milliseconds; the last call is never lost. */
 export function throttle(work, wait) {
   let timer = 0, owed = false;
-  function run() {
-    owed = false;
+  return function call() {
+    owed = timer !== 0;
+    if (owed) return;
     timer = setTimeout(() => {
       timer = 0;
-      if (owed) run();
+      if (owed) call();
     }, wait);
     work();
-  }
-  return () => {
-    owed = true;
-    if (!timer) run();
   };
 }
 
-/** Call `onMove` while a pointer that went down on the element moves, and when it goes down. */
+/** Call `onMove` when a pointer goes down on the element, and while it then moves. */
 export function drags(element, onMove) {
   element.addEventListener("pointerdown", (event) => {
     element.setPointerCapture(event.pointerId);
@@ -78,7 +75,7 @@ export function rgbaOf(hexes) {
   const rgba = new Uint8Array(4 * hexes.length);
   hexes.forEach((hex, i) => {
     const word = parseInt(hex.slice(1).padEnd(8, "f"), 16);
-    rgba.set([word >>> 24, word >>> 16, word >>> 8, word], 4 * i); // their lowest eight bits
+    rgba.set([word >>> 24, word >>> 16, word >>> 8, word], 4 * i); // the lowest 8 bits of each
   });
   return rgba;
 }

@@ -3,10 +3,9 @@
 /** Interpolate `value` between points {k, value}, ascending in k, straight over log k. */
 export function between(points, k) {
   if (!points.length) return null;
-  const above = points.findIndex((point) => point.k >= k);
-  if (above === -1) return points.at(-1).value;
-  if (above === 0 || points[above].k === k) return points[above].value;
-  const [low, high] = [points[above - 1], points[above]];
+  const above = points.findIndex((point) => point.k >= k); // -1, which is the last, beyond it
+  const [low, high] = [points[above - 1], points.at(above)];
+  if (!low || high.k === k) return high.value;
   return low.value + (Math.log(k / low.k) / Math.log(high.k / low.k)) * (high.value - low.value);
 }
 

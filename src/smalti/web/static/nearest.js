@@ -6,7 +6,7 @@
 const DIMS = 4;
 const BOX = 2 * DIMS; // numbers of a box: the lowest coordinates, then the highest
 const LEAF = 32; // points in a leaf, at most
-const DEPTH = 34; // nodes on the longest way down, which drops one of 32 bits at each
+const DEPTH = 34; // nodes on the longest way down, which drops a bit at each
 
 /** Where a range of ascending codes is cut: at the highest bit in which they differ. */
 function splitOf(codes, begin, end) {
@@ -21,7 +21,7 @@ function splitOf(codes, begin, end) {
   return high;
 }
 
-/** Nodes in the order of a walk: first points, boxes, and which node follows the descendants. */
+/** Nodes in the order of a walk: their first points, boxes, and which node follows the subtree. */
 export function makeTree(codes, points, begin, end) {
   const begins = [], nexts = [], boxes = [];
   const grow = (from, to) => {

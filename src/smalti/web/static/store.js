@@ -1,9 +1,7 @@
 /**
- * One place for what the page knows. Panels read it, subscribe to it, and change it only through
- * `set`, so that nothing on the screen can disagree with anything else.
+ * One place for what the page knows, so that nothing on the screen can disagree with anything else.
+ * `set` merges, and subscribers are told once per microtask the state and the keys that changed.
  */
-
-/** `set` merges, and tells subscribers once per microtask the state and the keys that changed. */
 export function createStore(state) {
   const subscribers = [];
   let changed = new Set();
@@ -27,7 +25,6 @@ export function createStore(state) {
   };
 }
 
-const MOST_STEPS = 100;
 const PAUSE_MS = 800; // after which the same knob counts as moved anew
 
 /** What can be undone: settings. A run of changes of one knob, as a drag makes them, is one step. */
@@ -47,17 +44,13 @@ export function createHistory() {
     remember(before, knob) {
       const now = performance.now();
       if (knob !== last?.knob || now - last.at >= PAUSE_MS) past.push(before);
-      if (past.length > MOST_STEPS) past.shift();
+      if (past.length > 100) past.shift();
       last = { knob, at: now };
       future.length = 0;
     },
     undo: (current) => travel(past, future, current),
     redo: (current) => travel(future, past, current),
-    get canUndo() {
-      return past.length > 0;
-    },
-    get canRedo() {
-      return future.length > 0;
-    },
+    get canUndo() { return past.length > 0; },
+    get canRedo() { return future.length > 0; },
   };
 }

@@ -1,4 +1,4 @@
-/** Taking the result along: a file, a command, lines of Python, a link, or the clipboard. */
+/** Taking the result along. */
 
 import { make } from "./dom.js";
 

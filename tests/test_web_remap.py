@@ -167,14 +167,13 @@ REMAP = """async ([width, height, palettes, space]) => {
   const { createRemapper } = await import("/remap.js");
   const remapper = createRemapper();
   const pixels = await (await fetch("/pixels")).arrayBuffer();
-  await remapper.setImage({ id: "a", width, height, pixels, space });
+  await remapper.setImage({ width, height, pixels, space });
   const parts = [];
   for (const colors of palettes) {
-    const want = { rgba: true, indices: true, counts: true };
+    const want = { indices: true, counts: true };
     const done = await remapper.remap({ colors: Uint8Array.from(colors), want });
     parts.push(done.indices, new Uint8Array(done.rgba), new Uint8Array(done.counts.buffer));
   }
-  remapper.close();
   await fetch("/remapped", { method: "POST", body: new Blob(parts) });
 }"""
 
@@ -214,10 +213,9 @@ def start(page, image, body, *arguments):
           const { createRemapper } = await import("/remap.js");
           const remapper = createRemapper();
           const pixels = await (await fetch(source)).arrayBuffer();
-          const image = { id: "a", width, height, pixels, space: "oklab" };
+          const image = { width, height, pixels, space: "oklab" };
           const sent = (...parts) => fetch("/sent", { method: "POST", body: new Blob(parts) });
-          try { return await (BODY)({ remapper, image, sent, given }); }
-          finally { remapper.close(); }
+          return (BODY)({ remapper, image, sent, given });
         }""".replace("BODY", body),
         ["/pixels", image.shape[1], image.shape[0], list(arguments)],
     )
@@ -244,9 +242,9 @@ def test_of_waiting_requests_only_the_newest_of_each_layer_is_painted(run):
         photo(1),
         """async ({ remapper, image, given }) => {
           remapper.setImage(image); // not awaited: the requests wait until it is prepared
-          const ask = (layer) => remapper.remap({ colors: Uint8Array.from(given), layer });
-          const asked = ["main", "main", "four0", "main", "four1", "four0"].map(ask);
-          return (await Promise.all(asked)).map((result) => result && result.layer);
+          const ask = async (layer) =>
+            (await remapper.remap({ colors: Uint8Array.from(given), layer })) && layer;
+          return Promise.all(["main", "main", "four0", "main", "four1", "four0"].map(ask));
         }""",
         *BLACK_AND_WHITE,
     )
@@ -255,20 +253,20 @@ def test_of_waiting_requests_only_the_newest_of_each_layer_is_painted(run):
 
 
 def test_another_picture_overtakes_what_was_asked_of_the_first(run):
+    image = photo(1, 64)[:48]
     done, _ = run(
-        photo(1),
+        image,
         """async ({ remapper, image, given }) => {
-          const colors = Uint8Array.from(given), ids = [];
+          const colors = Uint8Array.from(given), { width, height } = image;
           const first = remapper.setImage(image), old = remapper.remap({ colors });
-          const second = remapper.setImage({ ...image, id: "b" });
+          const second = remapper.setImage({ ...image, width: height, height: width });
           const fresh = remapper.remap({ colors });
-          for (const done of [first, old, second, fresh]) ids.push((await done)?.id ?? null);
-          return ids;
+          return [await first, await old, await second, (await fresh).height];
         }""",
         *BLACK_AND_WHITE,
     )
 
-    assert done == [None, None, "b", "b"]
+    assert done == [None, None, {}, image.shape[1]]
 
 
 def test_region_is_remapped_beside_the_overview_and_goes_with_it(run):
@@ -281,7 +279,7 @@ def test_region_is_remapped_beside_the_overview_and_goes_with_it(run):
             sizes.push((await remapper.remap({ colors, layer }))?.rgba.byteLength ?? null);
           await remapper.setImage(image);
           await note("region");
-          const piece = { id: "piece", width: 5, height: 3, pixels: image.pixels.slice(0, 60) };
+          const piece = { width: 5, height: 3, pixels: image.pixels.slice(0, 60) };
           await remapper.setRegion(piece);
           await note("region");
           await note("main");
@@ -301,13 +299,13 @@ def test_space_changes_with_the_next_request(run):
     _, sent = run(
         image,
         """async ({ remapper, image, sent, given }) => {
-          const colors = Uint8Array.from(given), want = { rgba: false, indices: true };
+          const colors = Uint8Array.from(given), want = { indices: true };
           await remapper.setImage(image);
           const parts = [(await remapper.remap({ colors, want })).indices];
-          parts.push((await remapper.remap({ colors, want, space: "srgb" })).indices);
-          parts.push((await remapper.remap({ colors, want })).indices);
-          remapper.setSpace("srgb");
-          parts.push((await remapper.remap({ colors, want })).indices);
+          for (const space of ["srgb", "oklab", "srgb"]) {
+            remapper.setSpace(space);
+            parts.push((await remapper.remap({ colors, want })).indices);
+          }
           await sent(...parts);
         }""",
         *rgba_of(palette[None]).ravel().tolist(),
@@ -322,22 +320,21 @@ def test_space_changes_with_the_next_request(run):
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_difference_is_the_error_on_gray_times_the_gain(run, channels):
-    image = draw("gradient", channels, 3)
-    palette = rgba_of(smalti.quantize(image, 4, dither="none").palette[None])[0]
+    before, after = (rgba_of(draw("gradient", channels, seed)) for seed in (3, 4))
     _, sent = run(
-        image,
-        """async ({ remapper, image, sent, given }) => {
-          await remapper.setImage(image);
-          const want = { difference: 4 }, colors = Uint8Array.from(given);
-          await sent((await remapper.remap({ colors, want })).rgba);
+        before,
+        """async ({ image, sent, given: [gain, ...after] }) => {
+          const { difference } = await import("/difference.js");
+          await sent(difference(new Uint8ClampedArray(image.pixels), after, gain));
         }""",
-        *palette.ravel().tolist(),
+        4,
+        *after.ravel().tolist(),
     )
 
-    indices = smalti.apply_palette(image, palette, dither="none").indices
-    before, after = (color.shown_on(c, 119).astype(int) for c in (image, palette[indices]))
-    expected = rgba_of(np.minimum(abs(before - after) * 4, 255).astype(np.uint8))
-    np.testing.assert_array_equal(sent.reshape(expected.shape), expected)
+    colors, alphas = (np.float64([before, after])[..., part] for part in (slice(3), slice(3, 4)))
+    shown = (colors * alphas + 119 * (255 - alphas)) / 255
+    error = np.rint(np.minimum(4 * abs(shown[0] - shown[1]), 255)).astype(np.uint8)
+    np.testing.assert_array_equal(sent.reshape(before.shape), rgba_of(error))
 
 
 def test_highlight_leaves_one_entry_as_it_is_and_grays_the_others(run):
@@ -361,37 +358,6 @@ def test_highlight_leaves_one_entry_as_it_is_and_grays_the_others(run):
     assert (others[:, 3] == 255).all()
 
 
-def test_buffers_that_are_given_back_are_painted_anew(run):
-    image = photo(8)
-    _, sent = run(
-        image,
-        """async ({ remapper, image, sent, given }) => {
-          await remapper.setImage(image);
-          remapper.recycle((await remapper.remap({ colors: Uint8Array.from(given) })).rgba);
-          const colors = Uint8Array.from([9, 8, 7, 255]);
-          await sent((await remapper.remap({ colors })).rgba);
-        }""",
-        *BLACK_AND_WHITE,
-    )
-
-    assert (sent.reshape(-1, 4) == [9, 8, 7, 255]).all()
-
-
-def test_palette_of_no_or_too_many_entries_is_refused(run):
-    done, _ = run(
-        photo(1),
-        """async ({ remapper, image }) => {
-          await remapper.setImage(image);
-          const ask = (n) => remapper.remap({ colors: new Uint8Array(n) }).catch((e) => e.message);
-          return Promise.all([0, 6, 1028].map(ask));
-        }""",
-    )
-
-    assert done == [
-        f"a palette must have 1 to 256 entries of 4 bytes, got {n} bytes" for n in (0, 6, 1028)
-    ]
-
-
 @pytest.mark.parametrize("space", SPACES)
 def test_sixty_palettes_of_random_sizes_are_timed(run, space, capsys):
     image = np.tile(photo(5, 512), (2, 2, 1))[:684]
@@ -403,23 +369,27 @@ def test_sixty_palettes_of_random_sizes_are_timed(run, space, capsys):
     times, _ = run(
         image,
         """async ({ remapper, image, given: [space, ...tried] }) => {
-          const { milliseconds, distinct } = await remapper.setImage({ ...image, space });
-          const times = [];
-          for (const colors of tried) {
+          const timed = async (ask) => {
             const start = performance.now();
-            const { rgba } = await remapper.remap({ colors: Uint8Array.from(colors) });
-            times.push(performance.now() - start);
-            remapper.recycle(rgba);
-          }
-          return { times, milliseconds, distinct };
+            await ask();
+            return performance.now() - start;
+          };
+          const pixels = image.pixels.slice(0, 4); // until the worker is there
+          await remapper.setImage({ ...image, width: 1, height: 1, pixels });
+          const milliseconds = await timed(() => remapper.setImage({ ...image, space }));
+          const times = [];
+          for (const colors of tried)
+            times.push(await timed(() => remapper.remap({ colors: Uint8Array.from(colors) })));
+          return { times, milliseconds };
         }""",
         space,
         *tried,
     )
 
     p50, p95 = np.percentile(times["times"], [50, 95])
+    distinct = len(np.unique(pixels.view("<u4")))
     figures = (
-        f"\n{image.shape[1]}×{image.shape[0]} pixels of {times['distinct']} colors, {space}: "
+        f"\n{image.shape[1]}×{image.shape[0]} pixels of {distinct} colors, {space}: "
         f"prepared in {times['milliseconds']:.0f} ms; palette to pixels "
         f"p50 {p50:.1f} ms, p95 {p95:.1f} ms, least {min(times['times']):.1f} ms"
     )

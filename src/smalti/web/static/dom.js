@@ -1,9 +1,8 @@
-/** Small tools around elements and numbers that every part of the page uses. */
+/** Small tools that every part of the page uses. */
 
 /**
- * An element with properties and children: `make("p", {className: "dim"}, "text")`. Names with a
- * dash, and `role`, are attributes. Data become text and properties, never markup, so a file name
- * can be anything.
+ * `make("p", {className: "dim"}, "text")`; names that are no properties are attributes, as is
+ * `role`. Data become text, never markup, so a file name can be anything.
  */
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -22,35 +21,26 @@ export function button(text, onClick, more = {}) {
   return element;
 }
 
-/** Set an element's text, if it is another: an unchanged node costs no layout. */
+/** Set an element's text; an unchanged node costs no layout. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/**
- * Call `work` at once, and then at most every `wait` milliseconds; the last call is never lost.
- *
- * @param {() => void} work
- * @param {number} wait
- */
+/** Call `work` at once, and then at most every `wait` milliseconds; the last call is never lost. */
 export function throttle(work, wait) {
-  let timer = 0;
-  let owed = false;
-  function run() {
-    owed = false;
+  let timer = 0, owed = false;
+  return function call() {
+    owed = timer !== 0;
+    if (owed) return;
     timer = setTimeout(() => {
       timer = 0;
-      if (owed) run();
+      if (owed) call();
     }, wait);
     work();
-  }
-  return () => {
-    owed = true;
-    if (!timer) run();
   };
 }
 
-/** Call `onMove` while a pointer that went down on the element moves, and when it goes down. */
+/** Call `onMove` when a pointer goes down on the element, and while it then moves. */
 export function drags(element, onMove) {
   element.addEventListener("pointerdown", (event) => {
     element.setPointerCapture(event.pointerId);
@@ -63,43 +53,36 @@ export function drags(element, onMove) {
   });
 }
 
-/** @returns {number} value, or the limit that it is beyond */
-export function clamp(value, low, high) {
-  return Math.min(high, Math.max(low, value));
-}
+export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-/** "1 color", "64 colors". */
-export function colorsText(k) {
-  return k === 1 ? "1 color" : `${k.toLocaleString("en")} colors`;
-}
+export const colorsText = (k) => (k === 1 ? "1 color" : `${k.toLocaleString("en")} colors`);
 
-/** "312 KB" with three digits that matter; units of 1,000 bytes, as pages count them. */
+/** "312 KB": three digits that matter, units of 1,000 bytes. */
 export function bytesText(bytes) {
   if (bytes < 1000) return `${Math.round(bytes)} bytes`;
   const [value, unit] = bytes < 999_500 ? [bytes / 1e3, "KB"] : [bytes / 1e6, "MB"];
   return `${value.toLocaleString("en", { maximumSignificantDigits: 3 })} ${unit}`;
 }
 
-/** "−84 %" of what was there before, or "+3 %". */
+/** "−84 %", or "+0.3 %". */
 export function changeText(before, after) {
   const percent = (100 * (after - before)) / before;
-  const digits = Math.abs(percent) < 10 ? 1 : 0;
-  const text = Math.abs(percent).toFixed(digits);
+  const text = Math.abs(percent).toFixed(Math.abs(percent) < 10 ? 1 : 0);
   return Number(text) === 0 ? "±0 %" : `${percent < 0 ? "−" : "+"}${text} %`;
 }
 
 /** "#rrggbb", or "#rrggbbaa" where the color is not opaque, of 4 bytes at `at`. */
 export function hexOf(rgba, at = 0) {
-  const digits = (i) => rgba[at + i].toString(16).padStart(2, "0");
-  const alpha = rgba[at + 3] === 255 ? "" : digits(3);
-  return `#${digits(0)}${digits(1)}${digits(2)}${alpha}`;
+  const bytes = Array.from(rgba.slice(at, at + (rgba[at + 3] === 255 ? 3 : 4)));
+  return `#${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** The bytes RGBA of colors written as #rrggbb or #rrggbbaa. */
 export function rgbaOf(hexes) {
-  const rgba = new Uint8Array(4 * hexes.length).fill(255);
+  const rgba = new Uint8Array(4 * hexes.length);
   hexes.forEach((hex, i) => {
-    for (let c = 0; c < (hex.length - 1) / 2; c++) rgba[4 * i + c] = parseInt(hex.slice(1 + 2 * c, 3 + 2 * c), 16);
+    const word = parseInt(hex.slice(1).padEnd(8, "f"), 16);
+    rgba.set([word >>> 24, word >>> 16, word >>> 8, word], 4 * i); // the lowest 8 bits of each
   });
   return rgba;
 }

@@ -1,131 +1,88 @@
-/**
- * The only file that knows HTTP. Everything that the page asks of the local server goes through
- * here, and every failure becomes an `EngineError` with a sentence that can be shown.
- */
+/** The only file that knows HTTP. */
 
-/** What went wrong, in words for people; `kind` is the server's name for it, or "Gone". */
+/** What failed, as a sentence to be shown; `kind` is the server's name for it, or "Gone". */
 export class EngineError extends Error {
   constructor(kind, message, status = 0) {
     super(message);
-    this.name = "EngineError";
-    this.kind = kind;
-    this.status = status;
+    Object.assign(this, { kind, status });
   }
 }
 
-const BINARY = "application/octet-stream"; // no form could send it: never a cross-site request
-
-/**
- * @param {string} token the secret of the link that was printed in the terminal
- */
+/** @param {string} token the secret of the link that was printed in the terminal */
 export function createEngine(token) {
-  async function ask(method, path, { body, headers = {}, signal } = {}) {
-    let response;
-    try {
-      response = await fetch(path, {
-        method,
-        body,
-        signal,
-        headers: { "X-Token": token, ...headers },
-        cache: "no-store",
-      });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new EngineError("Gone", "The local server does not answer; is it still running?");
-    }
+  async function ask(method, path, { query = {}, value, body = JSON.stringify(value), headers, signal } = {}) {
+    const kept = Object.entries(query).filter(([, each]) => each != null && each !== "");
+    const search = kept.length ? `?${new URLSearchParams(kept)}` : "";
+    const type = value ? "application/json" : "application/octet-stream"; // which no form could send
+    const response = await fetch(`/api/${path}${search}`, {
+      method, body, signal, cache: "no-store",
+      headers: { "X-Token": token, "Content-Type": type, ...headers },
+    }).catch(gone("The local server does not answer; is it still running?"));
     if (!response.ok) throw await asError(response);
     return response;
   }
 
-  const json = async (...request) => (await ask(...request)).json();
-  const bytes = async (...request) => (await ask(...request)).arrayBuffer();
-  const send = (path, value) =>
-    ask("POST", path, {
-      body: JSON.stringify(value),
-      headers: { "Content-Type": "application/json" },
-    });
-  const pixels = async (path, signal) => {
-    const response = await ask("GET", path, { signal });
+  const reader = (kind) => async (...request) => (await ask(...request))[kind]();
+  const [json, blob, bytes] = ["json", "blob", "arrayBuffer"].map(reader);
+  async function pixels(path, options) {
+    const response = await ask("GET", path, options);
     const [width, height] = response.headers.get("X-Size").split("x").map(Number);
     return { width, height, pixels: await response.arrayBuffer() };
-  };
-  async function lines(path, onLine, signal) {
-    const response = await ask("GET", path, { signal });
-    try {
-      await readLines(response.body, onLine);
-    } catch (error) {
-      if (error.name === "AbortError" || error instanceof EngineError) throw error;
-      throw new EngineError("Gone", "The local server stopped in the middle of an answer.");
+  }
+
+  /** Call `onLine` with each line of JSON of a stream, as it comes. */
+  async function lines(path, onLine, signal, query) {
+    const { body } = await ask("GET", path, { signal, query });
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    const failed = gone("The local server stopped in the middle of an answer.");
+    for (let rest = ""; ;) {
+      const { value, done } = await reader.read().catch(failed);
+      if (done) return;
+      const parts = (rest + value).split("\n");
+      rest = parts.pop();
+      for (const part of parts) onLine(JSON.parse(part));
     }
   }
-  const image = (id) => `/api/images/${id}`;
 
   return {
-    state: () => json("GET", "/api/state"),
+    state: () => json("GET", "state"),
 
-    /** Send a file; `file.name` is for people only. */
-    open: (file, _onProgress, signal) =>
-      json("POST", "/api/images", {
-        body: file,
-        signal,
-        headers: { "Content-Type": BINARY, "X-Filename": encodeURIComponent(file.name || "") },
-      }),
-    remove: (id) => ask("DELETE", image(id)),
-    pixels: (id, signal) => pixels(`${image(id)}/pixels`, signal),
-    region: (id, x, y, w, h, signal) =>
-      pixels(`${image(id)}/region?${query({ x, y, w, h })}`, signal),
-    thumbnail: async (id) => (await ask("GET", `${image(id)}/thumbnail`)).blob(),
-    points: (id, space) => bytes("GET", `${image(id)}/points?${query({ space })}`),
-    ladder: (id, parameters, onLine, signal) =>
-      lines(`${image(id)}/ladder?${query(parameters)}`, onLine, signal),
-    trace: (id, parameters) => bytes("GET", `${image(id)}/trace?${query(parameters)}`),
+    open: (file, _onProgress, signal) => {
+      const headers = { "X-Filename": encodeURIComponent(file.name || "") }; // for people only
+      return json("POST", "images", { body: file, signal, headers });
+    },
+    remove: (id) => ask("DELETE", `images/${id}`),
+    pixels: (id, signal) => pixels(`images/${id}/pixels`, { signal }),
+    region: (id, x, y, w, h, signal) => pixels(`images/${id}/region`, { query: { x, y, w, h }, signal }),
+    thumbnail: (id) => blob("GET", `images/${id}/thumbnail`),
+    points: (id, space) => bytes("GET", `images/${id}/points`, { query: { space } }),
+    ladder: (id, query, onLine, signal) => lines(`images/${id}/ladder`, onLine, signal, query),
+    trace: (id, query) => bytes("GET", `images/${id}/trace`, { query }),
 
-    render: async (id, settings) => (await (await send(`${image(id)}/render`, settings)).json()).job,
-    jobEvents: (job, onLine, signal) => lines(`/api/jobs/${job}/events`, onLine, signal),
-    cancel: (job) => ask("DELETE", `/api/jobs/${job}`),
-    file: async (job) => (await ask("GET", `/api/jobs/${job}/file`)).blob(),
+    render: async (id, value) => (await json("POST", `images/${id}/render`, { value })).job,
+    jobEvents: (job, onLine, signal) => lines(`jobs/${job}/events`, onLine, signal),
+    cancel: (job) => ask("DELETE", `jobs/${job}`),
+    file: (job) => blob("GET", `jobs/${job}/file`),
 
-    paletteFile: async (colors, format, shares) =>
-      (await send("/api/palette", { colors, format, shares })).blob(),
+    paletteFile: (colors, format, shares) => blob("POST", "palette", { value: { colors, format, shares } }),
     readPalette: (file) => {
       const suffix = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
-      const headers = { "Content-Type": BINARY };
-      return json("POST", `/api/palette/read?${query({ suffix })}`, { body: file, headers });
+      return json("POST", "palette/read", { query: { suffix }, body: file });
     },
 
-    batch: async (items, shared) => (await send("/api/batches", { items, shared })).json(),
-    batchEvents: (batch, onLine, signal) => lines(`/api/batches/${batch}/events`, onLine, signal),
-    cancelBatch: (batch) => ask("DELETE", `/api/batches/${batch}`),
-    zip: async (batch) => (await ask("GET", `/api/batches/${batch}/zip`)).blob(),
+    batch: (items, shared) => json("POST", "batches", { value: { items, shared } }),
+    batchEvents: (batch, onLine, signal) => lines(`batches/${batch}/events`, onLine, signal),
+    cancelBatch: (batch) => ask("DELETE", `batches/${batch}`),
+    zip: (batch) => blob("GET", `batches/${batch}/zip`),
   };
 }
 
+const gone = (message) => (error) => {
+  throw error.name === "AbortError" ? error : new EngineError("Gone", message);
+};
+
 async function asError(response) {
-  let kind = "Error";
-  let message = `The local server answered ${response.status}.`;
-  try {
-    ({ kind, message } = (await response.json()).error);
-  } catch {
-    // Not one of its own answers: the status is all there is to tell.
-  }
+  const { error } = await response.json().catch(() => ({})); // not one of its own answers
+  const { kind = "Error", message = `The local server answered ${response.status}.` } = error ?? {};
   return new EngineError(kind, message, response.status);
-}
-
-function query(parameters) {
-  const kept = Object.entries(parameters).filter(([, value]) => value != null && value !== "");
-  return new URLSearchParams(kept);
-}
-
-/** Call `onLine` with each line of JSON of a stream, as it comes. */
-async function readLines(stream, onLine) {
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    const parts = (rest + value).split("\n");
-    rest = parts.pop();
-    for (const line of parts) if (line) onLine(JSON.parse(line));
-  }
-  if (rest) onLine(JSON.parse(rest));
 }

@@ -27,7 +27,7 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
     file = rect = null;
     stage.begin(image);
     stage.show("original", canvasOf(original), null);
-    remapper.setImage({ id: image.id, width, height, pixels, space: store.get().settings.space ?? "oklab" }).catch(fail);
+    remapper.setImage({ width, height, pixels, space: store.get().settings.space ?? "oklab" }).catch(fail);
   }
 
   /** Show the picture in the palette that the settings ask for, or the file that was made of them. */
@@ -45,9 +45,9 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
   async function map(colors) {
     const { highlight, image } = store.get();
     const since = moved;
-    const want = { rgba: true, counts: true, highlight: highlight ?? undefined };
-    if (rect) mapDetail(colors, want);
-    const done = await remapper.remap({ layer: "main", colors, want }).catch(fail);
+    const want = { counts: true, highlight };
+    if (rect) mapDetail(colors, { highlight });
+    const done = await remapper.remap({ colors, want }).catch(fail);
     const { phase, shown } = store.get();
     if (!done || (phase === "settled" && highlight == null)) return;
     const data = imageData(done.rgba, done);
@@ -102,7 +102,7 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
       if (image !== store.get().image) return;
       rect = { x, y, w: part.width, h: part.height };
       stage.showDetail("original", { ...rect, source: canvasOf(imageData(part.pixels, part)) });
-      remapper.setRegion({ id: image.id, ...part }).catch(fail);
+      remapper.setRegion(part).catch(fail);
       const { shown, phase } = store.get();
       if (phase !== "settled" && shown) mapDetail(shown.colors);
     } catch (error) {

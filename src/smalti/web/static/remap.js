@@ -1,134 +1,57 @@
-// Painting a picture with a palette, without waiting: the page's side of remap.worker.js.
-//
-//     createRemapper() -> setImage(...), remap({colors, layer}) -> Promise of pixels, or of null
-//
-// Messages to the worker: image and region {id, width, height, pixels, space}, space {space},
-// remap {job, layer, colors, space, want}, reuse {buffer}. From it: prepared {name, id, distinct,
-// milliseconds}, skipped {job}, remapped {job, layer, id, width, height, rgba, indices, counts,
-// distinct, milliseconds}.
+// Painting a picture with a palette: the page's side of remap.worker.js, which gets one message at a
+// time. Of those that wait for one layer only the newest is sent: no paint is older than one remap.
 
-/**
- * @typedef {object} Picture
- * @property {string} id
- * @property {number} width
- * @property {number} height
- * @property {ArrayBuffer|Uint8Array|Uint8ClampedArray} pixels RGBA, straight alpha; copied
- * @property {"srgb"|"oklab"} [space] where nearest is measured from now on
- *
- * @typedef {object} Request
- * @property {Uint8Array} colors the palette, 1 to 256 entries of four bytes
- * @property {string} [layer] "main", "four0" to "four3", or "region"; requests for one overtake
- *   each other
- * @property {"srgb"|"oklab"} [space] for this request only
- * @property {{rgba?: boolean, indices?: boolean, counts?: boolean, difference?: number,
- *   highlight?: number}} [want] pixels unless rgba is false; `difference` paints the error times
- *   that gain on black, `highlight` dims all but one entry
- *
- * @typedef {object} Remapped
- * @property {ArrayBuffer} [rgba] @property {Uint8Array} [indices] @property {Uint32Array} [counts]
- * @property {string} id @property {string} layer
- * @property {number} width @property {number} height
- * @property {number} distinct how many colors the picture has
- * @property {number} milliseconds that it took in the worker
- */
-
-/** Plain bytes in a buffer of their own. */
-function ownBuffer(pixels) {
-  return pixels instanceof ArrayBuffer ? pixels.slice(0) : new Uint8Array(pixels).buffer;
-}
-
-function checkPalette({ length }) {
-  if (length % 4 || length < 4 || length > 1024)
-    throw new RangeError(`a palette must have 1 to 256 entries of 4 bytes, got ${length} bytes`);
-}
-
-/**
- * Starts the worker.
- *
- * `setImage` and `setRegion` resolve with {distinct, milliseconds} when the picture is prepared, or
- * with null if another came first; a new image drops the region. `remap` resolves with a `Remapped`,
- * or with null if it was overtaken by a newer request for its layer, or by another picture. Buffers
- * given back with `recycle` are painted into again, which spares the browser from making new ones.
- *
- * @returns {{setImage: (p: Picture) => Promise, setRegion: (p: Picture) => Promise,
- *   setSpace: (space: string) => void, remap: (r: Request) => Promise<Remapped|null>,
- *   recycle: (buffer: ArrayBuffer) => void, close: () => void}}
- */
+/** Start the worker. What is overtaken by a newer request or picture resolves with null. */
 export function createRemapper() {
   const worker = new Worker(new URL("./remap.worker.js", import.meta.url), { type: "module" });
-  const jobs = new Map(); // job -> {layer, resolve, reject}
-  const preparing = new Map(); // "overview" or "region" -> the same, of the newest
-  let lastJob = 0;
+  const waiting = new Map(); // what for -> the newest job, in the order of their coming
+  let active = null; // the job that the worker is at
+  let space = "oklab";
 
-  const drop = (concerned) => {
-    for (const [job, { layer, resolve }] of jobs)
-      if (concerned(layer)) {
-        jobs.delete(job);
-        resolve(null);
-      }
-  };
-  const settle = (job, value) => {
-    const pending = jobs.get(job);
-    jobs.delete(job);
-    pending?.resolve(value);
-    return pending !== undefined;
-  };
-  const recycle = (buffer) => {
-    if (buffer?.byteLength) worker.postMessage({ type: "reuse", buffer }, [buffer]);
-  };
-  const prepare = (name, type, { id, width, height, pixels, space }) => {
-    preparing.get(name)?.resolve(null);
-    const buffer = ownBuffer(pixels);
+  const jobs = () => (active ? [active, ...waiting.values()] : []);
+  function next() {
+    [active] = waiting.values();
+    if (!active) return;
+    waiting.delete(active.what);
+    worker.postMessage(active.message, active.transfer);
+  }
+  function ask(what, message, transfer) {
+    waiting.get(what)?.resolve(null);
     return new Promise((resolve, reject) => {
-      preparing.set(name, { id, resolve, reject });
-      worker.postMessage({ type, id, width, height, space, pixels: buffer }, [buffer]);
+      waiting.set(what, { what, message: { ...message, space }, transfer, resolve, reject });
+      if (!active) next();
     });
+  }
+  function setPicture(layer, overtaken, { pixels, width, height }) {
+    for (const { what, resolve } of jobs().filter(overtaken)) {
+      waiting.delete(what);
+      resolve(null);
+    }
+    return ask(`set ${layer}`, { layer, pixels, width, height }, [pixels]);
+  }
+
+  worker.onmessage = ({ data }) => {
+    const { resolve } = active;
+    next();
+    resolve(data);
   };
-  const answers = {
-    skipped: ({ job }) => settle(job, null),
-    remapped(answer) {
-      if (!settle(answer.job, answer)) recycle(answer.rgba);
-    },
-    prepared({ name, id, distinct, milliseconds }) {
-      const pending = preparing.get(name);
-      if (pending?.id !== id) return; // another has been set since
-      preparing.delete(name);
-      pending.resolve({ id, distinct, milliseconds });
-    },
-  };
-  worker.onmessage = ({ data }) => answers[data.type](data);
-  worker.onerror = (event) => {
-    const reason = event.message || "the worker did not start";
-    const error = new Error(`the picture could not be painted: ${reason}`);
-    for (const pending of [...jobs.values(), ...preparing.values()]) pending.reject(error);
-    jobs.clear();
-    preparing.clear();
+  worker.onerror = ({ message = "the worker did not start" }) => {
+    for (const { reject } of jobs()) reject(new Error(`the picture could not be painted: ${message}`));
+    waiting.clear();
+    active = null;
   };
 
   return {
+    /** Set the picture {width, height, pixels}, of which the worker gets a copy. */
     setImage(picture) {
-      drop(() => true);
-      preparing.get("region")?.resolve(null);
-      preparing.delete("region");
-      return prepare("overview", "image", picture);
+      space = picture.space;
+      return setPicture("main", () => true, { ...picture, pixels: picture.pixels.slice() });
     },
-    setRegion(picture) {
-      drop((layer) => layer === "region");
-      return prepare("region", "region", picture);
-    },
-    setSpace: (space) => worker.postMessage({ type: "space", space }),
-    async remap({ colors, layer = "main", space, want = {} }) {
-      checkPalette(colors);
-      const job = ++lastJob, message = { type: "remap", job, layer, colors, want };
-      return new Promise((resolve, reject) => {
-        jobs.set(job, { layer, resolve, reject });
-        worker.postMessage(space ? { ...message, space } : message);
-      });
-    },
-    recycle,
-    close() {
-      worker.terminate();
-      drop(() => true);
-    },
+    /** Set a piece of it in true pixels, which are given away. */
+    setRegion: (piece) => setPicture("region", ({ what }) => what.endsWith("region"), piece),
+    setSpace: (name) => (space = name),
+
+    /** Paint a layer, "region" or another of the whole; → {rgba, width, height} and what is wanted. */
+    remap: ({ colors, layer = "main", want = {} }) => ask(layer, { layer, colors, want }),
   };
 }

@@ -1,30 +1,19 @@
 /**
- * One place for what the page knows. Panels read it, subscribe to it, and change it only through
- * `set`, so that nothing on the screen can disagree with anything else.
+ * One place for what the page knows, so that nothing on the screen can disagree with anything else.
+ * `set` merges, and subscribers are told once per microtask the state and the keys that changed.
  */
-
-/**
- * Make a store. `set` merges shallowly and tells all subscribers once per microtask, with the
- * state and the set of keys that changed since the last time.
- *
- * @template {object} State
- * @param {State} initial
- */
-export function createStore(initial) {
-  let state = initial;
+export function createStore(state) {
+  const subscribers = [];
   let changed = new Set();
-  const subscribers = new Set();
 
   function tell() {
     const keys = changed;
     changed = new Set();
-    for (const subscriber of [...subscribers]) subscriber(state, keys);
+    for (const subscriber of subscribers) subscriber(state, keys);
   }
 
   return {
     get: () => state,
-
-    /** @param {Partial<State>} patch */
     set(patch) {
       const keys = Object.keys(patch).filter((key) => state[key] !== patch[key]);
       if (!keys.length) return;
@@ -32,53 +21,36 @@ export function createStore(initial) {
       if (!changed.size) queueMicrotask(tell);
       for (const key of keys) changed.add(key);
     },
-
-    /** @param {(state: State, changed: Set<string>) => void} subscriber */
-    subscribe(subscriber) {
-      subscribers.add(subscriber);
-      return () => subscribers.delete(subscriber);
-    },
+    subscribe: (subscriber) => void subscribers.push(subscriber),
   };
 }
 
-/**
- * What can be undone: the settings, and nothing else. A run of changes of the same knob, as a
- * drag makes them, is one step.
- */
-export function createHistory(limit = 100) {
-  let past = [];
-  let future = [];
-  let last = { knob: "", at: 0 };
-  const PAUSE = 800; // ms after which the same knob counts as moved anew
+const PAUSE_MS = 800; // after which the same knob counts as moved anew
+
+/** What can be undone: settings. A run of changes of one knob, as a drag makes them, is one step. */
+export function createHistory() {
+  const past = [], future = [];
+  let last = null;
+
+  function travel(from, to, current) {
+    last = null;
+    if (!from.length) return null;
+    to.push(current);
+    return from.pop();
+  }
 
   return {
     /** Remember `before`, which is about to be changed by `knob`. */
-    remember(before, knob, now = performance.now()) {
-      const same = knob === last.knob && now - last.at < PAUSE;
+    remember(before, knob) {
+      const now = performance.now();
+      if (knob !== last?.knob || now - last.at >= PAUSE_MS) past.push(before);
+      if (past.length > 100) past.shift();
       last = { knob, at: now };
-      future = [];
-      if (!same) past = [...past, before].slice(-limit);
+      future.length = 0;
     },
-    undo(current) {
-      if (!past.length) return null;
-      last = { knob: "", at: 0 };
-      future = [current, ...future];
-      const before = past.at(-1);
-      past = past.slice(0, -1);
-      return before;
-    },
-    redo(current) {
-      if (!future.length) return null;
-      past = [...past, current];
-      const [after, ...rest] = future;
-      future = rest;
-      return after;
-    },
-    get canUndo() {
-      return past.length > 0;
-    },
-    get canRedo() {
-      return future.length > 0;
-    },
+    undo: (current) => travel(past, future, current),
+    redo: (current) => travel(future, past, current),
+    get canUndo() { return past.length > 0; },
+    get canRedo() { return future.length > 0; },
   };
 }

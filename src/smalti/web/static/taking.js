@@ -1,36 +1,28 @@
-/** Taking the result along: as a file, a command, lines of Python, a link, or through the clipboard. */
+/** Taking the result along. */
 
 import { make } from "./dom.js";
 
-/** @param {{store, frame, token: string}} parts */
 export function createTaking({ store, frame, token }) {
   function save(blob, name) {
-    const url = URL.createObjectURL(blob);
-    const anchor = make("a", { href: url, download: name });
-    document.body.append(anchor);
-    anchor.click();
-    anchor.remove();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser may still be reading it
+    const href = URL.createObjectURL(blob);
+    make("a", { href, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 60_000); // the browser may still be reading it
   }
 
-  async function copy(text, what = text) {
+  async function clip(work, done, refused) {
     try {
-      await navigator.clipboard.writeText(text);
-      frame.say(`Copied ${what}`);
+      await work();
+      frame.say(done);
     } catch {
-      frame.say("The browser does not let this page use the clipboard");
+      frame.say(`The browser does not let this page ${refused}`);
     }
   }
-
-  async function copyPicture({ blob, type }) {
-    try {
-      const png = type === "image/png" ? blob : await asPng(blob);
-      await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
-      frame.say("Copied the picture; browsers store it anew, so its bytes differ from the download's");
-    } catch {
-      frame.say("The browser does not let this page copy pictures");
-    }
-  }
+  const copy = (text, what = text) =>
+    clip(() => navigator.clipboard.writeText(text), `Copied ${what}`, "use the clipboard");
+  const copyPicture = ({ blob, type }) => clip(async () => {
+    const png = type === "image/png" ? blob : await asPng(blob);
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
+  }, "Copied the picture; stored anew, its bytes differ from the download's", "copy pictures");
 
   function linkOf(settings) {
     const own = Object.fromEntries(Object.entries(settings).filter(([, value]) => value != null));
@@ -42,10 +34,9 @@ export function createTaking({ store, frame, token }) {
     copy,
     copyResult(what) {
       const { result, settings } = store.get();
-      if (what === "cli") copy(result.cli, "the command");
-      else if (what === "python") copy(result.python, "the Python lines");
-      else if (what === "link") copy(linkOf(settings), "a link to these settings");
-      else copyPicture(result);
+      const names = { cli: "the command", python: "the Python lines", link: "a link to these settings" };
+      if (what === "image") copyPicture(result);
+      else copy(what === "link" ? linkOf(settings) : result[what], names[what]);
     },
     download() {
       const { result } = store.get();
@@ -54,7 +45,7 @@ export function createTaking({ store, frame, token }) {
     },
     keepOriginal() {
       const { image, images } = store.get();
-      const { file } = images.find(({ id }) => id === image.id) ?? {};
+      const file = images.find(({ id }) => id === image.id)?.file;
       if (file) save(file, image.name);
       else frame.say("The original is where it was: nothing has touched it");
     },
@@ -63,7 +54,7 @@ export function createTaking({ store, frame, token }) {
 
 async function asPng(blob) {
   const bitmap = await createImageBitmap(blob);
-  const canvas = make("canvas", { width: bitmap.width, height: bitmap.height });
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  return new Promise((resolve) => canvas.toBlob(resolve));
+  return canvas.convertToBlob();
 }

@@ -31,7 +31,7 @@ export function makeEdits(store, actions) {
 /** The form that edits a color or adds one; `onClose` is told its code of before and of now. */
 export function makeEditor(store, edits, onClose) {
   const title = make("strong");
-  const picker = make("input", { type: "color" });
+  const picker = make("input", { type: "color", "aria-label": "Color" });
   const code = make("input", {
     className: "field num", maxLength: 9, spellcheck: false, autocomplete: "off",
     placeholder: "#rrggbb", "aria-describedby": "palette-wrong",
@@ -39,7 +39,7 @@ export function makeEditor(store, edits, onClose) {
   const wrong = make("p", { id: "palette-wrong", role: "alert" });
   const element = make("form", { className: "palette-editor", hidden: true }, title,
     make("div", { className: "row" },
-      make("label", {}, "Color ", picker), make("label", {}, "Hex ", code),
+      picker, make("label", {}, "Hex ", code),
       make("button", { className: "button" }, "Done"), button("Close", () => close(before))),
     wrong);
   let before = ""; // the code of the color that is edited; none for one to add

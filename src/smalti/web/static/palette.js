@@ -29,9 +29,10 @@ export function mount(root, app) {
     actions.highlight(null); // what has changed is to be seen
   });
   const count = make("strong", { className: "num" });
-  const locks = make("span", { className: "dim" });
-  const sort = make("select", { className: "field" }, ...SORTS.map((value) => make("option", {}, value)));
-  const head = make("div", { className: "row palette-head" }, count, locks, make("label", {}, "Sort ", sort));
+  const about = make("span", { className: "dim" });
+  const sort = make("select", { className: "field", "aria-label": "Sort" },
+    ...SORTS.map((value) => make("option", { value }, `by ${value}`)));
+  const head = make("div", { className: "row palette-head" }, count, about, sort);
   const list = makeList();
   const bar = makeBar({
     copy: ({ hex }) => actions.copy(hex, hex),
@@ -59,8 +60,8 @@ export function mount(root, app) {
     entries = entriesOf(state, sort.value);
     if (state.shown?.own && !held) at = placeOf(hex); // the color stays the current one as it moves
     at = clamp(at, 0, Math.max(0, entries.length - 1));
-    write(count, (state.shown?.own ? "Your palette, " : "") + colorsText(entries.length));
-    write(locks, state.locked.size ? `${state.locked.size} locked` : "");
+    write(count, entries.length ? colorsText(entries.length) : "");
+    write(about, [state.shown?.own && "your own", state.locked.size && `${state.locked.size} locked`].filter(Boolean).join(", "));
     show();
     if (held && entries.length) list.focus(at);
     list.mark(entries, state.highlight);

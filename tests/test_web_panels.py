@@ -110,10 +110,9 @@ const engine = {
     if (file.name.startsWith("bad")) fail("a .gpl file starts with GIMP Palette");
     return { colors: (await file.text()).trim().split("\\n") };
   },
-  async open(file, onProgress) {
+  async open(file) {
     engine.open.now = (engine.open.now ?? 0) + 1;
     engine.open.most = Math.max(engine.open.most ?? 0, engine.open.now);
-    onProgress(0.5);
     await new Promise((go) => setTimeout(go, 5));
     engine.open.now -= 1;
     if (file.name.startsWith("bad")) fail("the file ends in the middle of the image");
@@ -638,7 +637,7 @@ def test_panel_of_files_is_there_from_two_files_on(panels):
 
 def test_files_are_uploaded_two_at_a_time_and_a_bad_one_stops_nothing(panels):
     upload(panels, "a.png", "bad.png", *(f"{i}.png" for i in range(20)))
-    panels.locator(".batch-totals", has_text="22 files, 21 KB, 1 failed").wait_for()
+    panels.locator(".batch-bar p", has_text="22 files, 21 KB, 1 failed").wait_for()
 
     assert panels.evaluate("engine.open.most") == 2
     assert "failed: the file ends in the middle" in file_row(panels, "bad.png").inner_text()
@@ -668,10 +667,10 @@ def test_one_bad_file_stops_nothing_and_totals_are_right(panels):
         {"batch": "done", "files": 19, "failed": 1},
     )
     text = "19 of 20 files, 1.9 MB → 640 KB, −66 %, 1 failed"
-    panels.locator(".batch-totals", has_text=text).wait_for()
+    panels.locator(".batch-bar p", has_text=text).wait_for()
 
     assert panels.get_by_role("status").inner_text() == text
-    assert "100 KB → 30 KB−70 %done" in file_row(panels, "0.png").first.text_content()
+    assert "100 KB → 30 KB, −70 %done" in file_row(panels, "0.png").first.text_content()
     assert "not smaller: original kept" in file_row(panels, "18.png").text_content()
     assert "failed: no memory" in file_row(panels, "19.png").text_content()
 
@@ -680,7 +679,7 @@ def test_progress_is_shown_in_words_and_as_a_bar(panels):
     put_files(panels, "a.png", "b.png")
     compress_all(panels)
     tell(panels, done("a.png", 10), {"item": "id-b.png", "state": "running", "done": 0.4})
-    panels.get_by_text("working 40 %").wait_for()
+    panels.get_by_text("running 40 %").wait_for()
 
     bar = panels.get_by_role("progressbar", name="Compressing: 1 of 2 files")
     assert bar.evaluate("bar => bar.value") == pytest.approx(0.7)
@@ -708,7 +707,7 @@ def test_cancelled_batch_keeps_what_is_done(panels):
 
     assert panels.locator("*:focus").inner_text() == "Compress all"
     assert asked(panels, "cancelBatch") == ["b1"]
-    assert "1 of 2 files" in panels.locator(".batch-totals").inner_text()
+    assert "1 of 2 files" in panels.locator(".batch-bar p").inner_text()
     assert panels.get_by_role("button", name="Download zip").is_disabled()
 
 
@@ -736,10 +735,19 @@ def test_own_settings_are_a_copy_of_those_of_the_moment(panels):
         {"k": 64, "space": "srgb", "dither": "blue"},
     ]
     assert shared is False
-    first.get_by_role("button", name="Use the current settings").click()
-    first.get_by_text("Own settings: 64 colors, srgb, dither blue").wait_for()
     first.get_by_role("button", name="Same as all").click()
     first.get_by_text("Same settings as all").wait_for()
+
+
+def test_settings_of_a_file_of_its_own_that_is_open_are_not_those_of_the_rest(panels):
+    put_files(panels, "a.png", "b.png")
+    panels.evaluate("store.set({ settings: { k: 9 }, common: { k: 64, space: 'srgb' } })")
+    file_row(panels, "a.png").get_by_role("button", name="Use own settings").click()
+    file_row(panels, "a.png").get_by_text("Own settings: 64 colors, srgb").wait_for()
+    compress_all(panels)
+
+    items, _ = asked(panels, "batch")[0]
+    assert [item["settings"] for item in items] == [{"k": 64, "space": "srgb"}] * 2
 
 
 def test_one_palette_for_all_takes_the_settings_of_all(panels):
@@ -771,7 +779,7 @@ def test_cancel_leaves_out_what_is_not_opened_yet(panels):
         batch.addFiles(files, { store, engine, actions });
     }""")
     panels.get_by_role("button", name="Cancel").click()
-    panels.locator(".batch-totals", has_text="2 files").wait_for()
+    panels.locator(".batch-bar p", has_text="2 files").wait_for()
 
     assert panels.locator(".batch-name").all_text_contents() == ["a.png", "b.png"]
 
@@ -779,9 +787,9 @@ def test_cancel_leaves_out_what_is_not_opened_yet(panels):
 def test_file_is_opened_and_removed(panels):
     put_files(panels, "a.png", "b.png", "c.png")
     panels.get_by_role("button", name="Open b.png").click()
-    panels.locator(".batch-row[aria-current]", has_text="b.png").wait_for()
+    panels.locator(".batch-row[aria-current=true]", has_text="b.png").wait_for()
     panels.get_by_role("button", name="Remove b.png").click()
-    panels.locator(".batch-totals", has_text="2 files").wait_for()
+    panels.locator(".batch-bar p", has_text="2 files").wait_for()
 
     assert asked(panels, "select") == ["id-b.png", "id-a.png"]
     assert asked(panels, "remove") == ["id-b.png"]
@@ -812,7 +820,7 @@ FOLDER = """async () => {
     const entries = [top, file("named.psd", "/")];
     const items = entries.map((entry) => ({ webkitGetAsEntry: () => entry }));
     const found = await batch.filesOf({ items });
-    return { ...found, files: found.files.map(batch.pathOf), words: batch.skippedLine(found) };
+    return { ...found, files: found.files.map(batch.pathOf) };
 }"""
 
 
@@ -821,8 +829,7 @@ def test_dropped_folder_is_walked_and_what_is_skipped_is_counted(panels):
 
     # A file that was dropped itself is for the server to refuse, with its reason.
     assert found["files"] == ["named.psd", "top/b.JPG", *(f"top/deep/{i}.png" for i in range(250))]
-    assert (found["hidden"], found["others"]) == (2, 1)
-    assert found["words"] == "3 skipped: 1 no image, 2 hidden"
+    assert found["skipped"] == 3
 
 
 def test_picked_folder_is_filtered_like_a_dropped_one(panels, tmp_path):
@@ -837,10 +844,10 @@ def test_picked_folder_is_filtered_like_a_dropped_one(panels, tmp_path):
     panels.locator("#folder").set_input_files(tmp_path / "top")
     found = panels.evaluate("""async () => {
         const found = await batch.filesOf(document.getElementById("folder").files);
-        return [found.files.map(batch.pathOf), found.others];
+        return [found.files.map(batch.pathOf), found.skipped];
     }""")
 
-    assert found == [["top/a.png", "top/in/d.webp"], 1]
+    assert found == [["top/a.png", "top/in/d.webp"], 2]
 
 
 # ---------------------------------------------------------------- everyone
@@ -859,7 +866,7 @@ def fill(panels, k: int) -> None:
     panels.get_by_role("button", name="Edit #").click()
     panels.get_by_label("Hex").fill("#12")
     panels.keyboard.press("Enter")
-    panels.get_by_text("working 50 %").wait_for()
+    panels.get_by_text("running 50 %").wait_for()
 
 
 @pytest.mark.parametrize("k", [16, 256])

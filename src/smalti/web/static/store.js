@@ -41,6 +41,9 @@ export function createStore(initial) {
   };
 }
 
+/** The number of colors that there will be: as many as asked for, if the picture has them. */
+export const kOf = ({ settings, image }) => Math.min(settings.k, image?.distinct_colors ?? 256);
+
 /**
  * What can be undone: the settings, and nothing else. A run of changes of the same knob, as a
  * drag makes them, is one step.

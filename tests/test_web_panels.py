@@ -239,7 +239,9 @@ def press(panels, what: str, code: str) -> None:
 
 def listed(panels) -> list[str]:
     """The codes in the order that they are shown in."""
-    names = panels.locator("[role=option]:visible").evaluate_all("all => all.map(({ title }) => title)")
+    names = panels.locator("[role=option]:visible").evaluate_all(
+        "all => all.map(({ title }) => title)"
+    )
     return [name.split(",")[0] for name in names]
 
 
@@ -726,7 +728,7 @@ def test_own_settings_are_a_copy_of_those_of_the_moment(panels):
     first = file_row(panels, "a.png")
     first.get_by_role("button", name="Use own settings").click()
     panels.evaluate("store.set({ settings: { k: 64, space: 'srgb', dither: 'blue' } })")
-    first.get_by_text("Own settings: 16 colors, oklab").wait_for()
+    first.get_by_text("Own settings: 16 colors, space oklab").wait_for()
     compress_all(panels)
 
     items, shared = asked(panels, "batch")[0]
@@ -743,7 +745,7 @@ def test_settings_of_a_file_of_its_own_that_is_open_are_not_those_of_the_rest(pa
     put_files(panels, "a.png", "b.png")
     panels.evaluate("store.set({ settings: { k: 9 }, common: { k: 64, space: 'srgb' } })")
     file_row(panels, "a.png").get_by_role("button", name="Use own settings").click()
-    file_row(panels, "a.png").get_by_text("Own settings: 64 colors, srgb").wait_for()
+    file_row(panels, "a.png").get_by_text("Own settings: 64 colors, space srgb").wait_for()
     compress_all(panels)
 
     items, _ = asked(panels, "batch")[0]

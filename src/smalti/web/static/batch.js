@@ -21,10 +21,11 @@ function settingsOf(item, { common, settings }, shared) {
 /** Tells results apart that were made with other settings. */
 const stampOf = (item, state, shared) => JSON.stringify([shared, settingsOf(item, state, shared)]);
 
-/** "16 colors, oklab, dither none". */
-function summary({ k = 256, space = "oklab", palette, keep, ...rest }) {
-  const others = Object.entries(rest).map(([name, value]) => `${name.replace("_", " ")} ${value}`);
-  return [palette ? `${colorsText(palette.length)} of your own` : colorsText(k), space, ...others].join(", ");
+/** "16 colors, 1 locked, dither none". */
+function summary({ k = 256, palette, keep, ...rest }) {
+  const others = Object.entries(rest).map(([name, value]) => `, ${name.replace("_", " ")} ${value}`);
+  const colors = palette ? `${colorsText(palette.length)} of your own` : colorsText(k) + (keep ? `, ${keep.length} locked` : "");
+  return colors + others.join("");
 }
 
 /** A file that would have grown counts as its original, which is kept. */

@@ -15,7 +15,7 @@ import * as batch from "./batch.js";
 import * as controls from "./controls.js";
 import * as converge from "./converge.js";
 import * as curves from "./curves.js";
-import { clamp, colorsText, hexOf } from "./dom.js";
+import { clamp, colorsText } from "./dom.js";
 import { createEngine } from "./engine.js";
 import { createFrame, remember, remembered, wireFrame } from "./frame.js";
 import * as keys from "./keys.js";
@@ -25,7 +25,7 @@ import { createPainter } from "./painter.js";
 import * as palette from "./palette.js";
 import * as result from "./result.js";
 import { createStage } from "./stage.js";
-import { createHistory, createStore } from "./store.js";
+import { createHistory, createStore, kOf } from "./store.js";
 import * as taking from "./taking.js";
 
 const USUAL = { k: 64 };
@@ -34,7 +34,7 @@ const link = readLink();
 const engine = createEngine(link.token);
 const history = createHistory();
 const store = createStore({
-  phase: "empty", image: null, images: [], options: {}, settings: { ...USUAL, ...link.settings },
+  phase: "empty", image: null, images: [], options: {}, settings: { ...USUAL, ...link.settings }, common: null,
   shown: null, rungs: new Map(), curve: [], suggestion: null, suggestions: null, estimates: [], ladderDone: false,
   result: null, made: null, progress: null, renderError: null, renderStopped: false,
   locked: new Set(link.settings.keep ?? []), highlight: null, serverGone: false,
@@ -50,14 +50,14 @@ const actions = {
     const most = image ? Math.min(256, image.distinct_colors) : 256;
     if (k > most) frame.say(most < 256 ? `The picture has ${colorsText(most)}` : "256 colors are the most a file can index");
     const next = clamp(k, Math.max(1, locked.size), most);
-    if (settings.k === next && !settings.palette) return;
+    if (kOf({ settings, image }) === next && !settings.palette) return;
     painter.moved();
     apply({ ...settings, k: next, palette: null }, "k", rest);
   },
   rest: () => store.get().phase === "draft" && maker.rest(),
-  stepK: (by) => actions.setK(store.get().settings.k + by),
+  stepK: (by) => actions.setK(kOf(store.get()) + by),
   stepTick(direction) {
-    const { k } = store.get().settings;
+    const k = kOf(store.get());
     const stops = controls.TICKS.filter((tick) => (tick - k) * direction > 0);
     if (stops.length) actions.setK(direction > 0 ? stops[0] : stops.at(-1));
   },
@@ -65,10 +65,6 @@ const actions = {
   reset() {
     apply({ k: store.get().settings.k }, "reset");
     frame.say("All settings but the number of colors are the defaults again");
-  },
-  editPalette(colors) {
-    const hexes = Array.from({ length: colors.length / 4 }, (_, i) => hexOf(colors, 4 * i));
-    apply({ ...store.get().settings, palette: hexes }, "palette");
   },
   toggleLock(hex) {
     const { settings, locked } = store.get();
@@ -117,21 +113,25 @@ const painter = createPainter({ store, engine, stage, rungFor: (k) => opener.run
 const maker = createMaker({ store, engine, painter, fail: frame.fail });
 const opener = createOpener({ store, engine, stage, painter, maker, frame });
 
-/** Make settings the current ones: show their palette now, and make their file once they rest. */
+/**
+ * Make settings the current ones: show their palette now, and make their file once they rest. While
+ * `common` keeps the settings of all, those of the open file alone are changed.
+ */
 function apply(settings, knob, rest = true) {
-  const before = store.get().settings;
+  const { settings: before, common, image, images } = store.get();
   if (knob) history.remember(before, knob);
   const other = Object.keys({ ...before, ...settings }).some((key) => key !== "k" && before[key] !== settings[key]);
   store.set({
     settings,
+    images: common ? images.map((each) => (each.id === image.id ? { ...each, settings } : each)) : images,
     locked: new Set(settings.keep ?? []),
     ...(other ? { made: null } : {}), // what files of the settings before were like says little
-    ...(store.get().image ? { phase: "draft", result: null, renderError: null, renderStopped: false } : {}),
+    ...(image ? { phase: "draft", result: null, renderError: null, renderStopped: false } : {}),
   });
-  remember("settings", settings);
+  remember("settings", common ?? settings);
   document.getElementById("undo").disabled = !history.canUndo;
   document.getElementById("redo").disabled = !history.canRedo;
-  if (!store.get().image) return;
+  if (!image) return;
   maker.cancel();
   store.set({ progress: null });
   opener.climb();

@@ -1,5 +1,5 @@
 /**
- * Colors as the palette panel needs them: codes, shares that add up, orders, neighbors.
+ * Colors as the palette panel needs them: codes, shares that add up, orders.
  *
  * A palette is a Uint8Array of 4 k numbers, sRGB with straight alpha, as in the store. Orders
  * are those of `smalti palette --sort`. Oklab: https://bottosson.github.io/posts/oklab/ (2020).
@@ -19,30 +19,38 @@ export function parseHex(text) {
 }
 
 /**
- * Shares in tenths of a percent that add up to 100.0: each is rounded down, and the tenths that
- * are missing go to the largest remainders, ties to the lower index (Hamilton's method).
- *
- * @param {ArrayLike<number>} shares  >= 0, of any sum above 0
- * @returns {string[]} such as "21.4"
+ * Shares, of any sum, in percent with one digit such as "21.4", which add up to 100.0: each is
+ * rounded down, and the missing tenths go to the largest remainders (Hamilton's method).
  */
 export function percents(shares) {
-  const sum = Array.from(shares).reduce((a, b) => a + b, 0) || 1;
+  const sum = shares.reduce((a, b) => a + b, 0) || 1;
   const exact = Array.from(shares, (share) => (1000 * share) / sum);
   const tenths = exact.map(Math.floor);
   const missing = 1000 - tenths.reduce((a, b) => a + b, 0);
-  const byRemainder = [...exact.keys()].sort((a, b) => exact[b] - tenths[b] - (exact[a] - tenths[a]) || a - b);
+  const remainder = (i) => exact[i] - tenths[i];
+  const byRemainder = [...exact.keys()].sort((a, b) => remainder(b) - remainder(a));
   for (const i of byRemainder.slice(0, missing)) tenths[i] += 1;
   return tenths.map((value) => (value / 10).toFixed(1));
 }
 
-function linear(value) {
-  const c = value / 255;
-  return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; // IEC 61966-2-1
+/**
+ * Rows of the palette in the order to show them, by "share", "hue" or "lightness"; equals keep
+ * theirs. Hue: grays, then round the color wheel, each from dark to light; what is clear comes last.
+ */
+export function order(colors, shares, by) {
+  const rows = [...Array(colors.length / 4).keys()];
+  if (by === "share") return shares ? rows.sort((a, b) => shares[b] - shares[a]) : rows;
+  const keys = rows.map((i) => {
+    const [lightness, a, b] = oklab(colors.subarray(4 * i, 4 * i + 3));
+    const gray = Math.hypot(a, b) < 1e-4; // far above what rounding gives grays
+    const hue = gray ? -1 : (Math.atan2(b, a) + 2 * Math.PI) % (2 * Math.PI);
+    return [colors[4 * i + 3] ? 0 : 1, by === "hue" ? hue : 0, lightness];
+  });
+  return rows.sort((i, j) => keys[i].reduce((found, key, c) => found || key - keys[j][c], 0));
 }
 
-/** Oklab lightness, a and b of entry `i`, and its alpha, 0..1. */
-function oklab(colors, i) {
-  const [r, g, b] = Array.from(colors.subarray(4 * i, 4 * i + 3), linear);
+function oklab(rgb) {
+  const [r, g, b] = Array.from(rgb, linear);
   const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
   const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
   const s = Math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
@@ -50,37 +58,10 @@ function oklab(colors, i) {
     0.2104542553 * l + 0.793617785 * m - 0.0040720468 * s,
     1.9779984951 * l - 2.428592205 * m + 0.4505937099 * s,
     0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s,
-    colors[4 * i + 3] / 255,
   ];
 }
 
-/** The entry nearest to entry `i` in Oklab, alpha as long as lightness; -1 if it is alone. */
-export function nearestTo(colors, i) {
-  const here = oklab(colors, i);
-  let [best, least] = [-1, Infinity];
-  for (let j = 0; j < colors.length / 4; j++) {
-    const d2 = oklab(colors, j).reduce((sum, value, c) => sum + (value - here[c]) ** 2, 0);
-    if (j !== i && d2 < least) [best, least] = [j, d2];
-  }
-  return best;
-}
-
-/**
- * Rows of the palette in the order to show them; equals keep theirs. Hue: grays, then round the
- * color wheel, each from dark to light. What is transparent comes last, but for "share".
- *
- * @param {"share"|"hue"|"lightness"|"palette"} by
- * @returns {number[]}
- */
-export function order(colors, shares, by) {
-  const rows = [...Array(colors.length / 4).keys()];
-  if (by === "palette" || (by === "share" && !shares)) return rows;
-  if (by === "share") return rows.sort((a, b) => shares[b] - shares[a]);
-  const keys = rows.map((i) => {
-    const [lightness, a, b, alpha] = oklab(colors, i);
-    const gray = Math.hypot(a, b) < 1e-4; // far above what rounding gives grays
-    const hue = gray ? -1 : ((Math.atan2(b, a) * 180) / Math.PI + 360) % 360;
-    return [alpha === 0 ? 1 : 0, by === "hue" ? hue : 0, lightness];
-  });
-  return rows.sort((i, j) => keys[i].reduce((found, key, c) => found || key - keys[j][c], 0));
+function linear(value) {
+  const c = value / 255;
+  return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; // IEC 61966-2-1
 }

@@ -4,6 +4,7 @@
  */
 
 import { colorsText, make } from "./dom.js";
+import { kOf } from "./store.js";
 
 /** The sizes that people ask for. */
 export const TICKS = [2, 4, 8, 16, 25, 32, 64, 100, 128, 256];
@@ -74,13 +75,13 @@ function kControl(store, actions) {
   number.onchange = () => {
     const typed = Math.round(Number(number.value));
     if (number.value.trim() && Number.isFinite(typed)) actions.setK(Math.max(1, typed));
-    number.value = store.get().settings.k;
+    number.value = kOf(store.get());
   };
   number.onfocus = () => number.select();
   number.onkeydown = (event) => {
     const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (event.key === "Enter") number.onchange();
-    if (by) actions.stepK(by), (number.value = store.get().settings.k), event.preventDefault();
+    if (by) actions.stepK(by), (number.value = kOf(store.get())), event.preventDefault();
   };
   // While the slider is held, no file is made; the release is the change.
   range.oninput = () => actions.setK(kAt(range.value, mostColors(store.get())), { rest: false });
@@ -97,7 +98,8 @@ function kControl(store, actions) {
 
   let most = 0;
   function update(state) {
-    const { settings: { k }, suggestion } = state;
+    const { suggestion } = state;
+    const k = kOf(state);
     if (document.activeElement !== number) number.value = k;
     if (most !== mostColors(state)) drawTicks(ticks, (most = mostColors(state)));
     if (kAt(range.value, most) !== k) range.value = positionOf(Math.min(k, most), most);
@@ -119,7 +121,8 @@ function drawTicks(ticks, most) {
 }
 
 function kNote({ image, settings, shown }) {
-  const { k, palette } = settings;
+  const { palette } = settings;
+  const k = kOf({ image, settings });
   if (!image) return "";
   if (palette) return `Your own palette of ${colorsText(palette.length)}.`;
   if (TARGETS.some((name) => settings[name] != null)) return `At most ${colorsText(k)}; the target decides.`;

@@ -4,13 +4,15 @@
  */
 
 import { rgbaOf } from "./dom.js";
+import { kOf } from "./store.js";
 
 const REST_MS = 250;
 const OF_A_SEARCH = ["k", "keep", "effort", "init", "n_init", "seed", "guard"];
 
 /** What the library is asked for: what has no place beside a palette of one's own is left out. */
-export function wire(settings) {
+export function wire(settings, image) {
   const sent = Object.fromEntries(Object.entries(settings).filter(([, value]) => value != null));
+  if (sent.k) sent.k = kOf({ settings, image });
   if (sent.palette) for (const name of OF_A_SEARCH) delete sent[name];
   return sent;
 }
@@ -39,7 +41,7 @@ export function createMaker({ store, engine, painter, fail }) {
     store.set({ progress: { stage: "queued", done: 0 }, renderError: null, renderStopped: false });
     document.body.dataset.renders = Number(document.body.dataset.renders ?? 0) + 1;
     try {
-      mine.id = await engine.render(image.id, wire(settings));
+      mine.id = await engine.render(image.id, wire(settings, image));
       if (signal.aborted) return void engine.cancel(mine.id).catch(() => {});
       await engine.jobEvents(mine.id, (event) => signal.aborted || take(event, mine), signal);
       await mine.taken;

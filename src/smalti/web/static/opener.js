@@ -6,6 +6,7 @@ import { addFiles } from "./batch.js";
 import { rgbaOf } from "./dom.js";
 import { remember } from "./frame.js";
 import { resized } from "./painter.js";
+import { kOf } from "./store.js";
 
 const OVERVIEW = 1024; // pixels of the longer side, as the server's previews have
 
@@ -70,14 +71,17 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
 
   /** Show a picture that the server has. */
   async function openImage(image, signal = start()) {
-    const { settings, view, phase } = store.get();
-    const own = { ...settings, ...image.settings };
+    const { settings: before, common: kept, images, view, phase } = store.get();
+    const own = images.find(({ id }) => id === image.id)?.settings;
+    const common = kept ?? before;
+    const settings = own ?? common;
     store.set({
       ...BLANK,
       image,
       phase: phase === "loading" ? phase : "draft",
-      settings: { ...own, k: Math.min(own.k, image.distinct_colors) },
-      locked: new Set(own.keep ?? []),
+      settings,
+      common: own ? common : null,
+      locked: new Set(settings.keep ?? []),
       view: { ...view, fit: true },
     });
     remember("image", image.id);
@@ -97,7 +101,7 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
 
   /** Ask for palettes, unless those at hand are for these settings. */
   async function climb() {
-    const { image, settings: { space, keep, k } } = store.get();
+    const { image, settings: { space, keep } } = store.get();
     const mine = JSON.stringify([image.id, space, keep]);
     if (mine === ladderOf) return;
     ladderOf = mine;
@@ -106,7 +110,7 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
     store.set(NO_PALETTES);
     painter.setSpace(space ?? "oklab");
     try {
-      await engine.ladder(image.id, { space, keep: keep?.join(), first: k }, (line) => current() && take(line), signal);
+      await engine.ladder(image.id, { space, keep: keep?.join(), first: kOf(store.get()) }, (line) => current() && take(line), signal);
     } catch (error) {
       if (current()) frame.fail(error);
     }
@@ -130,7 +134,8 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
 
   /** Whether a palette that came is nearer to what should be seen than the one that is. */
   function isWanted(k) {
-    const { shown, settings: { k: asked } } = store.get();
+    const { shown } = store.get();
+    const asked = kOf(store.get());
     if (!shown) return true;
     if (shown.exact || shown.own) return false;
     return k === asked || (k < asked && k > shown.k) || (shown.k > asked && k < shown.k);

@@ -6,6 +6,7 @@
 import { difference } from "./difference.js";
 import { make, rgbaOf } from "./dom.js";
 import { createRemapper } from "./remap.js";
+import { kOf } from "./store.js";
 
 const MOST_DETAIL = 4e6; // pixels that are asked for at once
 const PAINT = "input-to-paint";
@@ -35,7 +36,7 @@ export function createPainter({ store, engine, stage, rungFor, fail }) {
     const { settings, shown, highlight, phase, view, ladderDone } = store.get();
     if (phase === "settled" && file) return highlight == null ? showFile() : void map(shown.colors);
     const own = settings.palette && { k: settings.palette.length, colors: rgbaOf(settings.palette), shares: null };
-    const found = own ?? rungFor(settings.k);
+    const found = own ?? rungFor(kOf(store.get()));
     if (!found) return;
     store.set({ shown: { ...found, exact: false, own: Boolean(own) } });
     map(found.colors);

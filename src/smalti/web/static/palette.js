@@ -1,368 +1,254 @@
 /**
- * The palette panel: which colors there are, how much of the image each serves, and what a
- * person may do to them: copy, lock, edit, merge, delete, add, sort, import, save.
- *
- * Up to 24 colors are a list of rows; more are a grid of swatches, the current one of which has
- * its row below. Either way the panel keeps its height while k moves, nodes are used again, and
- * what is shown follows the store at most every 100 ms. A color is known by its row in the
- * palette (`index`), whatever order it is shown in (`at`).
+ * The palette panel: which colors there are, how much of the image each serves, and what can be
+ * done to them. A few are rows, many are swatches; the current one can be copied, locked, edited
+ * and deleted by the buttons below. A color is known by its row in the palette (`index`), in
+ * whatever place (`at`) it is shown. The panel keeps its height while k moves.
  */
 
 import { hexes, order, percents } from "./colors.js";
-import { button, clamp, colorsText, make, rgbaOf, throttle, write } from "./dom.js";
+import { button, clamp, colorsText, make, throttle, write } from "./dom.js";
 import { makeEditor, makeEdits } from "./editor.js";
 
 const LISTED = 24; // more rows than these are not read but scrolled past
 const MOST = 256;
 const EVERY_MS = 100;
-const SORTS = ["share", "hue", "lightness", "palette"];
-const FORMATS = {
-  gpl: "GIMP, Inkscape, Krita", ase: "Adobe swatches", aco: "Photoshop swatches", act: "Photoshop color table",
-  hex: "Lospec", pal: "Paint Shop Pro", css: "web pages", json: "smalti, with shares", png: "picture",
-};
-const ICONS = {
-  locked: "M4 7h8v6H4z M5.5 7V5a2.5 2.5 0 0 1 5 0v2",
-  unlocked: "M4 7h8v6H4z M5.5 7V4a2.5 2.5 0 0 1 5 0",
-  edit: "M3 13l1-3 7-7 2 2-7 7z M9.5 4.5l2 2",
-  delete: "M4 4l8 8 M12 4l-8 8",
-};
+const SORTS = ["share", "hue", "lightness"];
+const FORMATS = ["gpl", "ase", "aco", "act", "hex", "pal", "css", "json", "png"];
 
-/**
- * Render the panel into `root` and keep it up to date.
- *
- * @param {HTMLElement} root
- * @param {{store: any, actions: any, engine: any}} app
- */
-export function mount(root, { store, actions, engine }) {
+/** Render the panel into `root` and keep it up to date. */
+export function mount(root, app) {
+  const { store, actions } = app;
   let entries = [];
-  let at = 0; // the place that is reached by Tab
-  let sort = "share";
-  let quiet = false; // focus is moved by the panel itself: no color is to be highlighted
+  let at = 0; // the place of the current color, which is reached by Tab
   const edits = makeEdits(store, actions);
-  const editor = makeEditor(store, edits, (hex) => {
+  const editor = makeEditor(store, edits, (before, now) => {
     render();
-    goTo(placeIn(hex), "edit", true);
+    at = placeOf(now);
+    show();
+    (before ? bar.buttons.edit : tools.add).focus();
+    actions.highlight(null); // what has changed is to be seen
   });
-  const head = makeHead(actions, (value) => {
-    sort = value;
-    render();
-  });
-  const body = makeBody();
-  const tools = makeTools({ store, actions, engine, add: editor.add });
+  const count = make("strong", { className: "num" });
+  const about = make("span", { className: "dim" });
+  const sort = make("select", { className: "field", "aria-label": "Sort" },
+    ...SORTS.map((value) => make("option", { value }, `by ${value}`)));
+  const head = make("div", { className: "row palette-head" }, count, about, sort);
+  const list = makeList();
+  const bar = makeBar({
+    copy: ({ hex }) => actions.copy(hex, hex),
+    lock({ hex }) {
+      actions.toggleLock(hex);
+      actions.say(`${hex} ${store.get().locked.has(hex) ? "locked" : "unlocked"}`);
+    },
+    edit: ({ hex }) => editor.open(hex),
+    delete({ hex }) {
+      edits.remove(hex);
+      render();
+      if (bar.buttons.delete.disabled) list.focus(at);
+      actions.highlight(null);
+    },
+  }, () => entries[at]);
+  const body = make("div", { className: "palette-body" }, list.element, bar.element);
+  const tools = makeTools(app, edits, editor);
   root.classList.add("palette");
-  root.append(head.element, body.element, editor.element, tools.element);
+  root.append(head, body, editor.element, tools.element);
 
   function render() {
     const state = store.get();
+    const held = list.element.contains(document.activeElement);
     const { hex } = entries[at] ?? {};
-    entries = entriesOf(state, sort);
-    const place = state.shown?.own ? placeIn(hex) : at; // one's own colors keep the focus as they move
-    const act = place === at ? undefined : body.focused();
-    at = clamp(place, 0, Math.max(0, entries.length - 1));
-    head.show(state);
-    body.show(entries, at, state.shown?.exact);
-    if (act) goTo(at, act, true);
-    body.mark(entries, state.highlight);
+    entries = entriesOf(state, sort.value);
+    if (state.shown?.own && !held) at = placeOf(hex); // the color stays the current one as it moves
+    at = clamp(at, 0, Math.max(0, entries.length - 1));
+    write(count, entries.length ? colorsText(entries.length) : "");
+    write(about, [state.shown?.own && "your own", state.locked.size && `${state.locked.size} locked`].filter(Boolean).join(", "));
+    show();
+    if (held && entries.length) list.focus(at);
+    list.mark(entries, state.highlight);
     tools.show(state);
     editor.follow();
   }
 
-  /** Where a color is shown; where the focus was if it is not. */
-  function placeIn(hex) {
+  function show() {
+    list.show(entries, at);
+    bar.show(entries[at], entries.length);
+  }
+
+  /** Where a color is shown; the current place if it is not. */
+  function placeOf(hex) {
     const place = entries.findIndex((entry) => entry.hex === hex);
     return place < 0 ? at : place;
   }
 
-  function goTo(place, act, quietly = false) {
-    at = clamp(place, 0, entries.length - 1);
-    body.show(entries, at, store.get().shown?.exact);
-    quiet = quietly;
-    body.focus(at, act);
-    quiet = false;
-  }
-
-  const deeds = {
-    copy: ({ hex }) => actions.copy(hex, hex),
-    lock: ({ hex }) => {
-      actions.toggleLock(hex);
-      actions.say(`${hex} ${store.get().locked.has(hex) ? "locked" : "unlocked"}`);
-    },
-    edit: ({ index }) => editor.edit(index),
-    delete: ({ index }) => {
-      edits.remove(index);
-      render();
-      goTo(at, "delete", true);
-      actions.highlight(null); // what has changed is to be seen
-    },
-  };
-
+  /** A color or the bar has the pointer or the focus; the focus, and a click, make it the current one. */
   function enter({ type, target }) {
-    const place = placeOf(target);
-    if (!entries[place] || quiet) return;
-    if (type === "focusin" && place !== at) goTo(place, target.dataset.act);
+    const place = list.placeOf(target) ?? (bar.element.contains(target) ? at : -1);
+    if (!entries[place]) return;
+    if (type !== "pointerover" && place !== at) {
+      at = place;
+      show();
+    }
     actions.highlight(entries[place].index);
   }
 
-  function leave({ relatedTarget }) {
-    if (!body.element.contains(relatedTarget)) actions.highlight(null);
-  }
-
-  body.element.addEventListener("click", ({ target }) => {
-    const button = target.closest("button");
-    if (!button) return;
-    at = placeOf(button); // Safari gives no focus to a button that is clicked
-    body.show(entries, at, store.get().shown.exact);
-    deeds[button.dataset.act](entries[at]);
-  });
-  body.element.addEventListener("keydown", (event) => {
-    const to = body.step(event.key, at, entries.length);
-    if (to === null || event.ctrlKey || event.altKey || event.metaKey) return;
+  list.element.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "Enter") return bar.buttons.copy.click();
+    const to = at + list.step(event.key, at);
+    if (Number.isNaN(to)) return;
     event.preventDefault();
     event.stopPropagation(); // elsewhere the arrows change k
-    goTo(to, event.target.dataset.act);
+    if (entries[to]) list.focus(to);
   });
-  for (const kind of ["pointerover", "focusin"]) body.element.addEventListener(kind, enter);
-  for (const kind of ["pointerout", "focusout"]) body.element.addEventListener(kind, leave);
-
+  for (const kind of ["pointerover", "focusin"]) body.addEventListener(kind, enter);
+  for (const kind of ["pointerout", "focusout"]) {
+    body.addEventListener(kind, ({ relatedTarget }) => body.contains(relatedTarget) || actions.highlight(null));
+  }
+  sort.addEventListener("change", render);
   const renderSoon = throttle(render, EVERY_MS);
   store.subscribe((state, changed) => {
     if (["shown", "locked", "image"].some((key) => changed.has(key))) renderSoon();
-    else if (changed.has("highlight")) body.mark(entries, state.highlight);
+    else if (changed.has("highlight")) list.mark(entries, state.highlight);
   });
   render();
 }
 
 /** What there is to show of each color, in the order to show it. */
-function entriesOf({ shown, locked }, sort) {
+function entriesOf({ shown, locked }, by) {
   if (!shown) return [];
-  const { colors, shares } = shown;
+  const { colors, shares, exact } = shown;
   const codes = hexes(colors);
   const parts = shares && percents(shares);
   const largest = shares ? Math.max(...shares) || 1 : 1;
-  return order(colors, shares, sort).map((index) => ({
+  return order(colors, shares, by).map((index) => ({
     index,
     hex: codes[index],
-    percent: parts && `${parts[index]} %`,
+    share: parts ? `${exact ? "" : "≈ "}${parts[index]} %` : "–",
     bar: shares ? shares[index] / largest : 0,
     locked: locked.has(codes[index]),
   }));
 }
 
-function placeOf(element) {
-  return Number(element.closest("[data-at]")?.dataset.at ?? -1);
+/** The colors. Elements are made once, and hidden when there are fewer colors. */
+function makeList() {
+  const rows = [];
+  const list = make("ul", { role: "listbox", "aria-label": "Colors" });
+  const empty = make("p", { className: "dim" }, "The colors of an image are listed here, with the share of the pixels that each one serves.");
+  const element = make("div", { className: "palette-scroll" }, empty, list);
+
+  function show(entries, at) {
+    empty.hidden = entries.length > 0;
+    list.hidden = !entries.length;
+    list.classList.toggle("many", entries.length > LISTED);
+    while (rows.length < entries.length) rows.push(makeRow(list));
+    rows.forEach((row, i) => row.show(entries[i], i === at));
+  }
+
+  /** How far a key goes; NaN for other keys. */
+  function step(key, at) {
+    const across = getComputedStyle(list).gridTemplateColumns.split(" ").length;
+    const count = rows.filter((row) => !row.element.hidden).length;
+    return { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across, Home: -at, End: count - 1 - at }[key] ?? NaN;
+  }
+
+  /** The place of the color that an element is of; null if there is none. */
+  function placeOf(target) {
+    const place = rows.findIndex((row) => row.element.contains(target));
+    return place < 0 ? null : place;
+  }
+
+  const mark = (entries, index) => rows.forEach((row, i) =>
+    row.element.classList.toggle("on", index !== null && entries[i]?.index === index));
+  return { element, show, step, placeOf, mark, focus: (at) => rows[at].element.focus() };
 }
 
-// ---------------------------------------------------------------- head
+function makeRow(list) {
+  const code = make("span", { className: "num" });
+  const share = make("span", { className: "palette-share num" });
+  const element = make("li", { role: "option" }, make("span", { className: "swatch" }), code, share);
+  list.append(element);
 
-/** Count and basis; whose palette it is; the order. */
-function makeHead(actions, onSort) {
-  const count = make("strong", { className: "num" });
-  const basis = make("span", { className: "dim palette-basis" });
-  const sort = make("select", { className: "field" }, ...SORTS.map((value) => make("option", {}, value)));
-  const found = make("span", { className: "dim" });
-  const again = button("Let smalti find the colors again", () => {
-    actions.change({ palette: null });
-    sort.focus(); // the button goes away, and focus would with it
-  });
-  const element = make("div", { className: "palette-head" },
-    make("div", { className: "row" }, count, make("label", {}, "Sort ", sort)),
-    make("div", { className: "row" }, make("span", {}, found, again), basis));
-  sort.addEventListener("change", () => onSort(sort.value));
-
-  function show({ shown, locked }) {
-    element.hidden = !shown;
-    if (!shown) return;
-    const k = colorsText(shown.colors.length / 4);
-    write(count, shown.own ? `Your palette, ${k}` : k);
-    write(basis, shown.exact ? "exact" : "≈ preview");
-    write(found, `Found by smalti${locked.size ? `, ${locked.size} locked` : ""}`);
-    again.hidden = !shown.own;
-    found.hidden = shown.own;
+  function show(entry, current) {
+    element.hidden = !entry;
+    if (!entry) return;
+    const words = `${entry.hex}, ${entry.share}${entry.locked ? ", locked" : ""}`;
+    element.title = words;
+    element.tabIndex = current ? 0 : -1;
+    element.setAttribute("aria-label", words);
+    element.setAttribute("aria-selected", current);
+    element.classList.toggle("locked", entry.locked);
+    element.style.setProperty("--color", entry.hex);
+    element.style.setProperty("--bar", entry.bar);
+    write(code, entry.hex);
+    write(share, entry.share);
   }
   return { element, show };
 }
 
-// ---------------------------------------------------------------- rows and swatches
+/** What can be done to the current color. */
+function makeBar(deeds, current) {
+  const words = { copy: "Copy", lock: "Lock", edit: "Edit", delete: "Delete" };
+  const buttons = Object.fromEntries(Object.entries(words).map(([name, word]) => [name, button(word, () => deeds[name](current()))]));
+  const share = make("span", { className: "num" });
+  const element = make("div", { className: "row palette-bar" }, ...Object.values(buttons), share);
 
-/** The list, or the grid with the current color's row: always of the same height. */
-function makeBody() {
-  const rows = Array.from({ length: LISTED }, () => makeRow("li"));
-  const list = make("ul", { "aria-label": "Colors" }, ...rows.map((row) => row.element));
-  const cells = [];
-  const grid = make("div", { className: "palette-grid", role: "group" });
-  const detail = makeRow("div");
-  const empty = make("p", { className: "palette-empty dim" },
-    "The colors of an image are listed here, with the share of the pixels that each one serves.");
-  const element = make("div", { className: "palette-body" },
-    make("div", { className: "palette-scroll" }, empty, list, grid), detail.element);
-  let holders = []; // the elements of the colors that are shown
-
-  function show(entries, at, exact) {
-    const many = entries.length > LISTED;
-    empty.hidden = entries.length > 0;
-    list.hidden = many;
-    grid.hidden = detail.element.hidden = !many;
-    holders = many ? [...cells, detail.element] : rows.map((row) => row.element);
-    if (!many) return rows.forEach((row, i) => row.show(entries[i], i, { exact, only: entries.length === 1, current: i === at }));
-    showCells(grid, cells, entries, at);
-    detail.show(entries[at], at, { exact, current: true });
-  }
-
-  function mark(entries, index) {
-    for (const holder of holders) holder.classList.toggle("on", index !== null && entries[holder.dataset.at]?.index === index);
-  }
-
-  function focus(at, act = "copy") {
-    const target = grid.hidden ? rows[at].buttons[act] : act === "copy" ? cells[at] : detail.buttons[act];
-    target.focus();
-  }
-
-  /** What the button that has the focus does, if it is one of these. */
-  const focused = () => (element.contains(document.activeElement) ? document.activeElement.dataset.act : undefined);
-
-  /** The place that a key leads to; null for other keys. */
-  function step(key, at, count) {
-    const across = grid.hidden ? 1 : getComputedStyle(grid).gridTemplateColumns.split(" ").length;
-    const moves = { ArrowUp: -across, ArrowDown: across, Home: -at, End: count - 1 - at };
-    if (across > 1) Object.assign(moves, { ArrowLeft: -1, ArrowRight: 1 });
-    if (!(key in moves)) return null;
-    const to = at + moves[key];
-    return to === clamp(to, 0, count - 1) ? to : at;
-  }
-  return { element, show, mark, focus, focused, step };
-}
-
-/** Show the swatches: cells are made once, and hidden when there are fewer colors. */
-function showCells(grid, cells, entries, at) {
-  grid.setAttribute("aria-label", `${colorsText(entries.length)}: arrow keys move, Enter copies`);
-  while (cells.length < entries.length) {
-    const cell = make("button", { type: "button", className: "palette-cell swatch" });
-    Object.assign(cell.dataset, { at: cells.length, act: "copy" });
-    cells.push(cell);
-    grid.append(cell);
-  }
-  cells.forEach((cell, i) => {
-    const entry = entries[i];
-    cell.hidden = !entry;
-    if (!entry) return;
-    cell.style.setProperty("--color", entry.hex);
-    label(cell, [entry.hex, entry.percent, entry.locked && "locked"].filter(Boolean).join(", "));
-    cell.classList.toggle("locked", entry.locked);
-    cell.tabIndex = i === at ? 0 : -1;
-    cell.setAttribute("aria-current", String(i === at));
-  });
-}
-
-/** A row: swatch and code, bar and share, and what can be done. */
-function makeRow(tag) {
-  const swatch = make("span", { className: "swatch" });
-  const code = make("span", { className: "num" });
-  const bar = make("span");
-  const share = make("span", { className: "palette-share num" });
-  const buttons = {
-    copy: make("button", { type: "button", className: "palette-copy" }, swatch, code),
-    lock: iconButton("unlocked", "locked"),
-    edit: iconButton("edit"),
-    delete: iconButton("delete"),
-  };
-  const { copy, ...others } = buttons;
-  for (const act in buttons) buttons[act].dataset.act = act;
-  const element = make(tag, { className: "palette-row" }, copy, make("span", { className: "palette-bar" }, bar), share, ...Object.values(others));
-
-  function show(entry, at, { exact, only, current }) {
+  function show(entry, count) {
     element.hidden = !entry;
-    element.dataset.at = at;
     if (!entry) return;
-    swatch.style.setProperty("--color", entry.hex);
-    write(code, entry.hex);
-    bar.style.inlineSize = `${100 * entry.bar}%`;
-    write(share, entry.percent ? (exact ? "" : "≈ ") + entry.percent : "–");
-    for (const act in buttons) {
-      label(buttons[act], `${act[0].toUpperCase()}${act.slice(1)} ${entry.hex}`);
-      buttons[act].tabIndex = current ? 0 : -1;
-    }
-    buttons.lock.setAttribute("aria-pressed", String(entry.locked));
-    buttons.delete.disabled = Boolean(only);
+    for (const name in words) buttons[name].setAttribute("aria-label", `${words[name]} ${entry.hex}`);
+    write(buttons.copy, `Copy ${entry.hex}`);
+    write(share, entry.share);
+    buttons.lock.setAttribute("aria-pressed", entry.locked);
+    buttons.delete.disabled = count < 2;
   }
-  return { element, show, buttons };
+  return { element, buttons, show };
 }
 
-function label(element, words) {
-  if (element.title === words) return;
-  element.title = words;
-  element.setAttribute("aria-label", words);
-}
-
-function iconButton(...names) {
-  const element = make("button", { type: "button", className: "palette-icon" });
-  for (const name of names) {
-    const [picture, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-    picture.setAttribute("viewBox", "0 0 16 16");
-    picture.setAttribute("class", name);
-    picture.setAttribute("aria-hidden", "true");
-    path.setAttribute("d", ICONS[name]);
-    picture.append(path);
-    element.append(picture);
-  }
-  return element;
-}
-
-// ---------------------------------------------------------------- files and the clipboard
-
-/** Add, import, copy all, save. */
-function makeTools({ store, actions, engine, add }) {
-  const codes = () => hexes(store.get().shown.colors);
-  const css = () => `:root {\n${codes().map((hex, i) => `  --color-${i + 1}: ${hex};\n`).join("")}}\n`;
+/** Add a color, import and export palettes. */
+function makeTools({ store, actions, engine }, edits, editor) {
   const format = make("select", { className: "field", "aria-label": "Format of the palette file" },
-    ...Object.entries(FORMATS).map(([value, text]) => make("option", { value }, `.${value} – ${text}`)));
-  const file = make("input", { type: "file", hidden: true, accept: Object.keys(FORMATS).map((name) => `.${name}`).join() });
-  const adding = button("Add a color", add);
-  const importing = button("Import…", () => file.click(), { title: "Take the colors of a palette file" });
-  const copy = (text, kind) => actions.copy(text, `${colorsText(codes().length)} as ${kind}`);
-  const copies = [
-    button("Copy hex", () => copy(codes().join("\n"), "hex"), { title: "Copy all colors as a list of hex codes" }),
-    button("Copy CSS", () => copy(css(), "CSS"), { title: "Copy all colors as CSS custom properties" }),
-  ];
-  const saving = button("Save palette", () => attempt(save));
+    ...FORMATS.map((value) => make("option", { value }, `.${value}`)));
+  const file = make("input", { type: "file", hidden: true, accept: FORMATS.map((name) => `.${name}`).join() });
+  const add = button("Add a color", () => editor.open(""));
+  const load = button("Import…", () => file.click(), { title: "Take the colors of a palette file" });
+  const again = button("Find colors again", () => {
+    actions.change({ palette: null });
+    add.focus(); // this button goes away, and the focus would with it
+  }, { title: "Give up your own palette: smalti finds the colors" });
+  const saving = button("Save palette", save);
+  const copying = button("Copy all", () => actions.copy(edits.codes().join("\n"), colorsText(edits.codes().length)), { title: "Copy the hex codes of all colors" });
   const element = make("div", { className: "palette-tools" },
-    make("div", { className: "row" }, adding, importing, file),
-    make("div", { className: "row" }, "All colors:", ...copies),
-    make("div", { className: "row palette-save" }, format, saving));
+    make("div", { className: "row" }, add, load, file, again), make("div", { className: "row" }, format, saving, copying));
 
-  async function attempt(work) {
+  async function save() {
+    const { shown: { shares }, image } = store.get();
+    const [codes, kind] = [edits.codes(), format.value];
     try {
-      await work();
+      const blob = await engine.paletteFile(codes, kind, shares && Array.from(shares));
+      actions.save(blob, `${image.name.replace(/\.[^.]*$/, "")}-${codes.length}.${kind}`);
     } catch (error) {
       actions.say(error.message);
     }
   }
 
-  async function save() {
-    const { shown: { shares }, image } = store.get();
-    const [all, kind] = [codes(), format.value];
-    const blob = await engine.paletteFile(all, kind, shares && Array.from(shares));
-    actions.save(blob, `${image.name.replace(/\.[^.]*$/, "")}-${all.length}.${kind}`);
-  }
-
-  async function load(chosen) {
-    const found = [...new Set((await engine.readPalette(chosen)).colors)];
-    if (found.length > MOST) throw new Error(`${chosen.name} has ${colorsText(found.length)}; an image takes up to ${MOST}.`);
-    actions.editPalette(rgbaOf(found));
-    actions.say(`Your palette, ${colorsText(found.length)} from ${chosen.name}`);
-  }
-
-  file.addEventListener("change", () => {
+  file.addEventListener("change", async () => {
     const [chosen] = file.files;
+    try {
+      const found = [...new Set((await engine.readPalette(chosen)).colors)];
+      if (found.length > MOST) throw new Error(`${chosen.name} has ${colorsText(found.length)}; an image takes up to ${MOST}.`);
+      edits.take(found, chosen.name);
+    } catch (error) {
+      actions.say(error.message);
+    }
     file.value = ""; // the same file may be chosen again
-    if (chosen) attempt(() => load(chosen));
   });
 
   function show({ shown, image }) {
     const count = shown ? shown.colors.length / 4 : 0;
-    for (const one of [...copies, saving, format]) one.disabled = !count;
-    importing.disabled = !image;
-    adding.disabled = !count || count >= MOST;
-    adding.title = count >= MOST ? `${MOST} colors are the most that an image takes` : "";
+    for (const one of [copying, saving, format]) one.disabled = !count;
+    load.disabled = !image;
+    add.disabled = !count || count >= MOST;
+    again.hidden = !shown?.own;
   }
-  return { element, show };
+  return { element, add, show };
 }

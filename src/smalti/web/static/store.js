@@ -25,6 +25,9 @@ export function createStore(state) {
   };
 }
 
+/** The number of colors that there will be: as many as asked for, if the picture has them. */
+export const kOf = ({ settings, image }) => Math.min(settings.k, image?.distinct_colors ?? 256);
+
 const PAUSE_MS = 800; // after which the same knob counts as moved anew
 
 /** What can be undone: settings. A run of changes of one knob, as a drag makes them, is one step. */

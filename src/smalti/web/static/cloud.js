@@ -10,9 +10,9 @@ import { digits, nextFrame } from "./marks.js";
 
 const AWAY = 5; // of the eye, in half sides of the frame: a mild perspective
 const REACH = 1.75; // half the canvas, in the same: the frame fits however it is turned
-const REST = { yaw: 0.6, pitch: 0.3, zoom: 1 };
+const REST = { yaw: -0.6, pitch: 0.3, zoom: 1 };
 const CORNERS = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((row) => [1, 2, 4].map((bit) => (row & bit ? 1 : -1)));
-const NAMES = [1.15, -1, -1, -1, 1.12, -1, -1, -1, 1.15]; // where the axes have their names
+const NAMES = [1.25, -1, -1, -1, 1.15, -1, -1, -1, 1.25]; // where the axes have their names
 const MOVES = {
   ArrowLeft: { yaw: -0.1 }, ArrowRight: { yaw: 0.1 }, ArrowUp: { pitch: -0.1 }, ArrowDown: { pitch: 0.1 },
   "+": { zoom: 1.15 }, "=": { zoom: 1.15 }, "-": { zoom: 1 / 1.15 }, Home: null,
@@ -33,10 +33,15 @@ export function parsePoints(buffer) {
 /** What goes right, up and to the eye in a cube from -1 to 1: [axis of the space, middle, half, name]. */
 function frameOf(space, xyz) {
   if (space === "srgb") return ["R", "G", "B"].map((name, axis) => [axis, 127.5, 127.5, name]);
+  const [a, b] = [1, 2].map((axis) => {
+    const values = xyz.filter((_, i) => i % 3 === axis);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return { middle: (low + high) / 2, half: (high - low) / 2 };
+  });
   // Most images use little of a and b, which are drawn longer than L then; their names say so.
-  const half = xyz.reduce((most, value, i) => (i % 3 ? Math.max(most, Math.abs(value)) : most), 0.05);
+  const half = Math.max(0.05, a.half, b.half);
   const longer = digits(0.5 / half, 2);
-  return [[1, 0, half, `a ×${longer}`], [0, 0.5, 0.5, "L"], [2, 0, half, `b ×${longer}`]];
+  return [[1, a.middle, half, `a ×${longer}`], [0, 0.5, 0.5, "L"], [2, b.middle, half, `b ×${longer}`]];
 }
 
 /** Coordinates of a space as places in the cube. */

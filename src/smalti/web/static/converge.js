@@ -93,10 +93,11 @@ export function mount(root, { store, engine }) {
     seed: make("input", { type: "number", className: "field num", min: 0, onchange: load }),
   };
   const rows = make("tbody");
-  const heads = ["Run", "Iterations", "Error", "Above best"].map((name) => make("th", { scope: "col" }, name));
+  const heads = ["Run", "Iterations", "Error", "vs. best"].map((name) => make("th", { scope: "col" }, name));
   const body = make("div", { className: "converge-body", hidden: true },
     make("div", { className: "row" },
-      make("label", {}, "Start from", start.init), make("label", {}, "Seed", start.seed), button("Another seed", another)),
+      make("label", {}, "Start from", start.init), make("label", {}, "Seed", start.seed),
+      button("Another seed", another), button("Reset view", () => cloud.reset())),
     canvas,
     make("div", { className: "row transport", role: "group", "aria-label": "Steps" },
       button("First", () => seek(0)), button("Back", () => step(-1)), player,
@@ -104,7 +105,7 @@ export function mount(root, { store, engine }) {
     scrub, caption, spark,
     make("table", { className: "num", "aria-label": "Other seeds, other ends" },
       make("thead", {}, make("tr", {}, ...heads)), rows),
-    make("p", { className: "dim" }, ABOUT), button("Reset view", () => cloud.reset()));
+    make("p", { className: "dim" }, ABOUT));
   const details = make("details", { className: "converge", ontoggle: load, onkeydown },
     make("summary", {}, "Watch k-means find colors"), status, retry, body);
   root.append(details);
@@ -190,7 +191,7 @@ export function mount(root, { store, engine }) {
     const above = 100 * (endOf(one) / Math.min(...runs.map(endOf)) - 1);
     const cells = [totalOf(one), digits(endOf(one)), above < 0.005 ? "lowest" : `+${digits(above, 2)} %`];
     return make("tr", { "aria-current": one === run },
-      make("th", { scope: "row" }, button(nameOf(one), pick, { className: "link" }), one === run ? " shown" : ""),
+      make("th", { scope: "row" }, button(nameOf(one), pick, { className: "link" })),
       ...cells.map((text) => make("td", {}, String(text))));
   }
 

@@ -13,6 +13,8 @@ import { button, digits, mark, nextFrame } from "./marks.js";
 const [WIDTH, HEIGHT] = [348, 204]; // px of the plot, as wide as the column it is in
 const BOX = { left: 40, right: WIDTH - 14, top: 26, bottom: HEIGHT - 40 };
 const TICKS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+const ROUND = [0, ...Array.from({ length: 24 }, (_, i) => [1, 2, 5][i % 3] * 10 ** (Math.floor(i / 3) - 2))];
+const DECIBELS = Array.from({ length: 21 }, (_, i) => 5 * i);
 const REASONS = {
   visible: "the fewest colors with which next to no pixel differs noticeably.",
   elbow: "the elbow: from here on more colors lower the error by less than before.",
@@ -44,22 +46,13 @@ function wordsOf(unit, high) {
   return { title: `MSE${power}, root scale`, step, text: (value) => `${digits(value / step, 3)}${power}` };
 }
 
-/** Round numbers from low to high, about `count` of them: steps of 1, 2 or 5. */
-function roundNumbers(low, high, count) {
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
-  const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
-}
-
 /** What is drawn of a unit: its points, the finished file's value if there is one, scales, words. */
 function layoutOf(state, unit) {
   const points = unit.points(state).filter(({ value }) => Number.isFinite(value));
   const ks = state.curve.map(({ k }) => k);
   const exact = (state.phase === "settled" && state.result?.[unit.exact]) || null;
   const values = points.map(({ value }) => value).concat(exact ?? []);
-  const low = unit === UNITS.psnr ? Math.floor(Math.min(...values) - 0.5) : 0;
+  const low = unit === UNITS.psnr ? 5 * Math.floor(Math.min(...values) / 5) : 0;
   const high = Math.max(...values, low + 1e-9);
   const [first, last] = [ks[0], ks.at(-1)];
   const across = (BOX.right - BOX.left) / Math.log(last / first);
@@ -88,15 +81,15 @@ const line = (x1, y1, x2, y2, more) => mark("line", { x1, y1, x2, y2, ...more })
 const label = (x, y, text, anchor = "start") => mark("text", { x, y, "text-anchor": anchor }, text);
 const crisp = (value) => Math.round(value) + 0.5; // a line of one pixel, not of two gray ones
 
-function axes({ x, y, low, high, first, last, words }) {
+function axes({ unit, x, y, low, high, first, last, words }) {
   const marks = [label(6, 14, words.title), label(BOX.right, HEIGHT - 6, "colors, log scale", "end")];
   let lowest = Infinity; // of the labels so far: the next must not touch it
-  for (const value of roundNumbers(low / words.step, high / words.step, 5)) {
+  for (const value of unit === UNITS.psnr ? DECIBELS : ROUND) {
     const height = crisp(y(value * words.step));
-    marks.push(line(BOX.left, height, BOX.right, height, { class: "faint" }));
-    if (lowest - height < 15) continue;
+    if (value * words.step < low || value * words.step > high || lowest - height < 16) continue;
     lowest = height;
-    marks.push(label(BOX.left - 6, height + 4, digits(value, 3), "end"));
+    marks.push(line(BOX.left, height, BOX.right, height, { class: "faint" }));
+    marks.push(label(BOX.left - 6, height + 4, digits(value), "end"));
   }
   for (const k of TICKS.filter((tick) => tick >= first && tick <= last)) {
     marks.push(line(crisp(x(k)), BOX.top, crisp(x(k)), BOX.bottom, { class: "faint" }));

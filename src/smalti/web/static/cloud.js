@@ -136,7 +136,7 @@ export function createCloud(canvas) {
   }
 
   function drawCentroids(ratio) {
-    const { trails, colors, marked } = centroids;
+    const { trails, colors } = centroids;
     const steps = trails.map(seen);
     const last = steps.at(-1);
     traceLines(context, last.map(({ row }) => steps.map((spots) => spots[row])));
@@ -146,7 +146,7 @@ export function createCloud(canvas) {
     const ring = ratio * (last.length > 32 ? 2 : 3);
     for (const { row, x, y, size } of backToFront(last)) {
       context.beginPath();
-      context.arc(x, y, radius * size * (row === marked ? 1.6 : 1), 0, 7);
+      context.arc(x, y, radius * size, 0, 7);
       stroke(context, [2 * ring, "#000"], [ring, "#fff"]);
       context.fillStyle = `rgb(${colors.subarray(3 * row, 3 * row + 3).join(" ")})`;
       context.fill();
@@ -174,14 +174,14 @@ export function createCloud(canvas) {
       const radii = shares.map((share) => Math.min(9, 1.3 + 50 * Math.sqrt(share)));
       points = { places: placed(xyz, frame), colors, own: colors, radii };
     },
-    /** Give the points other colors (RGB each), or their own again (null). */
+    /** Give the points other colors (RGB each), or their own again. */
     paint(colors) {
-      points.colors = colors ?? points.own;
+      points.colors = colors || points.own;
       soon();
     },
-    /** Where centroids were, oldest first, and are now; their colors (RGB each); the row of a larger one. */
-    setCentroids(steps, colors, marked) {
-      centroids = { trails: steps.map((xyz) => placed(xyz, frame)), colors, marked };
+    /** Where centroids were, oldest first, and are now; their colors (RGB each). */
+    setCentroids(steps, colors) {
+      centroids = { trails: steps.map((xyz) => placed(xyz, frame)), colors };
       soon();
     },
   };

@@ -13,79 +13,68 @@ import { halfStep, lastOf, nearest, parseTrace, toBytes } from "./trace.js";
 const GLIDE = 250; // ms that centroids take to their new place
 const PACE = 700; // ms between half-steps when playing, less in a run that would take 20 s
 const REST = 300; // ms that k must rest before a run of it is asked for
-const SPARK = 64; // px, height of the error curve
-
+const [WIDTH, HEIGHT] = [348, 64]; // px of the error curve
 const REASONS = {
   converged: "nothing moved any more",
   tol: "no centroid moved further than the tolerance",
   max_iter: "that was the last iteration allowed",
 };
-const ABOUT =
-  "Textbook k-means (Lloyd’s algorithm) on all colors; the file’s palette is found by a search that " +
-  "goes on from there. Alpha, a fourth axis, is not drawn.";
-const PICTURE =
-  "Colors of the image and centroids in color space. Arrow keys turn it, plus and minus zoom, Home resets.";
 
 const nameOf = ({ init, seed }) => (init === "splitting" ? init : `${init}, seed ${seed}`);
 const totalOf = ({ trace }) => trace.frames.length - 1;
-const endOf = ({ trace }) => trace.frames.at(-1).distortion;
 
 /** Two lines on what happens in a half-step, with its numbers. */
 function captionOf(run, at) {
   const { trace } = run;
-  const { iteration, half, error, shift } = halfStep(trace, at);
   if (!at) {
-    const seeds = trace.k === 1 ? "1 centroid" : `${trace.k} centroids`;
-    return [`Start: ${seeds} (${nameOf(run)}).`, "Next, every color joins the centroid nearest to it."];
+    const centroids = trace.k === 1 ? "1 centroid" : `${trace.k} centroids`;
+    return [`Start: ${centroids} (${nameOf(run)}).`, "Next, every color joins the centroid nearest to it."];
   }
+  const { iteration, half, error, shift } = halfStep(trace, at);
   const head = `Iteration ${iteration} of ${totalOf(run)}, ${half}: every`;
-  const before = at > 1 ? `${digits(halfStep(trace, at - 1).error)} → ` : "";
-  const change = `Error ${before}${digits(error)}`;
+  const change = `Error ${at > 1 ? `${digits(halfStep(trace, at - 1).error)} → ` : ""}${digits(error)}`;
   if (half === "assign") return [`${head} color joins its nearest centroid and takes its color.`, `${change}.`];
+  const move = `the largest move is ${digits(shift, 3)}.`;
   const end = at === lastOf(trace) ? ` Stopped: ${REASONS[trace.stopReason] ?? trace.stopReason}.` : "";
-  return [`${head} centroid moves to the mean of its colors.`, `${change}; the largest move is ${digits(shift, 3)}.${end}`];
+  return [`${head} centroid moves to the mean of its colors.`, `${change}; ${move}${end}`];
 }
 
 /** Draw the error along the run shown over those of the others; returns which half-step is where. */
 function drawSpark(svg, runs, run, at) {
-  const width = svg.clientWidth || 320;
   const lists = runs.map(({ trace }) =>
     Array.from({ length: lastOf(trace) }, (_, i) => Math.log(Math.max(1e-9, halfStep(trace, i + 1).error))));
   const [low, high] = [Math.min(...lists.flat()), Math.max(...lists.flat())];
-  const across = (width - 16) / Math.max(1, ...lists.map((list) => list.length - 1));
-  const place = (log, i) => [8 + i * across, SPARK - 8 - ((log - low) / (high - low || 1)) * (SPARK - 28)];
+  const across = (WIDTH - 16) / Math.max(1, ...lists.map((list) => list.length - 1));
+  const place = (log, i) => [8 + i * across, HEIGHT - 8 - ((log - low) / (high - low || 1)) * (HEIGHT - 28)];
+  const curve = (list, i) =>
+    mark("polyline", { points: list.map(place).join(" "), class: runs[i] === run ? "" : "faint" });
   const now = Math.max(0, at - 1);
   const [cx, cy] = place(lists[runs.indexOf(run)][now], now);
-  svg.setAttribute("viewBox", `0 0 ${width} ${SPARK}`);
-  svg.replaceChildren(
-    mark("text", { y: 12 }, "error, log scale"),
-    ...lists.map((list, i) => mark("polyline", { points: list.map(place).join(" "), class: runs[i] === run ? "" : "faint" })),
-    mark("circle", { cx, cy, r: 5 }));
-  return (x) => Math.round(1 + (x - 8) / across);
+  svg.replaceChildren(mark("text", { y: 12 }, "error, log scale"), ...lists.map(curve), mark("circle", { cx, cy, r: 5 }));
+  return (x) => Math.round(1 + (x * WIDTH - 8) / across);
 }
 
 /** Fill `root` with the panel, closed. */
 export function mount(root, { store, engine }) {
   let cloud = null;
   let points = null; // {id, space, xyz, colors…}
-  let runs = []; // of this image, k and space
+  let runs = []; // of one image, k and space
   let run = null; // the one shown
-  let subject = ""; // what `runs` are of
-  let at = 0;
+  let at = 0; // the half-step shown
   let timer = 0; // of playing; 0 when paused
   let resting = 0;
   let glide = 0;
   let ticket = 0; // of the latest load: answers to earlier ones are too late
-  let stepUnder;
+  let stepAt;
   const followed = {}; // init and seed of the settings, as last seen
 
   const status = make("p", { className: "dim", role: "status" });
-  const retry = button("Try again", load, { hidden: true });
   const canvas = make("canvas", {
-    className: "cloud", tabIndex: 0, role: "application", "aria-roledescription": "3-D picture", "aria-label": PICTURE,
+    className: "cloud", tabIndex: 0, role: "application",
+    "aria-label": "Colors and centroids in color space. Arrow keys turn it, plus and minus zoom, Home resets.",
   });
   const caption = make("div", { className: "converge-caption num" });
-  const spark = mark("svg", { class: "plot spark", "aria-hidden": "true", height: SPARK });
+  const spark = mark("svg", { class: "plot spark", "aria-hidden": "true", viewBox: `0 0 ${WIDTH} ${HEIGHT}` });
   const scrub = make("input", { type: "range", min: 0, "aria-label": "Half-step", oninput: () => seek(Number(scrub.value)) });
   const player = button("Play", play);
   const start = {
@@ -93,7 +82,7 @@ export function mount(root, { store, engine }) {
     seed: make("input", { type: "number", className: "field num", min: 0, onchange: load }),
   };
   const rows = make("tbody");
-  const heads = ["Run", "Iterations", "Error", "vs. best"].map((name) => make("th", { scope: "col" }, name));
+  const heads = ["Run", "Iterations", "Error"].map((name) => make("th", { scope: "col" }, name));
   const body = make("div", { className: "converge-body", hidden: true },
     make("div", { className: "row" },
       make("label", {}, "Start from", start.init), make("label", {}, "Seed", start.seed),
@@ -105,14 +94,12 @@ export function mount(root, { store, engine }) {
     scrub, caption, spark,
     make("table", { className: "num", "aria-label": "Other seeds, other ends" },
       make("thead", {}, make("tr", {}, ...heads)), rows),
-    make("p", { className: "dim" }, ABOUT));
+    make("p", { className: "dim" }, "Textbook k-means; the file’s palette is found by a search that goes on from there."));
   const details = make("details", { className: "converge", ontoggle: load, onkeydown },
-    make("summary", {}, "Watch k-means find colors"), status, retry, body);
+    make("summary", {}, "Watch k-means find colors"), status, body);
   root.append(details);
 
-  // ---- what is asked of the server
-
-  const spaceOf = ({ settings, options }) => settings.space ?? options.space?.default;
+  const spaceOf = ({ settings, options }) => settings.space ?? options.space.default;
   const subjectOf = (state) => [state.image.id, spaceOf(state), state.shown.k].join();
 
   /** Start as the file does, until another start is chosen here. */
@@ -131,27 +118,27 @@ export function mount(root, { store, engine }) {
 
   async function load() {
     const state = store.get();
+    const { image, shown } = state;
     pause();
     if (!details.open) return;
-    if (!state.image || !state.shown?.k) return tell("Open a picture to see how its colors are found.");
+    if (!image || !shown?.k) return tell("Open a picture to see how its colors are found.");
     follow(state);
     const mine = ++ticket;
-    const { k } = state.shown;
-    const [id, space, init] = [state.image.id, spaceOf(state), start.init.value];
-    const seed = init === "splitting" ? 0 : Math.max(0, Math.floor(start.seed.value) || 0); // it draws no numbers
-    if (points?.id !== id || !run) tell("measuring…");
+    const [space, subject, init] = [spaceOf(state), subjectOf(state), start.init.value];
+    const seed = init === "splitting" ? 0 : Math.max(0, Math.floor(start.seed.value)); // it draws no numbers
+    if (!run || points.id !== image.id) tell("measuring…");
     try {
-      const found = await pointsOf(id, space);
-      const known = subject === subjectOf(state) ? runs : [];
-      const same = known.find((one) => nameOf(one) === nameOf({ init, seed }));
-      const next = same ?? { init, seed, trace: parseTrace(await engine.trace(id, { k, space, init, seed })) };
+      const found = await pointsOf(image.id, space);
+      const known = runs.filter((one) => one.subject === subject);
+      const same = known.find((one) => one.init === init && one.seed === seed);
+      const trace = same?.trace ?? parseTrace(await engine.trace(image.id, { k: shown.k, space, init, seed }));
       if (mine !== ticket) return;
-      if (!next.trace.frames.length) return tell(`Nothing to iterate: ${colorsText(k)} hold every color of the image.`);
-      subject = subjectOf(state);
-      runs = same ? known : [...known, next];
-      show(found, next);
+      if (!trace.frames.length) return tell(`Nothing to iterate: ${colorsText(shown.k)} hold every color of the image.`);
+      run = same ?? { subject, init, seed, trace };
+      runs = same ? known : [...known, run];
+      show(found);
     } catch (error) {
-      if (mine === ticket) tell(error.message, true);
+      if (mine === ticket) tell(`${error.message} To try again, close and open this.`);
     }
   }
 
@@ -162,19 +149,19 @@ export function mount(root, { store, engine }) {
     load();
   }
 
-  function tell(text, again = false) {
+  /** Say why there is no run to see. */
+  function tell(text) {
     run = null;
     status.textContent = text;
-    body.hidden = Boolean(text);
-    retry.hidden = !again;
+    body.hidden = true;
   }
 
-  function show(found, next) {
-    tell("");
+  function show(found) {
+    status.textContent = "";
+    body.hidden = false;
     cloud ??= createCloud(canvas);
     if (found !== points) cloud.setPoints(found, found.space);
     points = found;
-    run = next;
     scrub.max = lastOf(run.trace);
     start.seed.disabled = run.init === "splitting";
     const focused = rows.contains(document.activeElement);
@@ -188,59 +175,46 @@ export function mount(root, { store, engine }) {
       [start.init.value, start.seed.value] = [one.init, one.seed];
       load();
     };
-    const above = 100 * (endOf(one) / Math.min(...runs.map(endOf)) - 1);
-    const cells = [totalOf(one), digits(endOf(one)), above < 0.005 ? "lowest" : `+${digits(above, 2)} %`];
     return make("tr", { "aria-current": one === run },
       make("th", { scope: "row" }, button(nameOf(one), pick, { className: "link" })),
-      ...cells.map((text) => make("td", {}, String(text))));
+      make("td", {}, String(totalOf(one))), make("td", {}, digits(one.trace.frames.at(-1).distortion)));
   }
-
-  // ---- what is shown
 
   /** The centroids and their trails; `way` of an update done, 0 to 1. */
   function drawCentroids(way = 1) {
-    const steps = run.trace.frames.slice(0, halfStep(run.trace, at).shown + 1).map(({ centroids }) => centroids);
+    const steps = run.trace.frames.slice(0, Math.floor(at / 2) + 1).map(({ centroids }) => centroids);
     const [before, goal] = [steps.at(-2) ?? steps[0], steps.at(-1)];
-    const colors = toBytes(goal, points.space);
-    const { highlight, shown } = store.get();
-    const pointed = shown?.colors?.subarray(4 * highlight, 4 * highlight + 3) ?? [];
     steps[steps.length - 1] = goal.map((value, i) => before[i] + way * (value - before[i]));
-    cloud.setCentroids(steps, colors, highlight != null && nearest(pointed, colors)[0]);
+    cloud.setCentroids(steps, toBytes(goal, points.space));
   }
 
-  /** Where the run is: the points in the colors of the centroids that they have gone to, and all words. */
+  /** The points in the colors of the centroids that they have gone to, and all words. */
   function draw() {
     const { iteration, half, assigned, shown } = halfStep(run.trace, at);
-    const [from, to] = [assigned, shown].map((row) => run.trace.frames[row].centroids);
-    const palette = toBytes(to, points.space);
-    const joined = at && nearest(points.xyz, from);
+    const palette = toBytes(shown, points.space);
+    const joined = at && nearest(points.xyz, assigned);
     cloud.paint(joined && points.colors.map((_, i) => palette[3 * joined[Math.floor(i / 3)] + (i % 3)]));
     caption.setAttribute("aria-live", timer ? "off" : "polite");
     caption.replaceChildren(...captionOf(run, at).map((line) => make("p", {}, line)));
     scrub.value = at;
     scrub.setAttribute("aria-valuetext", at ? `iteration ${iteration} of ${totalOf(run)}, ${half}` : half);
     details.dataset.at = at;
-    stepUnder = drawSpark(spark, runs, run, at);
+    stepAt = drawSpark(spark, runs, run, at);
   }
-
-  // ---- time
 
   function seek(to, smooth = false) {
     if (!run) return;
     cancelAnimationFrame(glide);
     at = clamp(to, 0, lastOf(run.trace));
-    const moves = smooth && at % 2 === 0 && !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    drawCentroids(moves ? 0 : 1);
     draw();
-    if (moves) glideFrom(performance.now());
+    if (smooth && at % 2 === 0 && !matchMedia("(prefers-reduced-motion: reduce)").matches) glideFrom(performance.now());
+    else drawCentroids();
   }
 
-  function glideFrom(start) {
-    glide = requestAnimationFrame((now) => {
-      const way = clamp((now - start) / GLIDE, 0, 1);
-      drawCentroids(way * way * (3 - 2 * way)); // slow at both ends
-      if (way < 1) glideFrom(start);
-    });
+  function glideFrom(time) {
+    const way = clamp((performance.now() - time) / GLIDE, 0, 1);
+    drawCentroids(way * way * (3 - 2 * way)); // slow at both ends
+    if (way < 1) glide = requestAnimationFrame(() => glideFrom(time));
   }
 
   function step(by) {
@@ -250,11 +224,11 @@ export function mount(root, { store, engine }) {
 
   function play() {
     if (timer) return pause();
-    if (at >= lastOf(run.trace)) seek(0);
+    if (at === lastOf(run.trace)) seek(0);
     player.textContent = "Pause";
     timer = setInterval(() => {
-      if (at + 1 >= lastOf(run.trace)) pause();
       seek(at + 1, true);
+      if (at === lastOf(run.trace)) pause();
     }, Math.min(PACE, 20_000 / lastOf(run.trace)));
   }
 
@@ -266,21 +240,20 @@ export function mount(root, { store, engine }) {
 
   function onkeydown(event) {
     const act = { p: play, ",": () => step(-1), ".": () => step(1) }[event.key.toLowerCase()];
-    const typing = event.target.closest("select, input[type=number]");
+    const typing = event.target.matches("select, input[type=number]");
     if (!act || typing || !run || !store.get().letterKeys || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     act();
   }
 
   drags(spark, (event) => {
+    const { left, width } = spark.getBoundingClientRect();
     pause();
-    seek(stepUnder(event.clientX - spark.getBoundingClientRect().left));
+    seek(stepAt((event.clientX - left) / width));
   });
-  new ResizeObserver(() => run && draw()).observe(spark);
   store.subscribe((state, changed) => {
-    if (!details.open) return;
-    if (run && changed.has("highlight")) drawCentroids();
-    if (!state.image || !state.shown || (run && subject === subjectOf(state) && !changed.has("settings"))) return;
+    if (!details.open || !state.image || !state.shown) return;
+    if (run?.subject === subjectOf(state) && !changed.has("settings")) return;
     clearTimeout(resting);
     resting = setTimeout(load, REST);
   });

@@ -25,13 +25,14 @@ export function parseTrace(buffer) {
 /** How many half-steps there are after the seeds. */
 export const lastOf = (trace) => 2 * (trace.frames.length - 1);
 
-/** What half-step `at` is; `assigned` and `shown` are the frames whose centroids points went to and are seen. */
+/** What half-step `at` is: also the centroids that the points went to, and those that are shown. */
 export function halfStep({ frames }, at) {
   const iteration = Math.ceil(at / 2);
   const half = at === 0 ? "seeds" : at % 2 ? "assign" : "update";
   const { before, distortion, shift } = frames[iteration];
   const error = half === "assign" ? before : distortion; // never rises from one half-step to the next
-  return { iteration, half, error, shift, assigned: Math.max(0, iteration - 1), shown: Math.floor(at / 2) };
+  const [assigned, shown] = [Math.max(0, iteration - 1), Math.floor(at / 2)].map((row) => frames[row].centroids);
+  return { iteration, half, error, shift, assigned, shown };
 }
 
 /** The row of the nearest centroid of each point, ties to the lower row. */

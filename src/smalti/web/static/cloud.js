@@ -30,7 +30,7 @@ export function parsePoints(buffer) {
   };
 }
 
-/** What goes right, up and to the eye in a cube from -1 to 1: [axis of the space, middle, half, name]. */
+/** What goes right, up and to the eye in a cube from -1 to 1: axis of the space, middle, half, name. */
 function frameOf(space, xyz) {
   if (space === "srgb") return ["R", "G", "B"].map((name, axis) => [axis, 127.5, 127.5, name]);
   const [a, b] = [1, 2].map((axis) => {
@@ -88,7 +88,6 @@ function splat(context, spots, { colors, radii }) {
   context.putImageData(image, 0, 0);
 }
 
-/** Stroke what was traced in several widths and colors, one over the other. */
 function stroke(context, ...strokes) {
   for (const [width, color] of strokes) {
     context.lineWidth = width;
@@ -119,7 +118,7 @@ export function createCloud(canvas) {
     drawFrame(ratio);
     splat(context, backToFront(seen(points.places)), points);
     drawCentroids(ratio);
-    canvas.dataset.drawn = Number(canvas.dataset.drawn ?? 0) + 1; // for those who wait for a picture
+    canvas.dataset.drawn = 1 + Number(canvas.dataset.drawn ?? 0); // for tests
   });
 
   function drawFrame(ratio) {
@@ -131,7 +130,6 @@ export function createCloud(canvas) {
     context.fillStyle = "#000";
     context.font = `${13 * ratio}px system-ui, sans-serif`;
     context.textAlign = "center";
-    context.textBaseline = "middle";
     seen(NAMES).forEach(({ x, y }, i) => context.fillText(frame[i][3], x, y));
   }
 
@@ -172,11 +170,11 @@ export function createCloud(canvas) {
       frame = frameOf(space, xyz);
       // The area of a point grows with its share of the image, within limits.
       const radii = shares.map((share) => Math.min(9, 1.3 + 50 * Math.sqrt(share)));
-      points = { places: placed(xyz, frame), colors, own: colors, radii };
+      points = { places: placed(xyz, frame), colors, radii };
     },
-    /** Give the points other colors (RGB each), or their own again. */
+    /** Give the points other colors (RGB each). */
     paint(colors) {
-      points.colors = colors || points.own;
+      points.colors = colors;
       soon();
     },
     /** Where centroids were, oldest first, and are now; their colors (RGB each). */

@@ -7,7 +7,7 @@
 
 import { createCloud, parsePoints } from "./cloud.js";
 import { clamp, colorsText, drags, make } from "./dom.js";
-import { button, digits, mark } from "./marks.js";
+import { button, digits, fillTable, mark } from "./marks.js";
 import { halfStep, lastOf, nearest, parseTrace, toBytes } from "./trace.js";
 
 const GLIDE = 250; // ms that centroids take to their new place
@@ -22,6 +22,7 @@ const REASONS = {
 
 const nameOf = ({ init, seed }) => (init === "splitting" ? init : `${init}, seed ${seed}`);
 const totalOf = ({ trace }) => trace.frames.length - 1;
+const endOf = ({ trace }) => trace.frames.at(-1).distortion;
 
 /** Two lines on what happens in a half-step, with its numbers. */
 function captionOf(run, at) {
@@ -81,8 +82,7 @@ export function mount(root, { store, engine }) {
     init: make("select", { className: "field", onchange: load }),
     seed: make("input", { type: "number", className: "field num", min: 0, onchange: load }),
   };
-  const rows = make("tbody");
-  const heads = ["Run", "Iterations", "Error"].map((name) => make("th", { scope: "col" }, name));
+  const table = make("table", { className: "num", "aria-label": "Other seeds, other ends" });
   const body = make("div", { className: "converge-body", hidden: true },
     make("div", { className: "row" },
       make("label", {}, "Start from", start.init), make("label", {}, "Seed", start.seed),
@@ -91,9 +91,7 @@ export function mount(root, { store, engine }) {
     make("div", { className: "row transport", role: "group", "aria-label": "Steps" },
       button("First", () => seek(0)), button("Back", () => step(-1)), player,
       button("Next", () => step(1)), button("Last", () => seek(Infinity))),
-    scrub, caption, spark,
-    make("table", { className: "num", "aria-label": "Other seeds, other ends" },
-      make("thead", {}, make("tr", {}, ...heads)), rows),
+    scrub, caption, spark, table,
     make("p", { className: "dim" }, "Textbook k-means; the file’s palette is found by a search that goes on from there."));
   const details = make("details", { className: "converge", ontoggle: load, onkeydown },
     make("summary", {}, "Watch k-means find colors"), status, body);
@@ -164,20 +162,16 @@ export function mount(root, { store, engine }) {
     points = found;
     scrub.max = lastOf(run.trace);
     start.seed.disabled = run.init === "splitting";
-    const focused = rows.contains(document.activeElement);
-    rows.replaceChildren(...runs.map(rowOf));
-    if (focused) rows.querySelector("[aria-current=true] button").focus();
+    const focused = table.contains(document.activeElement);
+    fillTable(table, ["Run", "Iterations", "Error"], runs.map((one) =>
+      [one === run, button(nameOf(one), () => pick(one), { className: "link" }), totalOf(one), digits(endOf(one))]));
+    if (focused) table.querySelector("[aria-current=true] button").focus();
     seek(0);
   }
 
-  function rowOf(one) {
-    const pick = () => {
-      [start.init.value, start.seed.value] = [one.init, one.seed];
-      load();
-    };
-    return make("tr", { "aria-current": one === run },
-      make("th", { scope: "row" }, button(nameOf(one), pick, { className: "link" })),
-      make("td", {}, String(totalOf(one))), make("td", {}, digits(one.trace.frames.at(-1).distortion)));
+  function pick({ init, seed }) {
+    [start.init.value, start.seed.value] = [init, seed];
+    load();
   }
 
   /** The centroids and their trails; `way` of an update done, 0 to 1. */
@@ -192,8 +186,8 @@ export function mount(root, { store, engine }) {
   function draw() {
     const { iteration, half, assigned, shown } = halfStep(run.trace, at);
     const palette = toBytes(shown, points.space);
-    const joined = at && nearest(points.xyz, assigned);
-    cloud.paint(joined && points.colors.map((_, i) => palette[3 * joined[Math.floor(i / 3)] + (i % 3)]));
+    const joined = nearest(points.xyz, assigned);
+    cloud.paint(points.colors.map((own, i) => (at ? palette[3 * joined[Math.floor(i / 3)] + (i % 3)] : own)));
     caption.setAttribute("aria-live", timer ? "off" : "polite");
     caption.replaceChildren(...captionOf(run, at).map((line) => make("p", {}, line)));
     scrub.value = at;
@@ -258,11 +252,5 @@ export function mount(root, { store, engine }) {
     resting = setTimeout(load, REST);
   });
 
-  return {
-    /** Show or hide the panel. */
-    open: (shown = true) => (details.open = shown),
-    get cloud() {
-      return cloud;
-    },
-  };
+  return { cloud: () => cloud }; // for tests
 }

@@ -8,23 +8,23 @@
 
 import { bytesText, clamp, colorsText, drags, make } from "./dom.js";
 import { between, bytesAt } from "./estimates.js";
-import { button, digits, mark, nextFrame } from "./marks.js";
+import { button, digits, fillTable, mark, nextFrame } from "./marks.js";
 
 const [WIDTH, HEIGHT] = [348, 200]; // px of the plot, as wide as the column it is in
 const BOX = { left: 54, right: WIDTH - 14, top: 26, bottom: HEIGHT - 38 };
 const TICKS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const ROUND = [0, ...Array.from({ length: 42 }, (_, i) => [1, 2, 5][i % 3] * 10 ** (Math.floor(i / 3) - 6))];
-const DECIBELS = Array.from({ length: 21 }, (_, i) => 5 * i);
+const DECIBELS = [10, 15, 20, 25, 30, 35, 40, 45, 50, 60, 80];
 const REASONS = {
   visible: "the fewest colors with which next to no pixel differs noticeably.",
   elbow: "the elbow: from here on more colors lower the error by less than before.",
 };
 
-/** Each unit's names, the power that spaces its values along the axis, where it is labeled, and how. */
+/** Names, the power that spaces values along the axis, where it begins, and how they are written. */
 const UNITS = {
-  mse: { name: "MSE", title: "MSE, root scale", power: 0.5, ticks: ROUND, text: (value) => digits(value, 3) },
-  psnr: { name: "PSNR", title: "PSNR", power: 1, ticks: DECIBELS, text: (value) => `${digits(value, 3)} dB` },
-  size: { name: "Size", title: "Size, ≈", power: 1, ticks: ROUND, text: bytesText },
+  mse: { name: "MSE", title: "MSE, root scale", power: 0.5, text: (value) => digits(value, 4) },
+  psnr: { name: "PSNR", title: "PSNR", power: 1, text: (value) => `${digits(value, 3)} dB` },
+  size: { name: "Size", title: "Size, ≈", power: 1, text: bytesText },
 };
 
 /** The curve with everything that is known of each number of colors: {k, mse, psnr, size}. */
@@ -45,7 +45,7 @@ function layoutOf(state, name) {
   const spaced = points.map(({ k, value }) => ({ k, value: value ** unit.power }));
   return {
     unit, points, first, last,
-    ticks: unit.ticks.filter((value) => value >= low && value <= high),
+    ticks: (name === "psnr" ? DECIBELS : ROUND).filter((value) => value >= low && value <= high),
     x: (k) => BOX.left + Math.log(k / first) * across,
     y: (value) => BOX.bottom - (value ** unit.power - low ** unit.power) * up,
     kAt: (x) => clamp(Math.round(first * Math.exp((x - BOX.left) / across)), first, last),
@@ -87,7 +87,7 @@ function curveOf({ points, x, y, at }, suggested, chosen) {
   return [mark("polyline", { points: places.join(" "), class: "elbow-curve" }), ...marks];
 }
 
-/** The suggestions of a state, the main one first: [{k, method, reason}]. */
+/** The main suggestion first: [{k, method, reason}]. */
 function suggestionsOf({ suggestion, suggestions }) {
   const others = Object.entries(suggestions ?? {})
     .filter(([method, k]) => method !== suggestion?.method && k != null)
@@ -104,18 +104,6 @@ function statusOf({ image, ladderDone, serverGone }, count) {
   if (count < 3) return "There are too few points for a curve.";
   if (image.distinct_colors <= 256) return `The image has ${colors}; with all of them, nothing is lost.`;
   return ladderDone ? "" : "measuring…";
-}
-
-/** The table that says what the curve shows. */
-function tableOf(state) {
-  const heads = ["Colors", "MSE", "PSNR, dB", "Size, ≈"].map((name) => make("th", { scope: "col" }, name));
-  const rows = known(state).map(({ k, mse, psnr, size }) => {
-    const chosen = k === state.shown?.k;
-    const cells = [digits(mse), psnr == null ? "identical" : psnr.toFixed(2), size === null ? "–" : bytesText(size)];
-    return make("tr", { "aria-current": chosen }, make("th", { scope: "row" }, chosen ? `${k}, chosen` : String(k)),
-      ...cells.map((text) => make("td", {}, text)));
-  });
-  return [make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)];
 }
 
 /** Fill `root` with the elbow and keep it up to date. */
@@ -152,7 +140,7 @@ export function mount(root, { store, actions }) {
     twin.hidden = !state.curve.length;
     drawAdvice(suggestionsOf(state), state.shown?.k);
     if (!plot.hidden) drawPlot(suggestionsOf(state), state.shown?.k ?? layout.first);
-    if (twin.open) table.replaceChildren(...tableOf(state));
+    if (twin.open) drawTable(state);
   }
 
   function drawPlot(suggested, chosen) {
@@ -161,6 +149,14 @@ export function mount(root, { store, actions }) {
     readout.textContent = `${colorsText(chosen)} · ${layout.unit.name} ${value === null ? "–" : `≈ ${layout.unit.text(value)}`}`;
     Object.assign(slider, { min: layout.first, max: layout.last, value: chosen });
     slider.setAttribute("aria-valuetext", readout.textContent);
+  }
+
+  function drawTable(state) {
+    const units = Object.entries(UNITS);
+    fillTable(table, ["Colors", ...units.map(([, { name }]) => `${name}, ≈`)], known(state).map((row) => {
+      const values = units.map(([name, { text }]) => (row[name] == null ? "–" : text(row[name])));
+      return row.k === state.shown?.k ? [true, `${row.k}, chosen`, ...values] : [false, String(row.k), ...values];
+    }));
   }
 
   /** Made anew only for new suggestions: a button that is replaced would lose the focus. */

@@ -14,14 +14,20 @@ export function mark(name, attributes, ...children) {
   return node;
 }
 
+/** Fill a table with rows [whether it is the current one, head, ...cells]. */
+export function fillTable(table, heads, rows) {
+  const head = (scope, content) => make("th", { scope }, content);
+  const rowOf = ([current, first, ...cells]) =>
+    make("tr", { "aria-current": current }, head("row", first), ...cells.map((cell) => make("td", {}, cell)));
+  table.replaceChildren(
+    make("thead", {}, make("tr", {}, ...heads.map((name) => head("col", name)))),
+    make("tbody", {}, ...rows.map(rowOf)));
+}
+
 /** A function that has `work` done in the next frame, once, however often it is called until then. */
 export function nextFrame(work) {
   let asked = 0;
-  const run = () => {
-    asked = 0;
-    work();
-  };
-  return () => (asked ||= requestAnimationFrame(run));
+  return () => (asked ||= requestAnimationFrame(() => work((asked = 0))));
 }
 
 /** A number with so many digits that matter and no exponent: 0.0005132, 1,234. */

@@ -4,20 +4,18 @@
  * to the mean of its points).
  */
 
-/** Read what `/trace` sends; frame 0 is the seeds. No frames: there was nothing to iterate. */
+/** Read what `/trace` sends. No frames: there was nothing to iterate. */
 export function parseTrace(buffer) {
   const words = Math.floor(buffer.byteLength / 4);
   const [integers, floats] = [Uint32Array, Float32Array].map((kind) => new kind(buffer, 0, words));
   const [k, count] = integers;
-  const size = 4 + 4 * k;
-  const end = 2 + count * size; // here the reason for stopping begins, with its length
+  const size = 4 + 4 * k; // of a frame: iteration, three numbers, centroids, counts
+  const end = 2 + count * size; // then comes the reason for stopping, its length first
   if (buffer.byteLength !== 4 * end + 4 + integers[end]) throw new Error("The trace came incomplete.");
   const frames = Array.from({ length: count }, (_, i) => {
     const at = 2 + i * size;
     const [before, distortion, shift] = floats.subarray(at + 1);
-    const centroids = floats.subarray(at + 4, at + 4 + 3 * k);
-    const counts = integers.subarray(at + 4 + 3 * k, at + size);
-    return { iteration: integers[at], before, distortion, shift, centroids, counts };
+    return { before, distortion, shift, centroids: floats.subarray(at + 4, at + 4 + 3 * k) };
   });
   return { k, frames, stopReason: new TextDecoder().decode(new Uint8Array(buffer, 4 * end + 4)) };
 }

@@ -80,7 +80,6 @@ const store = {
   subscribe(tell) { subscribers.add(tell); return () => subscribers.delete(tell); },
 };
 const asked = [];
-const saved = [];
 const bytes = async (path) => {
   asked.push(path);
   const answer = await fetch(path);
@@ -90,23 +89,13 @@ const bytes = async (path) => {
 const engine = {
   points: (id, space) => bytes(`points?${new URLSearchParams({ id, space })}`),
   trace: (id, options) => bytes(`trace?${new URLSearchParams({ id, ...options })}`),
-  async pixels(id) {
-    asked.push(`pixels?id=${id}`);
-    const answer = await fetch("pixels");
-    const [width, height] = answer.headers.get("X-Size").split("x").map(Number);
-    return { width, height, pixels: await answer.arrayBuffer() };
-  },
 };
 const actions = {
   setK(k) { store.set({ shown: { ...state.shown, k }, phase: "draft", result: null }); },
-  async save(blob, name) {
-    saved.push({ name, type: blob.type, text: await blob.text() });
-    document.body.dataset.saved = saved.length;
-  },
 };
 curves.mount(document.querySelector("#curves-root"), { store, actions, engine });
 const panel = converge.mount(document.querySelector("#converge-root"), { store, actions, engine });
-Object.assign(window, { store, actions, engine, asked, saved, panel, curves, cloud, trace });
+Object.assign(window, { store, actions, engine, asked, panel, curves, cloud, trace });
 document.body.dataset.ready = "";
 """
 
@@ -203,11 +192,6 @@ class Site:
         if url.path == "/trace":
             run = (int(asked["k"]), asked["space"], asked["init"], int(asked["seed"]))
             return RAW, previews.frames(self.histogram, *run), {}
-        if url.path == "/pixels":
-            height, width = self.image.shape[:2]
-            opaque = np.full((height, width, 1), 255, np.uint8)
-            body = np.concatenate([self.image, opaque], axis=2).tobytes()
-            return RAW, body, {"X-Size": f"{width}x{height}"}
         texts = {
             "/": ("text/html", PAGE),
             "/base.css": ("text/css", BASE),

@@ -1,63 +1,36 @@
 /**
- * A run of k-means as the server sends it, and what its half-steps look like.
- *
- * The iterations are the library's own; nothing is clustered here. Each iteration has two halves:
- * *assign*, in which every point goes to the nearest centroid, and *update*, in which every
- * centroid goes to the mean of its points. Half-step 0 shows the seeds, 2 i − 1 the assignment of
- * iteration i and 2 i its update.
+ * A run of k-means as the library made it, in half-steps: 0 shows the seeds, 2 i − 1 the assignment
+ * of iteration i (every point goes to its nearest centroid) and 2 i its update (every centroid goes
+ * to the mean of its points).
  */
 
-import { toPoints } from "./points.js";
-
-const HEAD = 16; // bytes of a frame before its centroids
-
-/**
- * Read what `/trace` sends; frame 0 is the seeds. No frames: there was nothing to iterate.
- * @param {ArrayBuffer} buffer u32 k, u32 frames; each u32 iteration, f32 before, f32 after,
- *   f32 shift, f32 xyz × k, u32 counts × k; then u32 length and the reason for stopping
- */
+/** Read what `/trace` sends. No frames: there was nothing to iterate. */
 export function parseTrace(buffer) {
-  const view = new DataView(buffer);
-  if (buffer.byteLength < 8) throw new Error("The trace came incomplete.");
-  const [k, count] = [view.getUint32(0, true), view.getUint32(4, true)];
-  const size = HEAD + 16 * k;
-  const end = 8 + count * size;
-  if (buffer.byteLength < end + 4 || buffer.byteLength !== end + 4 + view.getUint32(end, true)) {
-    throw new Error("The trace came incomplete.");
-  }
+  const words = Math.floor(buffer.byteLength / 4);
+  const [integers, floats] = [Uint32Array, Float32Array].map((kind) => new kind(buffer, 0, words));
+  const [k, count] = integers;
+  const size = 4 + 4 * k; // of a frame: iteration, three numbers, centroids, counts
+  const end = 2 + count * size; // then comes the reason for stopping, its length first
+  if (buffer.byteLength !== 4 * end + 4 + integers[end]) throw new Error("The trace came incomplete.");
   const frames = Array.from({ length: count }, (_, i) => {
-    const at = 8 + i * size;
-    return {
-      iteration: view.getUint32(at, true),
-      before: view.getFloat32(at + 4, true),
-      distortion: view.getFloat32(at + 8, true),
-      shift: view.getFloat32(at + 12, true),
-      centroids: new Float32Array(buffer, at + HEAD, 3 * k),
-      counts: new Uint32Array(buffer, at + HEAD + 12 * k, k),
-    };
+    const at = 2 + i * size;
+    const [before, distortion, shift] = floats.subarray(at + 1);
+    return { before, distortion, shift, centroids: floats.subarray(at + 4, at + 4 + 3 * k) };
   });
-  return { k, frames, stopReason: new TextDecoder().decode(new Uint8Array(buffer, end + 4)) };
+  return { k, frames, stopReason: new TextDecoder().decode(new Uint8Array(buffer, 4 * end + 4)) };
 }
 
 /** How many half-steps there are after the seeds. */
 export const lastOf = (trace) => 2 * (trace.frames.length - 1);
 
-/** What half-step `at` shows: the iteration, its half, and the rows of frames it takes. */
-export function halfStep(trace, at) {
+/** What half-step `at` is: also the centroids that the points went to, and those that are shown. */
+export function halfStep({ frames }, at) {
   const iteration = Math.ceil(at / 2);
   const half = at === 0 ? "seeds" : at % 2 ? "assign" : "update";
-  return {
-    iteration,
-    half,
-    assigned: Math.max(0, iteration - 1), // the frame whose centroids the points went to
-    shown: half === "assign" ? iteration - 1 : iteration, // the one whose centroids are seen
-  };
-}
-
-/** The error at a half-step; it never rises from one to the next. */
-export function errorAt(trace, at) {
-  const frame = trace.frames[Math.ceil(at / 2)];
-  return at % 2 ? frame.before : frame.distortion;
+  const { before, distortion, shift } = frames[iteration];
+  const error = half === "assign" ? before : distortion; // never rises from one half-step to the next
+  const [assigned, shown] = [Math.max(0, iteration - 1), Math.floor(at / 2)].map((row) => frames[row].centroids);
+  return { iteration, half, error, shift, assigned, shown };
 }
 
 /** The row of the nearest centroid of each point, ties to the lower row. */
@@ -67,41 +40,31 @@ export function nearest(xyz, centroids) {
     const [x, y, z] = [xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2]];
     let best = Infinity;
     for (let j = 0; j < centroids.length; j += 3) {
-      const [dx, dy, dz] = [x - centroids[j], y - centroids[j + 1], z - centroids[j + 2]];
-      const d2 = dx * dx + dy * dy + dz * dz;
-      if (d2 < best) {
-        best = d2;
-        rows[i] = j / 3;
-      }
+      const d2 = (x - centroids[j]) ** 2 + (y - centroids[j + 1]) ** 2 + (z - centroids[j + 2]) ** 2;
+      if (d2 >= best) continue;
+      best = d2;
+      rows[i] = j / 3;
     }
   }
   return rows;
 }
 
-// ---------------------------------------------------------------- to the two spaces and back
 // IEC 61966-2-1 (sRGB) and Ottosson (2020), https://bottosson.github.io/posts/oklab/
-
-const byteOf = (v) =>
-  Math.round(255 * Math.min(1, Math.max(0, v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055)));
+const TO_LMS = [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]];
+const TO_RGB = [
+  [4.0767416621, -3.3077115913, 0.2309699292],
+  [-1.2684380046, 2.6097574011, -0.3413193965],
+  [-0.0041960863, -0.7034186147, 1.707614701],
+];
+const times = (matrix, [x, y, z]) => matrix.map(([a, b, c]) => a * x + b * y + c * z);
+const encoded = (light) => 255 * (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
 
 /** Coordinates of a working space as 8-bit sRGB, three bytes each. */
 export function toBytes(xyz, space) {
-  const bytes = new Uint8Array(xyz.length);
-  if (space === "srgb") return bytes.map((_, i) => Math.round(Math.min(255, Math.max(0, xyz[i]))));
-  for (let i = 0; i < xyz.length; i += 3) {
-    const [lightness, a, b] = [xyz[i], xyz[i + 1], xyz[i + 2]];
-    const l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
-    const m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3;
-    const s = (lightness - 0.0894841775 * a - 1.291485548 * b) ** 3;
-    bytes[i] = byteOf(4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s);
-    bytes[i + 1] = byteOf(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s);
-    bytes[i + 2] = byteOf(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s);
+  const values = Uint8ClampedArray.from(xyz, Math.round); // it alone would round halves to even
+  for (let i = 0; space === "oklab" && i < xyz.length; i += 3) {
+    const lms = times(TO_LMS, xyz.subarray(i, i + 3)).map((root) => root ** 3);
+    values.set(times(TO_RGB, lms).map(encoded), i);
   }
-  return bytes;
+  return values;
 }
-
-const UNITS = { srgb: 64, oklab: 16384 }; // of points.js: integers there, coordinates here
-
-/** 8-bit sRGB (with alpha, which is left out) as coordinates of a working space. */
-export const toSpace = (rgba, space) =>
-  Float32Array.from(toPoints(rgba, rgba.length / 4, space, 3), (units) => units / UNITS[space]);

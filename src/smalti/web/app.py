@@ -281,11 +281,22 @@ async def _ladder(request: Request) -> Response:
     wanted = wishes.check_all(wanted)
     keep, packing = wanted.pop("keep", None), wanted
     first = [check_k(_number(word)) for word in _words(request, "first")][:MOST_FIRST]
-    picture = await engine.images.picture(entry)
-    lines = previews.rungs(
-        picture.image, picture.histogram, first, space=space, keep=keep, **packing
-    )
-    return Lines(_step_by_step(engine, lines))
+    return Lines(_ladder_lines(engine, entry, first, space, keep, packing))
+
+
+async def _ladder_lines(
+    engine: Engine, entry: Entry, first: list[int], space: str, keep: Any, packing: dict[str, Any]
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield palettes and the curve; what files would take, once the real one needs no processor."""
+    picture, anchors = await engine.images.picture(entry), dict[int, Palette]()
+    lines = previews.rungs(picture.histogram, first, anchors, space=space, keep=keep)
+    async for line in _step_by_step(engine, lines):
+        yield line
+    await engine.jobs.quiet(entry.id)
+    sizes = previews.estimates(picture.image, anchors, space=space, **packing)
+    async for line in _step_by_step(engine, sizes):
+        yield line
+    yield {"done": True}
 
 
 def _number(word: str) -> int:

@@ -330,6 +330,14 @@ class Jobs:
         self._drop_old()
         return job
 
+    async def quiet(self, image: str, seconds: float = 10.0) -> None:
+        """Wait until no file of a picture is in the making, but not for ever."""
+        end = asyncio.get_running_loop().time() + seconds
+        while any(job.image == image and not (job.over or job.data) for job in self._jobs.values()):
+            if asyncio.get_running_loop().time() > end:
+                return
+            await asyncio.sleep(0.05)
+
     async def make(self, job: Job, data: bytes) -> None:
         """Make the file of a job and tell its events; whatever goes wrong is one of them."""
         request = {"do": "compress", "settings": job.settings}

@@ -22,7 +22,7 @@ from ..quantize import steps
 if TYPE_CHECKING:
     from ..palette import Palette
 
-__all__ = ["frames", "points", "region", "rungs", "thumbnail"]
+__all__ = ["estimates", "frames", "points", "region", "rungs", "thumbnail"]
 
 Line = dict[str, Any]
 
@@ -84,26 +84,35 @@ def _frame(step: Step) -> bytes:
 
 
 def rungs(
-    image: Image, histogram: Histogram, first: list[int], *, space: str, keep: Any, **packing: Any
+    histogram: Histogram,
+    first: list[int],
+    anchors: dict[int, "Palette"],
+    *,
+    space: str,
+    keep: Any,
 ) -> Iterator[Line]:
-    """Yield palettes, those of `first` before the others; then the curve, and sizes of files.
+    """Yield palettes, those of `first` before the others; then the curve.
 
-    `packing` is `format` and `pack`, which only the sizes depend on.
+    Some of them are put into `anchors`, for `estimates`.
     """
     sensible = preview.sizes(histogram, keep)
     begin = [min(k, sensible[-1]) for k in first if k >= sensible[0]]
     ks = dict.fromkeys([*begin, *sensible])  # each once, in this order
-    anchors: dict[int, Palette] = {}
     for draft in preview.palettes(histogram, ks, space=space, keep=keep):
         if draft.k in (*preview.ANCHORS, sensible[-1]):
             anchors[draft.k] = draft.palette
         yield _palette(draft)
     yield from _curve(histogram, space, keep)
+
+
+def estimates(
+    image: Image, anchors: dict[int, "Palette"], *, space: str, **packing: Any
+) -> Iterator[Line]:
+    """Yield about how large files of some palettes would be; `packing` is `format` and `pack`."""
     chosen = [anchors[k] for k in sorted(anchors)]
     sizes = preview.estimate_bytes(image, chosen, space=space, **packing)
     for k, size in zip(sorted(anchors), sizes, strict=True):
         yield {"estimate": {"k": k, "bytes": size}}
-    yield {"done": True}
 
 
 def _palette(draft: preview.Draft) -> Line:

@@ -25,6 +25,9 @@ from typing import IO, Any
 __all__ = ["LENGTHS", "frame", "main"]
 
 LENGTHS = struct.Struct("<II")
+NICE = 5
+"""The page and its palettes go before: what moves under a hand must not wait for a file."""
+
 MEMORY = 4 * 2**30
 """Bytes of address space, where the system knows such a limit: a picture of 100 megapixels fits."""
 
@@ -80,6 +83,8 @@ def _bound_memory() -> None:
 
         most = int(os.environ.get("SMALTI_WEB_MEMORY", MEMORY))
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(NICE)
 
 
 def _listen(stream: IO[bytes], asked: "queue.SimpleQueue[tuple[dict[str, Any], bytes]]") -> None:

@@ -35,7 +35,7 @@ const engine = createEngine(link.token);
 const history = createHistory();
 const store = createStore({
   phase: "empty", image: null, images: [], options: {}, settings: { ...USUAL, ...link.settings }, common: null,
-  shown: null, rungs: new Map(), curve: [], suggestion: null, suggestions: null, estimates: [], ladderDone: false,
+  shown: null, curve: [], suggestion: null, suggestions: null, estimates: [], ladderDone: false,
   result: null, made: null, progress: null, renderError: null, renderStopped: false,
   locked: new Set(link.settings.keep ?? []), highlight: null, serverGone: false,
   view: { mode: "split", fit: true, scale: 1, cx: 0, cy: 0, split: 0.5, ground: "checker", blinked: false },

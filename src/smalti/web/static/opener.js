@@ -10,7 +10,7 @@ import { kOf } from "./store.js";
 
 const OVERVIEW = 1024; // pixels of the longer side, as the server's previews have
 
-const NO_PALETTES = { rungs: new Map(), curve: [], suggestion: null, suggestions: null, estimates: [], ladderDone: false };
+const NO_PALETTES = { curve: [], suggestion: null, suggestions: null, estimates: [], ladderDone: false };
 /** Where a picture begins: nothing is known of it yet. */
 const BLANK = {
   ...NO_PALETTES, shown: null, result: null, made: null, progress: null, renderError: null, renderStopped: false, highlight: null,
@@ -18,7 +18,8 @@ const BLANK = {
 
 export function createOpener({ store, engine, stage, painter, maker, frame }) {
   let opening = new AbortController(); // of the picture that is open, and its palettes
-  let ladderOf = ""; // what the palettes at hand were made for
+  const rungs = new Map(); // k -> {k, colors, shares, distortion}: hundreds, which no panel waits for
+  let ladderOf = ""; // what they were made for
 
   function start() {
     opening.abort();
@@ -90,8 +91,8 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
       const pixels = await engine.pixels(image.id, signal);
       if (signal.aborted) return;
       painter.begin(image, pixels);
+      maker.make();
       climb();
-      maker.rest();
     } catch (error) {
       if (!signal.aborted) frame.fail(error);
     }
@@ -107,6 +108,7 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
     ladderOf = mine;
     const { signal } = opening;
     const current = () => mine === ladderOf && !signal.aborted;
+    rungs.clear();
     store.set(NO_PALETTES);
     painter.setSpace(space ?? "oklab");
     try {
@@ -117,18 +119,20 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
   }
 
   function take({ error, colors, k, shares, distortion, curve: point, suggestion, suggestions, estimate, done }) {
-    const { rungs, curve, estimates, view } = store.get();
+    const { curve, estimates, view } = store.get();
     if (error) return frame.fail(error);
     if (colors) {
-      store.set({ rungs: new Map(rungs).set(k, { k, colors: rgbaOf(colors), shares, distortion }) });
+      rungs.set(k, { k, colors: rgbaOf(colors), shares, distortion });
       if (isWanted(k)) painter.show();
     }
     if (point) store.set({ curve: [...curve, point].sort((a, b) => a.k - b.k) });
-    if (suggestion) store.set({ suggestion, suggestions });
+    if (suggestion) {
+      store.set({ suggestion, suggestions });
+      performance.mark("ladder-complete");
+    }
     if (estimate) store.set({ estimates: [...estimates, estimate] });
     if (!done) return;
     store.set({ ladderDone: true });
-    performance.mark("ladder-complete");
     if (view.mode === "four") painter.showFour();
   }
 
@@ -143,7 +147,6 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
 
   /** The palette of k colors, or until that has come the nearest one below it. */
   function rungFor(k) {
-    const { rungs } = store.get();
     if (rungs.has(k)) return rungs.get(k);
     const have = [...rungs.keys()].sort((a, b) => a - b);
     return rungs.get(have.filter((each) => each < k).at(-1) ?? have[0]);

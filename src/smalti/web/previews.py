@@ -98,7 +98,7 @@ def rungs(
     sensible = preview.sizes(histogram, keep)
     begin = [min(k, sensible[-1]) for k in first if k >= sensible[0]]
     ks = dict.fromkeys([*begin, *sensible])  # each once, in this order
-    for draft in preview.palettes(histogram, ks, space=space, keep=keep):
+    for draft in preview.palettes(histogram, ks, space=space, keep=keep, threads=1):
         if draft.k in (*preview.ANCHORS, sensible[-1]):
             anchors[draft.k] = draft.palette
         yield _palette(draft)
@@ -128,7 +128,7 @@ def _palette(draft: preview.Draft) -> Line:
 def _curve(histogram: Histogram, space: str, keep: Any) -> Iterator[Line]:
     """Yield the errors of some sizes, measured on all colors, and what they suggest."""
     usual = ladder.rungs(len(histogram))
-    for found in preview.curve(histogram, space=space, keep=keep):
+    for found in preview.curve(histogram, space=space, keep=keep, threads=1):
         if isinstance(found, choose.Point):
             if found.k in usual:
                 yield {"curve": _point(found)}

@@ -25,7 +25,7 @@ from typing import IO, Any
 __all__ = ["LENGTHS", "frame", "main"]
 
 LENGTHS = struct.Struct("<II")
-NICE = 5
+NICE = 10
 """The page and its palettes go before: what moves under a hand must not wait for a file."""
 
 MEMORY = 4 * 2**30

@@ -7,7 +7,8 @@ from web_kit import App, photo, png
 VITALS = """
     window.vitals = {shift: 0, long: [], first: 0, largest: 0};
     const watch = (type, take) =>
-        new PerformanceObserver(list => list.getEntries().forEach(take)).observe({type, buffered: true});
+        new PerformanceObserver(list => list.getEntries().forEach(take))
+            .observe({type, buffered: true});
     watch("paint", entry => vitals.first ||= entry.startTime);
     watch("largest-contentful-paint", entry => vitals.largest = entry.startTime);
     watch("layout-shift", entry => vitals.shift += entry.hadRecentInput ? 0 : entry.value);
@@ -80,7 +81,7 @@ def test_targets_are_large_enough_to_hit(screen):
             .filter(e => !e.closest(".visually-hidden"))
             .map(e => [e, (e.closest("label") ?? e).getBoundingClientRect()])
             .filter(([, box]) => box.width && (box.width < 24 || box.height < 24))
-            .map(([e, box]) => `${e.id || e.className} ${e.textContent} ${box.width}x${box.height}`)"""
+            .map(([e, box]) => `${e.id} ${e.textContent} ${box.width}x${box.height}`)"""
     )
 
     assert small == []

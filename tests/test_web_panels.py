@@ -5,22 +5,14 @@ store, actions and an engine that note what they are asked for. So what is teste
 person sees and does, without a server of smalti's.
 """
 
-import http.server
 import json
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from static_site import STATIC, served
 
 import smalti
-
-STATIC = Path(smalti.__file__).parent / "web" / "static"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'"
-)
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Panels</title>
 <meta name="viewport" content="width=device-width">
@@ -150,42 +142,18 @@ batch.mount(document.getElementById("batch-root"), { store, actions, engine });
 document.body.dataset.ready = "yes";
 """
 
-TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html; charset=utf-8"}
-FILES = {"/": (PAGE, ".html"), "/harness.css": (STYLE, ".css"), "/harness.js": (SCRIPT, ".js")}
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """The harness page, and the static files as they are."""
-
-    def do_GET(self) -> None:
-        """Answer with a page of the harness or a static file, under the app's policy."""
-        path = STATIC / self.path.removeprefix("/static/")
-        if self.path in FILES:
-            text, suffix = FILES[self.path]
-        elif self.path.startswith("/static/") and path.is_file():
-            text, suffix = path.read_text(), path.suffix
-        else:
-            text, suffix = "", ".html"
-        self.send_response(200 if text else 404 if self.path != "/favicon.ico" else 204)
-        self.send_header("Content-Type", TYPES[suffix])
-        self.send_header("Content-Security-Policy", POLICY)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *arguments: Any) -> None:
-        """Say nothing."""
+FILES = {
+    "/": ("text/html; charset=utf-8", PAGE),
+    "/harness.css": ("text/css", STYLE),
+    "/harness.js": ("text/javascript", SCRIPT),
+}
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Where the harness is served."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(FILES) as site:
+        yield site.address
 
 
 @pytest.fixture

@@ -1,73 +1,29 @@
 """The browser's remapping is the library's: the same points, the same indices, ties included."""
 
 import hashlib
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from pictures import SPACES, draw, photo
 from PIL import Image
+from static_site import served
 
 import smalti
 from smalti import color
 
-STATIC = Path(smalti.__file__).parent / "web" / "static"
 DEMO = Path(__file__).parent.parent / "examples" / "demo.png"
 CHUNK = 1 << 20  # colors of the big cube that the page converts at a time
-PAGE = b"<!doctype html><title>remapping</title>"
-POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'"
-
-
-class Site:
-    """The static folder, a blank page, and bytes that go in and out of it."""
-
-    def __init__(self):
-        self.files, self.received = {"/": PAGE}, {}
-        site = self
-
-        class Handler(SimpleHTTPRequestHandler):
-            extensions_map: ClassVar = {".js": "text/javascript"}  # systems have other ideas
-
-            def __init__(self, *args):
-                super().__init__(*args, directory=STATIC)
-
-            def do_GET(self):
-                body = site.files.get(self.path)
-                if body is None:
-                    return super().do_GET()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html" if self.path == "/" else "image/x-raw")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                return self.wfile.write(body)
-
-            def do_POST(self):
-                length = int(self.headers["Content-Length"])
-                site.received[self.path] = self.rfile.read(length)
-                self.send_response(204)
-                self.end_headers()
-
-            def end_headers(self):
-                self.send_header("Content-Security-Policy", POLICY)
-                super().end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+PAGE = "<!doctype html><title>remapping</title>"
+RAW = "application/octet-stream"
 
 
 @pytest.fixture(scope="module")
 def site():
-    site = Site()
-    yield site
-    site.server.shutdown()
-    site.server.server_close()
+    files = {"/": ("text/html", PAGE)}
+    with served(files) as site:
+        site.files = files
+        yield site
 
 
 @pytest.fixture
@@ -126,7 +82,7 @@ def test_points_of_all_rgb_colors_are_the_librarys(blank, space):
 @pytest.mark.parametrize("space", SPACES)
 def test_points_of_colors_with_alpha_are_the_librarys(blank, site, space):
     colors = np.random.default_rng(4).integers(0, 256, (CHUNK, 4)).astype(np.uint8)
-    site.files["/colors"] = colors.tobytes()
+    site.files["/colors"] = RAW, colors.tobytes()
 
     assert page_digest(blank, space, 4, "/colors", CHUNK) == [digest_of(colors, space)]
 
@@ -185,7 +141,7 @@ def test_indices_are_the_librarys_in_every_pixel(blank, site, name, space):
     height, width, pixels = *image.shape[:2], image.shape[0] * image.shape[1]
     rng = np.random.default_rng(5)
     tried = [p for k in (2, 8, 25, 100, 256) for p in palettes(image, k, rng)]
-    site.files["/pixels"] = rgba_of(image).tobytes()
+    site.files["/pixels"] = RAW, rgba_of(image).tobytes()
     colors = [rgba_of(palette[None]).ravel().tolist() for palette in tried]
 
     blank.evaluate(REMAP, [width, height, colors, space])
@@ -226,7 +182,7 @@ def run(blank, site):
     """Run JavaScript on the page with a remapper; returns what it returns and what it sends."""
 
     def run(image, body, *given):
-        site.files["/pixels"] = rgba_of(image).tobytes()
+        site.files["/pixels"] = RAW, rgba_of(image).tobytes()
         site.received.pop("/sent", None)
         returned = start(blank, image, body, *given)
         return returned, np.frombuffer(site.received.get("/sent", b""), np.uint8)

@@ -5,23 +5,16 @@ the server would.
 """
 
 import json
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs
 
 import numpy as np
+from static_site import StaticSite
 
 import smalti
 from smalti import options
 from smalti.web import previews
 
-STATIC = Path(smalti.__file__).parent / "web" / "static"
 RAW = "application/octet-stream"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'"
-)
 
 OPTIONS = {
     name: {"default": option.default, "choices": list(option.choices)}
@@ -145,42 +138,13 @@ def psnr_of(image, k):
     return 10 * np.log10(255**2 / error) if error else None
 
 
-class Site:
+class Site(StaticSite):
     """The static folder with the harness; `image` is what its engine knows."""
 
     def __init__(self, image, **state):
         self.image, self.histogram = image, smalti.Histogram.of(image)
         self.state, self.broken = state_of(image, **state), False
-        site = self
-
-        class Handler(SimpleHTTPRequestHandler):
-            extensions_map = {".js": "text/javascript", ".css": "text/css"}  # noqa: RUF012
-
-            def __init__(self, *args):
-                super().__init__(*args, directory=STATIC)
-
-            def do_GET(self):
-                found = site.answer(urlparse(self.path))
-                if found is None:
-                    return super().do_GET()
-                kind, body, headers = found
-                self.send_response(200)
-                for name, value in {"Content-Type": kind, **headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                return self.wfile.write(body)
-
-            def end_headers(self):
-                self.send_header("Content-Security-Policy", POLICY)
-                super().end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        super().__init__(self.answer)
 
     def answer(self, url):
         """What a path is, or None for a file of the static folder."""
@@ -203,7 +167,3 @@ class Site:
             return None
         kind, text = texts[url.path]
         return kind, text.encode(), {}
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()

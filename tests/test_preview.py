@@ -272,9 +272,9 @@ def test_the_curve_of_an_image_with_alpha_ends_without_loss():
 
 def test_the_bundled_pictures_are_small_and_of_three_kinds():
     folder = Path(smalti.__file__).parent / "web" / "static" / "demos"
-    names = ("photo.jpg", "logo.png", "screenshot.png")
+    names = ("photo.webp", "logo.webp", "screenshot.webp")
 
-    assert sum((folder / name).stat().st_size for name in names) <= 50_000
+    assert sum((folder / name).stat().st_size for name in names) <= 26_000
     photo, logo, screenshot = (load(folder / name) for name in names)
     assert photo.shape == (320, 480, 3)
     assert {0, 255} < set(np.unique(logo[..., 3]).tolist())

@@ -56,6 +56,21 @@ def test_nonsense_in_a_field_is_refused_with_the_range(opened):
     assert opened.page.get_attribute("body", "data-state") == "settled"
 
 
+def test_a_file_that_takes_long_can_be_given_up_while_the_slider_stays_live(app):
+    app.page.select_option("#set-pack", "max")
+    app.open(("large.png", png(photo(900, 1400))))
+    app.page.click("#cancel")
+
+    assert app.text("#basis") == "preview only"
+    assert app.page.get_attribute("body", "data-state") == "draft"
+    app.page.focus("#k-range")
+    app.page.keyboard.press("ArrowRight")
+    app.until("document.body.dataset.k === '65'")
+    app.page.click("#cancel")
+    app.page.select_option("#set-pack", "fast")
+    app.wait("settled")
+
+
 def test_seeds_and_runs_reach_the_command(opened):
     opened.page.click("summary:has-text('More settings')")
     opened.page.select_option("#set-effort", "lloyd")

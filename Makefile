@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := pyproject.toml CMakeLists.txt $(shell find native src -name '*.cpp' -o -name '*.hpp' -o -name '*.py')
+SOURCES := pyproject.toml CMakeLists.txt $(shell find native src/*/* -type f ! -name '*.so' ! -name '*.pyc')
 
 IMAGE ?= examples/demo.png
 K ?= 64

@@ -166,18 +166,14 @@ def run(photo: Path) -> dict[str, float]:
 
 
 def installed_bytes() -> int:
-    """What the packages of the extra take on the disk, without compiled files."""
+    """What the packages of the extra take on the disk, compiled files included."""
     total = 0
     for name in PACKAGES:
         try:
             files = importlib.metadata.files(name) or []
         except importlib.metadata.PackageNotFoundError:
             continue
-        total += sum(
-            Path(f.locate()).stat().st_size
-            for f in files
-            if f.suffix != ".pyc" and f.locate().exists()
-        )
+        total += sum(Path(f.locate()).stat().st_size for f in files if f.locate().exists())
     return total
 
 

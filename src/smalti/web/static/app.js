@@ -129,8 +129,7 @@ function apply(settings, knob, rest = true) {
     ...(image ? { phase: "draft", result: null, renderError: null, renderStopped: false } : {}),
   });
   remember("settings", common ?? settings);
-  document.getElementById("undo").disabled = !history.canUndo;
-  document.getElementById("redo").disabled = !history.canRedo;
+  showHistory();
   if (!image) return;
   maker.cancel();
   store.set({ progress: null });
@@ -138,6 +137,18 @@ function apply(settings, knob, rest = true) {
   painter.show();
   if (rest) maker.rest();
 }
+
+function showHistory() {
+  document.getElementById("undo").disabled = !history.canUndo;
+  document.getElementById("redo").disabled = !history.canRedo;
+}
+
+// What was done to settings of one file is not to be undone in those of another.
+store.subscribe((_, changed) => {
+  if (!changed.has("common")) return;
+  history.clear();
+  showHistory();
+});
 
 function travel(settings, word) {
   if (!settings) return;

@@ -53,6 +53,7 @@ export function createHistory() {
     },
     undo: (current) => travel(past, future, current),
     redo: (current) => travel(future, past, current),
+    clear: () => void (past.length = future.length = 0),
     get canUndo() { return past.length > 0; },
     get canRedo() { return future.length > 0; },
   };

@@ -377,6 +377,18 @@ def test_a_link_brings_settings_to_another_tab(app, picture, context):
     assert "t=" not in other.url
 
 
+def test_a_link_that_is_pasted_into_the_open_page_counts(app, picture):
+    opened(app, picture)
+
+    link = f't={app.server.client.token}&s={{"k":7}}'
+    with app.page.expect_navigation(url=lambda url: "#" not in url):
+        app.page.evaluate("link => { location.hash = link }", link)
+    app.wait("settled")
+
+    assert app.k == 7
+    assert "photo.png" in app.page.title()
+
+
 def test_without_its_key_the_page_says_where_to_find_it(app):
     app.page.goto("about:blank")
     page = app.page.context.browser.new_context().new_page()

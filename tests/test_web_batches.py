@@ -117,6 +117,35 @@ def test_names_in_the_archive_are_safe_and_differ(client):
     assert "'=cmd.png" in files["report.csv"].decode("utf-8-sig")
 
 
+def test_archive_keeps_folders_names_what_was_refused_and_forgets_what_was_removed(client):
+    images = [client.open(file_of(picture(n)), f"{n}.png") for n in range(3)]
+    paths = ["Trip/day 1/0.png", "Trip/../con/1.png", "2.png"]
+    items = [
+        {"id": image["id"], "path": path, "settings": {"k": 4}}
+        for image, path in zip(images, paths, strict=True)
+    ]
+    refused = [{"source": "Trip/broken.png", "message": "it is truncated"}]
+
+    answer = client.post("/api/batches", json={"items": items, "refused": refused})
+    number = answer.json()["batch"]
+    totals = client.lines(f"/api/batches/{number}/events")[-1]
+    client.delete(f"/api/images/{images[2]['id']}")
+    files = unpacked(client, number)
+
+    assert totals["failed"] == 1
+    assert set(files) == {
+        "Trip/day 1/0-4.png", "Trip/con_/1-4.png", "report.json", "report.csv",
+    }  # fmt: skip
+    rows = json.loads(files["report.json"])["files"]
+    assert [row["source"] for row in rows] == [
+        "Trip/day 1/0.png",
+        "Trip/con_/1.png",
+        "Trip/broken.png",
+    ]
+    assert rows[-1]["status"] == "failed"
+    assert "it is truncated" in files["report.csv"].decode("utf-8-sig")
+
+
 def test_archive_of_a_batch_in_the_making_has_to_wait(client):
     images = [client.open(file_of(picture(n, 900, 1200))) for n in range(4)]
     items = [{"id": image["id"], "settings": {"effort": "best", "pack": "max"}} for image in images]

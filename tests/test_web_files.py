@@ -90,6 +90,9 @@ def test_a_file_may_have_settings_of_its_own(app):
     three(app)
     app.set_k(5)
     press(app, "Use own settings", "1.png")
+    app.until("document.querySelector('#file-name').textContent === '1.png'")  # to change them
+    press(app, "Open 0.png", "0.png")
+    app.until("document.querySelector('#file-name').textContent === '0.png'")
     app.set_k(40)
 
     counts = counts_of(compress_all(app))

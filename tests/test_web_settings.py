@@ -71,6 +71,24 @@ def test_a_file_that_takes_long_can_be_given_up_while_the_slider_stays_live(app)
     app.wait("settled")
 
 
+def test_the_slider_sets_an_own_palette_aside_and_says_so(opened):
+    opened.set_k(6)
+    settle(opened)
+    opened.page.get_by_role("button", name="Delete").first.click()
+    settle(opened)
+    assert opened.k == 5
+    assert "--size 0.25" in opened.text("#command")
+
+    opened.page.focus("#k-range")
+    opened.page.keyboard.press("ArrowRight")
+
+    assert "Undo brings it back" in opened.text("#toast")
+    assert opened.k == 6
+    opened.page.click("#undo")
+    settle(opened)
+    assert "Your own palette of 5 colors" in opened.text("#k-note")
+
+
 def test_seeds_and_runs_reach_the_command(opened):
     opened.page.click("summary:has-text('More settings')")
     opened.page.select_option("#set-effort", "lloyd")

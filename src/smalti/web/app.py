@@ -30,8 +30,9 @@ from ..errors import BadImage, BadOption, LimitExceeded, SmaltiError
 from ..options import check, check_k
 from ..palette import Palette
 from ..palette_files import SUFFIXES, parse
+from ..sources import shown
 from . import previews, wishes
-from .batches import Batch, Batches, archive
+from .batches import Batch, Batches, Item, archive, folder_of
 from .guard import Bounds
 from .images import MOST, Entry, Shelf, clean_name
 from .jobs import Busy, Job, Jobs, Patience
@@ -41,6 +42,7 @@ __all__ = ["Engine", "build"]
 STATIC = Path(__file__).parent / "static"
 RAW = "application/octet-stream"
 LINES = "application/x-ndjson"
+MOST_TEXT = 500  # letters
 
 STATUS = {BadOption: 422, BadImage: 415, LimitExceeded: 413, Busy: 503}
 
@@ -376,9 +378,18 @@ async def _batch(request: Request) -> Response:
         if not isinstance(item, dict) or str(item.get("id")) not in engine.images:
             raise HTTPException(404, "there is no such image; it may have been removed")
         settings = wishes.check_all(item.get("settings") or {})
-        checked.append((engine.images[item["id"]], settings))
-    batch = engine.batches.start(checked, shared=bool(given.get("shared")))
+        folder = folder_of(str(item.get("path") or ""))
+        checked.append(Item(engine.images[item["id"]], settings, folder))
+    refused = given.get("refused") or []
+    if not isinstance(refused, list) or len(refused) > MOST:
+        raise BadOption(f"refused is a list of at most {MOST:,} files, {{source, message}} each")
+    told = [_texts(each, "source", "message") for each in refused if isinstance(each, dict)]
+    batch = engine.batches.start(checked, told, shared=bool(given.get("shared")))
     return JSONResponse({"batch": batch.id}, 202)
+
+
+def _texts(given: dict[str, Any], *names: str) -> dict[str, str]:
+    return {name: shown(str(given.get(name, ""))[:MOST_TEXT]) for name in names}
 
 
 def _batch_of(request: Request) -> Batch:
@@ -402,7 +413,9 @@ async def _zip(request: Request) -> Response:
     if not batch.over:
         raise HTTPException(409, "this batch is still in the making")
     headers = {"content-disposition": attachment("smalti.zip")}
-    return StreamingResponse(archive(batch), media_type="application/zip", headers=headers)
+    return StreamingResponse(
+        archive(batch, _engine(request).images), media_type="application/zip", headers=headers
+    )
 
 
 # ---------------------------------------------------------------- palettes

@@ -15,8 +15,8 @@ import secrets
 import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -28,10 +28,11 @@ from . import wishes
 from .images import Entry, Shelf
 from .jobs import ENDS, Busy, Event, Feed, Job, Jobs
 
-__all__ = ["Batch", "Batches", "archive"]
+__all__ = ["Batch", "Batches", "Item", "archive", "folder_of"]
 
 MOST = 2  # batches that are remembered
 MOST_BYTES = 2**30  # of the results of one
+MOST_PATH = 500  # letters
 SEARCH_OPTIONS = ("k", "space", "effort", "init", "n_init", "seed", "keep")
 """What the palette of many pictures depends on."""
 
@@ -47,6 +48,8 @@ class Item:
 
     entry: Entry
     settings: dict[str, Any]
+    folder: str = ""
+    """Where it lies in what was dropped: names, safe for any file system, each with a slash."""
     job: Job | None = None
 
     @property
@@ -78,7 +81,7 @@ class Item:
         status = "failed" if not data else "kept" if self.kept else "compressed"
         error = last.get("error", {}).get("message", "cancelled" if not data else "")
         return {
-            "source": self.entry.name,
+            "source": f"{self.folder}{self.entry.name}",
             "file": name,
             "status": status,
             "bytes_in": before,
@@ -97,6 +100,8 @@ class Batch(Feed):
 
     id: str = ""
     items: list[Item] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    """`source` and `message` of files that could not even be opened: the reports name them, too."""
 
     def cancelled(self) -> Event:
         """Return the last event of a batch that was cancelled: what there is can be had."""
@@ -117,7 +122,7 @@ class Batches:
     def __getitem__(self, id: str) -> Batch:  # noqa: A002
         return self._batches[id]
 
-    def start(self, items: Iterable[tuple[Entry, dict[str, Any]]], *, shared: bool) -> Batch:
+    def start(self, items: list[Item], refused: list[dict[str, str]], *, shared: bool) -> Batch:
         """Begin with all items.
 
         Raises
@@ -126,7 +131,7 @@ class Batches:
         """
         if sum(not batch.over for batch in self._batches.values()) >= MOST:
             raise Busy("two batches are in the making; wait for one of them, or cancel it")
-        batch = Batch(id=secrets.token_urlsafe(12), items=[Item(*item) for item in items])
+        batch = Batch(id=secrets.token_urlsafe(12), items=items, refused=refused)
         batch.begin(self._made(batch, shared))
         self._batches[batch.id] = batch
         for old in [old for old in self._batches.values() if old.over]:
@@ -207,7 +212,7 @@ def _totals(batch: Batch, word: str) -> Event:
     return {
         "batch": word,
         "files": len(made),
-        "failed": sum(item.last["state"] in ENDS for item in batch.items),
+        "failed": len(batch.refused) + sum(item.last["state"] in ENDS for item in batch.items),
         "kept": sum(item.kept for item in made),
         "bytes_in": sum(len(item.entry.data) for item in made),
         "bytes_out": sum(len(item.data) for item in made),
@@ -236,21 +241,25 @@ class _Pipe(io.RawIOBase):
         return piece
 
 
-def archive(batch: Batch) -> Iterator[bytes]:
+def archive(batch: Batch, images: Shelf) -> Iterator[bytes]:
     """Yield a zip of the results and of two reports, one file after another.
 
-    They are stored as they are: what has been compressed gets no smaller.
+    They are stored as they are: what has been compressed gets no smaller. Folders are kept, and
+    files that were removed since are left out.
     """
     pipe = _Pipe()
     used: set[str] = set()
-    names = [_unique(item.name, used) if item.data else "" for item in batch.items]
-    rows = [item.row(name) for item, name in zip(batch.items, names, strict=True)]
+    items = [item for item in batch.items if item.entry.id in images]
+    names = [_unique(item.name, used, item.folder) if item.data else "" for item in items]
+    rows = [item.row(name) for item, name in zip(items, names, strict=True)]
+    rows += [{"status": "failed", "file": "", **refused} for refused in batch.refused]
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as file:
-        for item, name in zip(batch.items, names, strict=True):
+        for item, name in zip(items, names, strict=True):
             if name:
                 _put(file, name, item.data)
                 yield pipe.taken()
-        report = {"totals": _totals(batch, "done"), "files": rows}
+        left = replace(batch, items=items)
+        report = {"totals": _totals(left, "done"), "files": rows}
         _put(file, _unique("report.json", used), json.dumps(report, indent=1).encode())
         _put(file, _unique("report.csv", used), _table(rows).encode("utf-8-sig"))
     yield pipe.taken()
@@ -262,17 +271,30 @@ def _put(file: zipfile.ZipFile, name: str, data: bytes) -> None:
     file.writestr(entry, data)
 
 
-def _unique(name: str, used: set[str]) -> str:
-    """Return a name that no file system takes for that of another, or for a device or folder."""
-    safe = "".join("_" if letter in '<>:"/\\|?*' else letter for letter in name).strip(". ")
-    path = PurePath(safe or "image")
-    stem, suffix = path.stem, path.suffix
-    if stem.split(".")[0].upper() in _DEVICES:
-        stem = f"{stem}_"
-    found, number = f"{stem}{suffix}", 1
+def folder_of(path: str) -> str:
+    r"""Return the folders of a path as a page sent it, made safe; "" for none.
+
+    >>> folder_of("Trip/day 1/a.png"), folder_of("../..//con/a.png"), folder_of("a.png")
+    ('Trip/day 1/', 'con_/', '')
+    """
+    names = [_safe(name) for name in path[:MOST_PATH].replace("\\", "/").split("/")[:-1]]
+    return "".join(f"{name}/" for name in names if name)
+
+
+def _safe(name: str) -> str:
+    """Return a name that no file system takes for a device, a folder, or something hidden."""
+    bad = '<>:"/\\|?*'
+    safe = "".join("_" if c in bad or not c.isprintable() else c for c in name).strip(". ")
+    return f"{safe}_" if safe.split(".")[0].upper() in _DEVICES else safe
+
+
+def _unique(name: str, used: set[str], folder: str = "") -> str:
+    """Return a safe name that no file system takes for that of another in its folder."""
+    path = PurePath(_safe(name) or "image")
+    found, number = f"{folder}{path}", 1
     while found.casefold() in used:
         number += 1
-        found = f"{stem}-{number}{suffix}"
+        found = f"{folder}{path.stem}-{number}{path.suffix}"
     used.add(found.casefold())
     return found
 

@@ -1,5 +1,6 @@
 """The flags of `smalti web`, and their translation into one server."""
 
+import sys
 from typing import Any
 
 import click
@@ -61,6 +62,8 @@ def web(**given: Any) -> None:
 
     def ready(url: str) -> None:
         click.echo(url)
+        if sys.stderr.isatty():
+            click.echo("Open this address in a browser on this computer; Ctrl-C ends it.", err=True)
         if not given["no_open"]:
             server.open_browser(url)
 

@@ -76,6 +76,7 @@ class Shelf:
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         self._threads = ThreadPoolExecutor(AT_ONCE, "smalti")
         self._bytes = self._coming = 0
+        self._closed = False
 
     def __iter__(self) -> Any:
         return iter(list(self._entries.values()))
@@ -88,6 +89,8 @@ class Shelf:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `function` does, done in one of the threads."""
+        if self._closed:  # the server ends: nobody waits for an answer any more
+            raise asyncio.CancelledError
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
 
@@ -137,6 +140,7 @@ class Shelf:
 
     def close(self) -> None:
         """End the threads; what runs is not waited for."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _keep(self, id: str, picture: Picture) -> None:  # noqa: A002

@@ -49,8 +49,11 @@ const actions = {
     const { settings, image, locked } = store.get();
     const most = image ? Math.min(256, image.distinct_colors) : 256;
     if (k > most) frame.say(most < 256 ? `The picture has ${colorsText(most)}` : "256 colors are the most a file can index");
-    const next = clamp(k, Math.max(1, locked.size), most);
+    const least = leastOf(locked.size, image);
+    if (k < least) frame.say(`Locked colors need at least ${colorsText(least)}`);
+    const next = clamp(k, least, most);
     if (kOf({ settings, image }) === next && !settings.palette) return;
+    if (settings.palette) frame.say("Your own palette is set aside; Undo brings it back");
     painter.moved();
     apply({ ...settings, k: next, palette: null }, "k", rest);
   },
@@ -69,7 +72,7 @@ const actions = {
   toggleLock(hex) {
     const { settings, locked } = store.get();
     const keep = locked.has(hex) ? [...locked].filter((each) => each !== hex) : [...locked, hex];
-    apply({ ...settings, k: Math.max(settings.k, keep.length), keep: keep.length ? keep : null }, "keep");
+    apply({ ...settings, k: Math.max(settings.k, leastOf(keep.length, store.get().image)), keep: keep.length ? keep : null }, "keep");
   },
   highlight(index) {
     if (store.get().highlight === index) return;
@@ -138,6 +141,9 @@ function apply(settings, knob, rest = true) {
   if (rest) maker.rest();
 }
 
+/** The fewest colors with so many locked: transparent pixels need one of their own. */
+const leastOf = (locked, image) => Math.max(1, locked + (locked && image?.has_alpha ? 1 : 0));
+
 function showHistory() {
   document.getElementById("undo").disabled = !history.canUndo;
   document.getElementById("redo").disabled = !history.canRedo;
@@ -190,4 +196,6 @@ async function start() {
   }
 }
 
+// A link that is pasted into this very tab brings its key and settings, too.
+window.addEventListener("hashchange", () => location.hash && location.reload());
 start();

@@ -61,8 +61,10 @@ function makeRun({ store, actions, engine }) {
     store.set({ batch: { state: "running" } });
     let [id, error] = [null, null];
     try {
-      const asked = items.map((item) => ({ id: item.id, settings: settingsOf(item, state, shared) }));
-      const { batch } = await engine.batch(asked, shared);
+      const asked = items.map((item) => ({ id: item.id, path: item.name, settings: settingsOf(item, state, shared) }));
+      const refused = state.images.filter(({ status }) => status === "refused")
+        .map(({ name, error }) => ({ source: name, message: error.message }));
+      const { batch } = await engine.batch(asked, shared, refused);
       running.batch = batch;
       await engine.batchEvents(batch, (line) => (line.item ? take(line) : (id = batch)), abort.signal);
       if (!id) error = new Error("the server stopped before this file was done");
@@ -213,7 +215,7 @@ function makeRow(app, seen) {
     const value = item.settings ? null : (state.common ?? state.settings);
     store.set({ images: state.images.map((one) => (one.id === item.id ? { ...one, settings: value } : one)) });
     if (isOpen && value) store.set({ common: value });
-    else if (isOpen) actions.select(item.id); // which is shown with the settings of all again
+    else if (isOpen || value) actions.select(item.id); // to change its own, or to be shown with those of all again
   }
 
   function show(next, state, shared) {

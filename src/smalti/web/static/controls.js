@@ -25,7 +25,7 @@ const MORE = [
   { name: "init", label: "Seeds", kind: "select" },
   { name: "n_init", label: "Runs", kind: "number" },
   { name: "seed", label: "Seed", kind: "number" },
-  { name: "quality", label: "Quality, pngquant's", kind: "text", hint: "65-80", help: "The fewest colors that reach it." },
+  { name: "quality", label: "Quality, pngquant's", kind: "text", hint: "65-80", help: "The fewest colors that reach it. Of a single number, nine tenths must be reached." },
   { name: "min_score", label: "Least SSIMULACRA2", kind: "number", hint: "70" },
   { name: "max_bytes", label: "Most bytes", kind: "text", hint: "50k", help: "The best look whose file fits." },
   { name: "icc", label: "Color profile", kind: "select" },
@@ -149,13 +149,16 @@ function control({ name, label, kind, usual, hint = "", help = "" }, store, acti
     const value = kind === "checkbox" ? input.checked : kind === "number" || kind === "range" ? input.valueAsNumber : input.value.trim();
     const empty = value === "" || (Number.isNaN(value) && !input.validity.badInput);
     const { low = -Infinity, high = Infinity } = option();
-    const wrong = !empty && typeof value === "number" && !(value >= (low ?? -Infinity) && value <= (high ?? Infinity));
+    const whole = !option().integer || Number.isInteger(value);
+    const wrong = !empty && typeof value === "number" && !(value >= (low ?? -Infinity) && value <= (high ?? Infinity) && whole);
     input.setAttribute("aria-invalid", wrong);
-    if (wrong) actions.say(`${label} must be a number from ${low}${high == null ? " up" : ` to ${high}`}.`);
+    const kindOf = option().integer ? "a whole number" : "a number";
+    if (wrong) actions.say(`${label} must be ${kindOf} from ${low}${high > 1e6 || high == null ? " up" : ` to ${high}`}.`);
     else actions.change({ [name]: empty || value === standard() ? null : value });
   };
 
-  function update({ settings, options }) {
+  function update({ settings, options, renderError }) {
+    if (renderError?.startsWith(`${name} `)) input.setAttribute("aria-invalid", true); // the library says so
     const text = options[name]?.help ?? help;
     if (explained.textContent !== text) element.title = explained.textContent = text;
     if (kind === "select" && options[name] && !input.options.length) {

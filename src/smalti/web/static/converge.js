@@ -124,6 +124,7 @@ export function mount(root, { store, engine }) {
     const mine = ++ticket;
     const [space, subject, init] = [spaceOf(state), subjectOf(state), start.init.value];
     const seed = init === "splitting" ? 0 : Math.max(0, Math.floor(start.seed.value)); // it draws no numbers
+    start.seed.value = seed;
     if (!run || points.id !== image.id) tell("measuring…");
     try {
       const found = await pointsOf(image.id, space);

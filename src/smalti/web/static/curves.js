@@ -90,7 +90,7 @@ function curveOf({ points, x, y, at }, suggested, chosen) {
 /** The main suggestion first: [{k, method, reason}]. */
 function suggestionsOf({ suggestion, suggestions }) {
   const others = Object.entries(suggestions ?? {})
-    .filter(([method, k]) => method !== suggestion?.method && k != null)
+    .filter(([method, k]) => method !== suggestion?.method && k > 1)
     .map(([method, k]) => ({ k, method, reason: REASONS[method] ?? "" }));
   return suggestion ? [suggestion, ...others] : [];
 }

@@ -70,7 +70,7 @@ export function createEngine(token) {
       return json("POST", "palette/read", { query: { suffix }, body: file });
     },
 
-    batch: (items, shared) => json("POST", "batches", { value: { items, shared } }),
+    batch: (items, shared, refused) => json("POST", "batches", { value: { items, shared, refused } }),
     batchEvents: (batch, onLine, signal) => lines(`batches/${batch}/events`, onLine, signal),
     cancelBatch: (batch) => ask("DELETE", `batches/${batch}`),
     zip: (batch) => blob("GET", `batches/${batch}/zip`),

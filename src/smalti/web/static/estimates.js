@@ -13,7 +13,7 @@ export function between(points, k) {
 export function bytesAt(estimates, k, made) {
   const logs = estimates.map((each) => ({ k: each.k, value: Math.log(each.bytes) }));
   logs.sort((a, b) => a.k - b.k);
-  if (!logs.length) return made?.k === k ? made.bytes : null;
+  if (!logs.length || k < logs[0].k) return made?.k === k ? made.bytes : null; // one color takes next to nothing
   const off = made ? Math.log(made.bytes) - between(logs, made.k) : 0;
   return Math.exp(between(logs, k) + off);
 }

@@ -84,6 +84,8 @@ export function createFrame({ store, engine }) {
     document.body.toggleAttribute("data-files", images.length > 1);
     if (!image) return;
     const { name, width, height, format, bytes, distinct_colors: colors } = image;
+    document.title = `${name} – smalti`;
+    at("file-facts").title = `${name}, ${colorsText(colors)}`;
     at("file-name").textContent = name;
     at("file-size").textContent = `${width} × ${height} · ${format} · ${bytesText(bytes)} · ${colorsText(colors)}`;
   });

@@ -70,6 +70,7 @@ export function mount({ dialog, store, actions, stage }) {
     const control = event.ctrlKey || event.metaKey;
     if (control ? typing && key.toLowerCase() !== "s" : typing || !store.get().letterKeys) return;
     if (!control && target.closest?.(ACTIVE) && (key === " " || (key.startsWith("Arrow") && target.matches("input, [role=slider]")))) return;
+    if (key.startsWith("Arrow") && !control && target.closest?.(".panel")) return; // they move within
     const act = control ? held[key.toLowerCase()] : key === " " ? hold : plain[key.toLowerCase()];
     if (!act) return;
     event.preventDefault();

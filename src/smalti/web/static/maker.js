@@ -7,13 +7,17 @@ import { rgbaOf } from "./dom.js";
 import { kOf } from "./store.js";
 
 const REST_MS = 250;
+const USUAL_SIZE = 0.25;
 const OF_A_SEARCH = ["k", "keep", "effort", "init", "n_init", "seed", "guard"];
 
 /** What the library is asked for: what has no place beside a palette of one's own is left out. */
 export function wire(settings, image) {
   const sent = Object.fromEntries(Object.entries(settings).filter(([, value]) => value != null));
   if (sent.k) sent.k = kOf({ settings, image });
-  if (sent.palette) for (const name of OF_A_SEARCH) delete sent[name];
+  if (!sent.palette) return sent;
+  for (const name of OF_A_SEARCH) delete sent[name];
+  // An edit must not change how pixels are mapped, as the library would for a palette that is given.
+  if ((sent.dither ?? "auto") === "auto") sent.size ??= USUAL_SIZE;
   return sent;
 }
 

@@ -33,10 +33,10 @@ export function createOpener({ store, engine, stage, painter, maker, frame }) {
     const list = chosen.files ?? [...chosen];
     if (list.length === 1) return openFile(list[0]);
     if (!list.length) return;
+    const before = new Set(store.get().images.map(({ id }) => id));
     await addFiles(chosen, { store, engine, actions: frame });
-    const { image, images } = store.get();
-    const first = images.find((each) => each.width);
-    if (!image && first) openImage(first);
+    const first = store.get().images.find(({ id, width }) => width && !before.has(id));
+    if (first) openImage(first);
   }
 
   async function openFile(file) {

@@ -75,7 +75,7 @@ export function mount(root, { store, actions }) {
     downloads[0].textContent = `Download ${(result?.format ?? settings.format ?? "png").toUpperCase()}`;
     for (const button of copies) button.disabled = button.id === "copy-link" ? !image : !result?.blob;
     command.textContent = result?.cli ?? "";
-    showNotes([...(image?.notes ?? []), ...(result?.notes ?? []), ...(result?.dithering ? [`Dithered: ${result.dithering}`] : [])]);
+    showNotes([...(image?.notes ?? []), ...(result?.notes ?? []), ...(result?.dithering && result.psnr != null ? [`Dithering: ${result.dithering}`] : [])]);
   }
 
   function showNumbers({ result, image, shown, estimates, made, curve }) {

@@ -25,8 +25,8 @@ export function createStore(state) {
   };
 }
 
-/** The number of colors that there will be: as many as asked for, if the picture has them. */
-export const kOf = ({ settings, image }) => Math.min(settings.k, image?.distinct_colors ?? 256);
+/** The number of colors that there will be: of one's own palette, or as asked for, if there are so many. */
+export const kOf = ({ settings, image }) => settings.palette?.length ?? Math.min(settings.k, image?.distinct_colors ?? 256);
 
 const PAUSE_MS = 800; // after which the same knob counts as moved anew
 

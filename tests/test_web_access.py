@@ -102,14 +102,15 @@ def test_loading_a_picture_moves_nothing(screen):
 
 
 def test_whole_flow_by_keyboard_alone(app):
+    choosers = []  # from the start: Playwright does not wait until the browser listens
+    app.page.on("filechooser", lambda chooser: choosers.append(chooser))
     app.page.keyboard.press("Tab")
     assert app.page.evaluate("document.activeElement.className") == "skip"
     app.page.keyboard.press("Tab")
-    with app.page.expect_file_chooser() as chooser:
-        app.page.keyboard.press("Enter")
-    chooser.value.set_files(
-        [{"name": "photo.png", "mimeType": "image/png", "buffer": png(photo())}]
-    )
+    app.page.keyboard.press("Enter")
+    while not choosers:
+        app.page.wait_for_timeout(20)
+    choosers[0].set_files([{"name": "photo.png", "mimeType": "image/png", "buffer": png(photo())}])
     app.wait("settled")
 
     reached = []

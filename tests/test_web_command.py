@@ -1,5 +1,6 @@
 """`smalti web` as people start it: the address, the port, files, signals, and the extra."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -67,15 +68,22 @@ def test_first_byte_comes_soon(record_property, capsys):
     record_property("first_byte_seconds", median)
 
 
+@contextlib.contextmanager
+def job_running(client):
+    """A job that takes long, followed until the block ends."""
+    image = client.open(file_of(picture(1, 900, 1200)))
+    job = client.render(image["id"], effort="best", pack="max")
+    with client.stream("GET", f"/api/jobs/{job}/events") as stream:
+        for line in stream.iter_lines():
+            if "running" in line:
+                break
+        yield
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_ends_it_and_all_its_processes_in_the_middle_of_a_job(number, code):
     with command() as (process, client):
-        image = client.open(file_of(picture(1, 900, 1200)))
-        job = client.render(image["id"], effort="best", pack="max")
-        with client.stream("GET", f"/api/jobs/{job}/events") as stream:
-            for line in stream.iter_lines():
-                if "running" in line:
-                    break
+        with job_running(client):
             workers = children(process.pid)
             assert workers
 
@@ -88,12 +96,7 @@ def test_signal_ends_it_and_all_its_processes_in_the_middle_of_a_job(number, cod
 
 def test_killed_server_leaves_no_process_behind():
     with command() as (process, client):
-        image = client.open(file_of(picture(1, 900, 1200)))
-        job = client.render(image["id"], effort="best", pack="max")
-        with client.stream("GET", f"/api/jobs/{job}/events") as stream:
-            for line in stream.iter_lines():
-                if "running" in line:
-                    break
+        with job_running(client):
             workers = children(process.pid)
 
             process.kill()

@@ -38,6 +38,7 @@ FLOORS = (
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli", "web"}
+ENGINE = "batch"  # a package above all these modules, and below the faces
 PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
                 "profiles", "libtiff", "stored", "swatches", "comparison", "preview"}  # fmt: skip
 
@@ -137,6 +138,14 @@ def test_pillow_is_imported_late_and_only_where_pictures_are_files():
 def test_nothing_below_the_faces_imports_a_face():
     for path in PACKAGE.glob("*.py"):
         assert not own(path) & FACES, path.name
+    for path in (PACKAGE / ENGINE).glob("*.py"):
+        assert not own(path) & FACES, path.name
+
+
+def test_only_the_command_knows_the_engine_for_collections():
+    for path in SOURCES:
+        if ENGINE in own(path):
+            assert path.relative_to(PACKAGE).parts[0] in (ENGINE, "cli"), path
 
 
 def test_faces_never_import_one_another():

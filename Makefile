@@ -23,8 +23,9 @@ endif
 web: .venv/installed-web ## open the web app in the browser (IMAGE=photo.png)
 	@$(BIN)/smalti web $(if $(filter-out examples/demo.png,$(IMAGE)),"$(IMAGE)")
 
+# On all cores; a module's tests stay together, for they share what they set up.
 test: .venv/installed-test ## run all tests
-	@$(BIN)/python -m pytest --doctest-modules --pyargs tests smalti
+	@$(BIN)/python -m pytest --doctest-modules --numprocesses=auto --dist=loadfile --pyargs tests smalti
 
 # Only the core is instrumented, so the runtimes have to be there before Python is; libstdc++ as well,
 # where the exceptions come from that ASan watches. Address randomization goes, where that is allowed:

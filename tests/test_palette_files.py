@@ -60,7 +60,7 @@ def test_all_256_levels_of_a_channel_survive_every_format(suffix):
     np.testing.assert_array_equal(back, colors)
 
 
-@pytest.mark.parametrize("suffix", set(palette_files.SUFFIXES) - {".act", ".aco"})
+@pytest.mark.parametrize("suffix", sorted({*palette_files.SUFFIXES} - {".act", ".aco"}))
 def test_the_largest_palette_comes_back(suffix):
     rows = np.arange(65_536)
     colors = np.column_stack([rows >> 8, rows & 255, rows % 251]).astype(np.uint8)

@@ -12,7 +12,8 @@ __all__ = ["smalti"]
 SHELLS = ("bash", "zsh", "fish")
 
 SUBCOMMANDS = (
-    "compress", "sweep", "converge", "palette", "compare", "batch", "fit", "apply", "verify", "survey"
+    "compress", "sweep", "converge", "palette", "compare",
+    "batch", "fit", "apply", "verify", "survey",
 )  # fmt: skip
 """Each is a module of this package that holds a command of its name; loaded when it is used."""
 

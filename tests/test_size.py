@@ -454,6 +454,28 @@ def test_the_default_is_a_quarter_where_nothing_speaks_against_it():
         same_files(compress(image, **given), compress(image, **given, **size))
 
 
+def page_of_text(seed=0):
+    """Smooth glyphs of an alphabet of twelve, over and over."""
+    rng = np.random.default_rng(seed)
+    alphabet = (rng.random((12, 12, 8, 1)) ** 2 * [220, 200, 160]).astype(np.uint8)
+    alphabet[:, :3] = alphabet[:, :, :2] = 0
+    lines = [np.concatenate(alphabet[rng.integers(0, 12, 24)], axis=1) for _ in range(20)]
+    return 255 - np.concatenate(lines)
+
+
+@pytest.mark.parametrize("kind", ["png", "gif", "webp"])
+def test_text_is_mapped_to_the_nearest_entries_where_that_is_smaller(kind):
+    image = page_of_text()
+
+    usual, plain, sized = (
+        compress(image, k=12, format=kind, size=size) for size in (None, 0, 0.25)
+    )
+
+    assert plain.bytes_out < sized.bytes_out
+    assert usual.size == 0
+    same_files(usual, plain)
+
+
 def test_previews_are_mapped_for_a_small_file_if_asked_and_not_dithered():
     options = {"k": 8, "effort": "turbo"}
 

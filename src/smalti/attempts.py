@@ -9,6 +9,7 @@ nothing. Each attempt gives what `compress` with that k would.
 
 import contextlib
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,6 +36,10 @@ from .size import Sizing
 from .weights import is_map, weight_map
 
 __all__ = ["Attempt", "Attempts", "Clock", "Try"]
+
+
+DRAWN = 10
+"""Pixels to a color from which a picture is drawn rather than photographed."""
 
 
 class Clock:
@@ -126,6 +131,19 @@ class Attempts:
         self._latest = Attempt(self, k, self._fitted[1], self.size if size is None else size)
         return self._latest
 
+    def smaller(self, k: int) -> "Attempt":
+        """Return the attempt at `size`, or at 0 if that promises fewer bytes: some drawings.
+
+        Text and icons repeat, and are stored as copies wherever equal pixels have equal entries.
+        Entries that are chosen row by row spoil a few of the copies, which may outweigh the rest.
+        """
+        if not self.size or len(self.histogram) * DRAWN > self.histogram.total:
+            return self(k)
+        plain = self(k, 0.0)
+        bytes_of_plain = plain.estimate()
+        sized = self(k)  # it is the likely one, so it comes last: its indices are kept
+        return sized if sized.estimate() <= bytes_of_plain else self(k, 0.0)
+
     def _fit(self, settings: Settings) -> "Fitted":
         histogram, weighted, progress = self.histogram, self.weighted, self._progress
         regions: tuple[Region, ...] = ()
@@ -214,6 +232,10 @@ class Attempt:
                 return Encoded(indexed.encoded(of.kind, **of.encoding))
             order = "given" if self.fit.order == "given" else "auto"
             return try_all(indexed.indices, indexed.palette, of.kind, order=order, **of.encoding)
+
+    def estimate(self) -> int:
+        """Bytes of the indices, hastily compressed: only good for comparing attempts."""
+        return len(zlib.compress(self.mapped.indices.tobytes(), 6))
 
     @property
     def size_bytes(self) -> int:

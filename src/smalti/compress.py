@@ -129,9 +129,10 @@ def compress(
     size : 0..1, optional
         How much bytes count when pixels get their entries (`smalti.size` says how): 0 maps each to
         the nearest, or dithers; 1 gives the smallest file that still looks like the picture.
-        Default: 0.25, which takes fewer bytes for the same look; 0 with a dithering method other
-        than "auto" and "none", with a palette that is given, for "turbo", and above k = 256. With
-        `max_bytes`, it goes up as far as it must before k goes down.
+        Default: 0.25, which takes fewer bytes for the same look, or 0 for drawings that take fewer
+        so; always 0 with a dithering method other than "auto" and "none", with a palette that is
+        given, for "turbo", and above k = 256. With `max_bytes`, it goes up as far as it must
+        before k goes down.
     pack : "fast", "default" or "max"
         What to spend on a small file. PNG holds the pixels in whatever way is smallest: a palette
         in another order than the report's, plain gray, colors; with centroids as `init`, in theirs.
@@ -270,7 +271,7 @@ def _met(
     mapping, where that is left open: at the same size, that looks better than fewer colors do.
     """
     if not targets:
-        return k, attempts(k), None
+        return k, attempts.smaller(k) if any_size else attempts(k), None
     tell = None if on_try is None else lambda _, attempt: on_try(attempt.known())
     most, tries, size = min(k, len(attempts.histogram)), 0, attempts.size
     k = most

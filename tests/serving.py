@@ -25,7 +25,10 @@ class Client(httpx.Client):
     def __init__(self, url: str, **options: Any) -> None:
         self.url = url
         base, _, self.token = url.partition("/#t=")
-        super().__init__(base_url=base, headers={"X-Token": self.token}, timeout=60, **options)
+        # Idle connections are closed here first: a request that meets the server's closing fails.
+        limits = httpx.Limits(keepalive_expiry=1)
+        headers = {"X-Token": self.token}
+        super().__init__(base_url=base, headers=headers, timeout=60, limits=limits, **options)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -18,7 +18,7 @@ FLOORS = (
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored", "ordering"),
+    ("packing", "pixels", "stored", "ordering", "folders"),
     ("blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
@@ -47,6 +47,8 @@ EXTRAS = {
     "converge_figure": {"matplotlib"},
     "metrics": {"scipy"},
     "sklearn": {"sklearn"},
+    "places": {"fsspec"},
+    "dask": {"dask", "distributed"},
 }
 FACE_EXTRAS = {"web": {"starlette", "uvicorn"}}  # imported at the top: the command loads them late
 # Modules that use an optional package: never at the top. That of smalti.sklearn's base classes is

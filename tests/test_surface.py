@@ -14,9 +14,9 @@ import smalti
 NAMES = [
     "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison", "Convergence", "Fit",
     "Histogram", "IndexedImage", "LimitExceeded", "MissingExtra", "MissingFile", "NotSmaller",
-    "OutputExists", "OutsidePalette", "Palette", "Report", "SmaltiError", "Step", "Sweep",
+    "OutputExists", "OutsidePalette", "Palette", "Report", "SmaltiError", "Step", "Summary", "Sweep",
     "TargetMissed",
-    "apply_palette", "build_palette", "choose_k", "compare", "compress", "converge", "elbow",
+    "apply_palette", "build_palette", "choose_k", "compare", "compress", "compress_many", "converge", "elbow",
     "from_float", "from_uint16", "pil_quantize", "quantize", "steps", "sweep",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)

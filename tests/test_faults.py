@@ -238,12 +238,14 @@ def test_a_picture_that_needs_too_much_memory_fails_alone(tmp_path):
     Image.new("1", (10_000, 10_000)).save(tmp_path / "in" / "b" / "huge.png")
 
     summary = smalti.compress_many(
-        tmp_path / "in", tmp_path / "out", jobs=2, memory_limit="900MB", **QUICK
+        tmp_path / "in", tmp_path / "out", jobs=2, memory_limit="400MB", **QUICK
     )
 
     assert (summary.compressed, summary.failed) == (6, 1)
     assert summary.failures[0]["relative"] == "b/huge.png"
-    assert summary.failures[0]["error"] in ("MemoryError", "WorkerDied")
+    assert summary.failures[0]["error"] in ("LimitExceeded", "MemoryError", "WorkerDied")
+    assert "memory" in summary.failures[0]["message"]
+    assert "huge.png" in summary.failures[0]["message"]
     assert temporary(tmp_path) == []
 
 
@@ -354,3 +356,20 @@ def test_work_that_cannot_be_sent_is_an_error_and_leaves_no_worker(tmp_path):
 
     left = [pid for pid in set(children(os.getpid())) - before if "spawn_main" in command_of(pid)]
     assert left == []
+
+
+def test_workers_end_with_their_driver_even_inside_a_native_call(tmp_path):
+    driver = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("busy_driver.py"), tmp_path]
+    )
+    deadline = time.monotonic() + PATIENCE
+    while len(list(tmp_path.iterdir())) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    left = children(driver.pid)
+    assert sum("spawn_main" in command_of(pid) for pid in left) == 2
+
+    driver.kill()
+    driver.wait()
+
+    assert all_gone(left)

@@ -297,7 +297,7 @@ def compress_many(
         Compared are names, sizes and times of inputs and outputs, options, and versions.
     max_errors : stop when more than so many pictures fail; "3%" is of all
     memory_limit : bytes of address space that each local process may take, or text such as "2G"
-        A picture that needs more fails alone. Processes take some 0.5 GB before the first one.
+        A picture that needs more fails alone. A process needs some 300 MB for small ones.
     state : path or URL of the folder for the plan and what is done; default: .smalti in `out_dir`
     overwrite : replace files in `out_dir` that no earlier run wrote
     on_progress : called with a Progress at the start and after each shard

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SmaltiError
+from ..sources import shown
 from . import places
 from .versions import installed
 from .work import Item, Work
@@ -29,6 +30,8 @@ __all__ = [
 
 FORMAT = 1
 """Of the files in a state folder; another number, and none of them is believed."""
+
+NO_MEMORY = "not enough memory; fewer jobs, or a higher memory limit, leave it more"
 
 FOLDER = "shards"
 RECORDS, PAYLOAD = ".jsonl", ".bin"
@@ -183,19 +186,19 @@ def _one(job: ShardJob, item: Item) -> tuple[dict[str, Any], Any]:
         fields, part = job.work.one(item)
         fields = {"ok": True, "status": "done", "error": None, "message": "", **fields}
     except Exception as error:  # one input's fault is no other's
-        fields = failure(error)
+        fields = _failure(item, error)
     milliseconds = round(1000 * (time.perf_counter() - started), 1)
     base = {"uri": item.uri, "relative": item.relative}
     return {**base, **fields, "ms": milliseconds, "attempts": job.attempts}, part
 
 
-def failure(error: Exception) -> dict[str, Any]:
+def _failure(item: Item, error: Exception) -> dict[str, Any]:
     """Return the fields of a record that tell of an error."""
     message = str(error)
     if isinstance(error, MemoryError):
-        message = "not enough memory; fewer jobs, or a higher memory limit, leave it more"
+        message = f"{shown(item.uri)}: {NO_MEMORY}"
     elif not isinstance(error, SmaltiError):
-        message = f"a bug in smalti: {type(error).__name__}: {message}"
+        message = f"{shown(item.uri)}: a bug in smalti: {type(error).__name__}: {message}"
     return {
         "ok": False,
         "status": "failed",

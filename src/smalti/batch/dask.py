@@ -18,6 +18,7 @@ import contextlib
 import logging
 import pickle
 import queue
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -276,16 +277,19 @@ class _Cluster:
         return f" at {self._address}" if self._address else ""
 
     def _found(self, workers: int) -> Any:
-        """Start a scheduler in this process and workers beside it, without pages to look at."""
+        """Start a scheduler in this process and workers beside it."""
+        pages = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}  # with nothing on them
         try:
-            return self._distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-                scheduler_kwargs={"allowed_failures": FAILURES},
-                env=dict(ONE_THREAD),
-            )
+            with _config({"distributed.scheduler.http.routes": []}), _interrupts_held():
+                return self._distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                    scheduler_kwargs={"allowed_failures": FAILURES, **pages},
+                    security=_own_keys(),
+                    env=dict(ONE_THREAD),
+                )
         except (RuntimeError, OSError, TimeoutError) as error:
             raise Broken(f"Dask's workers do not start: {error}") from error
 
@@ -346,6 +350,38 @@ def _library() -> Any:
             "the engine dask needs Dask distributed; install it with pip install '.[dask]'"
         ) from error
     return distributed
+
+
+def _config(values: dict[str, Any]) -> Any:
+    import dask.config
+
+    return dask.config.set(values)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C from what is started meanwhile, threads and their processes: it is for us."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _own_keys() -> Any:
+    """Return keys for as long as this run, or any user of this machine might talk to our workers.
+
+    None where the package that makes them is missing: it comes with the extra.
+    """
+    from distributed.security import Security
+
+    try:
+        return Security.temporary()
+    except ImportError:
+        return None
 
 
 def _hush() -> Callable[[], None]:

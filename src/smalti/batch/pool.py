@@ -33,7 +33,7 @@ PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that this process gets when its 
 READY = "ready"
 NO_START = (
     "worker processes die as they start; a script must do its work below "
-    "`if __name__ == \"__main__\":`, as they import it, and jobs=1 needs no workers"
+    '`if __name__ == "__main__":`, as they import it, and jobs=1 needs no workers'
 )
 FALSE_STARTS = 3
 """Workers in a row that die before they are ready: then it is no accident."""
@@ -102,9 +102,7 @@ class Pool(Generic[Work, Answer]):
         self._environment = {} if fork else environment
         self._false_starts = 0
 
-    def answers(
-        self, inputs: Iterable[Work], lost: Callable[[Work], Answer]
-    ) -> Iterator[Answer]:
+    def answers(self, inputs: Iterable[Work], lost: Callable[[Work], Answer]) -> Iterator[Answer]:
         """Yield the answer for each input, in input order, as soon as its turn comes."""
         rest = iter(inputs)
         waiting: dict[int, Answer] = {}
@@ -133,7 +131,7 @@ class Pool(Generic[Work, Answer]):
                     return
                 answers = []
                 for pipe in wait(list(busy)):
-                    worker = busy[pipe]  # type: ignore[index]  # we gave it nothing else
+                    worker = busy[pipe]
                     answers += self._heard(worker, crew)
                 self._employ(crew, tasks)  # before anybody looks at the answers: that takes time
                 yield from answers
@@ -306,8 +304,9 @@ def _answer(pipe: Connection, work: Callable[[Any], Any]) -> Any:
 
 def _die_with(parent: int) -> None:
     """Let this process end with its parent, even in the middle of a long native call."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl = getattr(ctypes.CDLL(None), "prctl", None) if os.name == "posix" else None
+    if prctl is not None:  # Linux
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
         return

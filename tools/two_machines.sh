@@ -85,7 +85,10 @@ one=$(status "$PYTHON" -m smalti.cli batch "$WORK/in" --out-dir "$WORK/one" -k 3
 
 echo "A scheduler at $NET.2, workers at $NET.3 and $NET.4; the first is killed half-way:"
 (
-    while [ "$(ls "$WORK/many" 2> /dev/null | wc -l)" -lt $((IMAGES / 3)) ]; do sleep 0.1; done
+    for _ in $(seq 600); do
+        test "$(ls "$WORK/many" 2> /dev/null | wc -l)" -lt $((IMAGES / 3)) || break
+        sleep 0.1
+    done
     ip netns pids smalti-a | wc -l > "$WORK/killed"
     switch_off a
 ) &

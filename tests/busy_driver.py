@@ -33,4 +33,4 @@ class Busy:
 
 if __name__ == "__main__":
     items = [Item(name, name, 0, "") for name in ("one", "two")]
-    runs.run(Busy(sys.argv[1]), items, state=None, jobs=2)
+    runs.run(Busy(sys.argv[1]), items, state=f"{sys.argv[1]}/state", jobs=2)

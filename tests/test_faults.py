@@ -363,7 +363,7 @@ def test_workers_end_with_their_driver_even_inside_a_native_call(tmp_path):
         [sys.executable, Path(__file__).with_name("busy_driver.py"), tmp_path]
     )
     deadline = time.monotonic() + PATIENCE
-    while len(list(tmp_path.iterdir())) < 2:
+    while not all((tmp_path / name).exists() for name in ("one", "two")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     left = children(driver.pid)

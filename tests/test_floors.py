@@ -18,7 +18,7 @@ FLOORS = (
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored", "ordering"),
+    ("packing", "pixels", "stored", "ordering", "folders", "outputs"),
     ("blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
@@ -40,13 +40,16 @@ ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli", "web"}
 ENGINE = "batch"  # a package above all these modules, and below the faces
 PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
-                "profiles", "libtiff", "stored", "swatches", "comparison", "preview"}  # fmt: skip
+                "profiles", "libtiff", "stored", "swatches", "comparison", "preview",
+                "versions"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},
     "converge_figure": {"matplotlib"},
     "metrics": {"scipy"},
     "sklearn": {"sklearn"},
+    "places": {"fsspec"},
+    "dask": {"dask", "distributed"},
 }
 FACE_EXTRAS = {"web": {"starlette", "uvicorn"}}  # imported at the top: the command loads them late
 # Modules that use an optional package: never at the top. That of smalti.sklearn's base classes is

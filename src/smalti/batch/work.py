@@ -7,14 +7,14 @@ dealt out, retried and committed is the same for all.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Item", "Work"]
+__all__ = ["Checked", "Item", "Work"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
-    """One input of a run."""
+    """One input of a run. All of this is its fingerprint: where it differs, it is done again."""
 
     uri: str  # a path or an fsspec URL
     relative: str  # its place below the source it was found under, "/" between folders
@@ -25,7 +25,9 @@ class Item:
 class Work(Protocol):
     """What is done to each item. It is pickled to workers, so it holds plain values only."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in plans: "compress", "histogram", "survey"."""
 
     def settings(self) -> dict[str, Any]:
         """Return all that results depend on, as JSON knows it: it is part of a shard's name."""
@@ -43,3 +45,11 @@ class Work(Protocol):
 
     def dump(self, total: Any) -> bytes | None:
         """Return the payload that the shard commits beside its records; None: there is none."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A work that leaves something outside the state folder, which may be lost or changed."""
+
+    def stands(self, record: dict[str, Any]) -> bool:
+        """Whether what a record of an earlier run tells of is there as it was left."""

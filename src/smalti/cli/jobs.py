@@ -13,17 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .. import outputs
 from ..errors import BadImage, BadOption, SmaltiError
 from ..files import shown
+from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
 
-__all__ = ["STANDARD", "SUFFIXES", "Job", "Naming", "Plan", "plan"]
+__all__ = ["STANDARD", "Job", "Naming", "Plan", "plan"]
 
 STANDARD = "-"  # standard input or output
 MARK = "-smalti"
-SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".mpo", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"
-)  # fmt: skip
-"""What a walk through a folder takes; a file that is named may be called anything."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +145,11 @@ def _folder(folder: Path, naming: Naming, left: Counter[str]) -> Iterator[Job]:
     """Yield the images below `folder`, or one refusal if there are none."""
     skip = os.path.realpath(naming.out_dir) if naming.out_dir else None
     found, others = False, left["others"]
-    for entry in _walk(folder, skip):
-        if isinstance(entry, Job):
+    for entry in walk(folder, skip):
+        if isinstance(entry, Refusal):
             found = True
-            yield entry
-        elif entry.suffix.lower() not in SUFFIXES:
+            yield _refused(entry)
+        elif not is_called_like_a_picture(entry.name):
             left["others"] += 1
         elif naming.beside and entry.stem.endswith(MARK):
             left["earlier"] += 1  # not compressed once more
@@ -159,31 +157,11 @@ def _folder(folder: Path, naming: Naming, left: Counter[str]) -> Iterator[Job]:
             found = True
             yield _job(entry, entry.relative_to(folder), naming)
     if not found:
-        others = left["others"] - others
-        rest = f", only {others:,} other file{'s' if others > 1 else ''}" if others else ""
-        refusal = BadImage(f"{shown(folder)}: no images in this folder{rest}")
-        yield Job(str(folder), refusal=refusal)
+        yield _refused(no_pictures(str(folder), left["others"] - others))
 
 
-def _walk(folder: Path, skip: str | None) -> Iterator[Path | Job]:
-    """Yield files in name order, and a refusal for each folder that may not be read.
-
-    Hidden entries and the output folder are left out; links to folders are not followed.
-    """
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        reason = f"{shown(folder)}: this folder cannot be read: {error.strerror}"
-        yield Job(str(folder), refusal=BadImage(reason))
-        return
-    seen = [entry for entry in entries if not entry.name.startswith(".")]
-    for entry in seen:
-        if not entry.is_dir():
-            yield folder / entry.name
-    for entry in seen:
-        if entry.is_dir(follow_symlinks=False) and os.path.realpath(entry.path) != skip:
-            yield from _walk(folder / entry.name, skip)
+def _refused(refusal: Refusal) -> Job:
+    return Job(refusal.source, refusal=refusal.error)
 
 
 # ---------------------------------------------------------------- each input its own output
@@ -199,44 +177,37 @@ def _once(jobs: Iterable[Job]) -> Iterator[Job]:
 
 
 def _told_apart(jobs: list[Job], naming: Naming) -> list[Job]:
-    """Let inputs that would share an output keep their whole names in it.
+    """Let inputs that would share an output keep their whole names in it."""
 
-    logo.gif and logo.png become logo.gif.png and logo.png.png. That may hit upon the name of
-    yet another output, which then keeps its whole name too.
-    """
-    jobs = list(jobs)
-    keys = [_key(job.target) if job.relative and not job.refusal else "" for job in jobs]
-    short = {i for i, key in enumerate(keys) if key}
-    while True:
-        counts = Counter(keys)
-        shared = [i for i in short if counts[keys[i]] > 1]
-        if not shared:
-            return jobs
-        for i in shared:
-            source, relative = Path(jobs[i].source), Path(jobs[i].relative)
-            jobs[i] = replace(jobs[i], target=str(naming.target(source, relative, whole=True)))
-            keys[i] = _key(jobs[i].target)
-        short.difference_update(shared)
+    def whole(i: int) -> str:
+        return str(naming.target(Path(jobs[i].source), Path(jobs[i].relative), whole=True))
+
+    movable = [job.target if job.relative and not job.refusal else "" for job in jobs]
+    targets = outputs.told_apart(movable, whole, _key)
+    return [
+        replace(job, target=target) if target else job
+        for job, target in zip(jobs, targets, strict=True)
+    ]
 
 
-def _unless_taken(jobs: Iterable[Job]) -> Iterator[Job]:
+def _unless_taken(jobs: list[Job]) -> Iterator[Job]:
     """Yield each job, or its refusal if an earlier input goes to the same place."""
-    taken: dict[str, str] = {}  # place -> the input that goes there
-    for job in jobs:
-        if job.refusal or job.target == STANDARD:
+    for job, rival in zip(jobs, outputs.rivals(map(_places, jobs)), strict=True):
+        if rival is None:
             yield job
             continue
-        places = {_key(place) for place in (job.target, job.copy_to) if place}
-        rivals = [taken[place] for place in places if place in taken]
-        if rivals:
-            message = (
-                f"{shown(job.source)}: {shown(rivals[0])} goes to {shown(job.target)} too; "
-                "compress them in two runs, each into its own --out-dir"
-            )
-            yield Job(job.source, refusal=BadOption(message))
-        else:
-            taken |= dict.fromkeys(places, job.source)
-            yield job
+        message = (
+            f"{shown(job.source)}: {shown(jobs[rival].source)} goes to {shown(job.target)} too; "
+            "compress them in two runs, each into its own --out-dir"
+        )
+        yield Job(job.source, refusal=BadOption(message))
+
+
+def _places(job: Job) -> set[str]:
+    """Return where a job writes."""
+    if job.refusal or job.target == STANDARD:
+        return set()
+    return {_key(place) for place in (job.target, job.copy_to) if place}
 
 
 def _key(place: str) -> str:

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test sanitize fuzz lint bench bench-dither bench-look bench-pack bench-size bench-web figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo web test two-machines sanitize fuzz lint bench bench-dither bench-look bench-pack bench-scale bench-size bench-web figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -99,6 +99,14 @@ bench-dither: .venv/installed-bench ## measure what dithering costs and gives (D
 
 bench-size: .venv/installed-bench ## measure what size-aware mapping is made of, into docs/sizing.md (DATA=folder)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/sizing.py --data "$(DATA)" --output docs/sizing.md
+
+# Needs a machine that is otherwise idle, and takes less than ten minutes.
+bench-scale: .venv/installed-bench .venv/installed-dask ## measure engines for collections, into docs/scale.md (DATA=folder, QUICK=1)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/scale.py --data "$(DATA)" \
+	    $(if $(QUICK),--quick,--page docs/scale.md)
+
+two-machines: .venv/installed-dask ## try collections on two machines: network namespaces; needs Linux and root
+	PYTHON=$(BIN)/python tools/two_machines.sh
 
 # PHOTO: a large photograph; without one the demo picture is enlarged.
 bench-web: .venv/installed-test ## measure what the web app takes, into docs/web.md (PHOTO=photo.jpg)

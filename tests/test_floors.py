@@ -17,8 +17,8 @@ FLOORS = (
     ("errors", "_core"),
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
-     "sources"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored", "ordering"),
+     "sources", "bins"),  # of decode, encode, files and palette_files
+    ("packing", "pixels", "stored", "ordering", "histogram_file"),
     ("blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",

@@ -18,9 +18,10 @@ from PIL import Image
 from process import COMMAND, file_of, listing, one_line, picture
 
 from smalti import IndexedImage, __version__
-from smalti.cli.jobs import SUFFIXES, Naming, plan
+from smalti.cli.jobs import Naming, plan
 from smalti.cli.parameters import OF_PNGQUANT
 from smalti.cli.terminal import Bar
+from smalti.headers import SUFFIXES
 from smalti.options import OPTIONS
 
 

@@ -17,8 +17,8 @@ FLOORS = (
     ("errors", "_core"),
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
-     "sources", "bins"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored", "ordering", "histogram_file"),
+     "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
+    ("packing", "pixels", "stored", "ordering", "folders", "histogram_file"),
     ("blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
@@ -27,10 +27,10 @@ FLOORS = (
     ("targets",),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows", "size", "snap", "weights"),
-    ("ladder", "mapping", "guard", "fixed"),
+    ("ladder", "mapping", "guard", "fixed", "lock"),
     ("choose",),
     ("indexed", "report", "converge_figure", "sklearn"),
-    ("quantize", "masks", "comparison", "export"),
+    ("quantize", "masks", "comparison", "export", "verification"),
     ("formats",),
     ("attempts",),
     ("compress", "sweeps", "convergence", "pillow", "preview"),
@@ -47,6 +47,8 @@ EXTRAS = {
     "converge_figure": {"matplotlib"},
     "metrics": {"scipy"},
     "sklearn": {"sklearn"},
+    "places": {"fsspec"},
+    "dask": {"dask", "distributed"},
 }
 FACE_EXTRAS = {"web": {"starlette", "uvicorn"}}  # imported at the top: the command loads them late
 # Modules that use an optional package: never at the top. That of smalti.sklearn's base classes is

@@ -16,6 +16,7 @@ from .errors import BadImage
 
 __all__ = [
     "FORMATS",
+    "SUFFIXES",
     "check_tiff",
     "is_lossy",
     "metadata_bytes",
@@ -27,6 +28,11 @@ __all__ = [
 ]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".mpo", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"
+)  # fmt: skip
+"""What a walk through a folder takes; a file that is named may be called anything."""
 
 MAGIC = {
     "PNG": rb"\x89PNG\r\n\x1a\n",

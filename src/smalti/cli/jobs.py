@@ -15,15 +15,12 @@ from pathlib import Path
 
 from ..errors import BadImage, BadOption, SmaltiError
 from ..files import shown
+from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
 
-__all__ = ["STANDARD", "SUFFIXES", "Job", "Naming", "Plan", "plan"]
+__all__ = ["STANDARD", "Job", "Naming", "Plan", "plan"]
 
 STANDARD = "-"  # standard input or output
 MARK = "-smalti"
-SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".mpo", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"
-)  # fmt: skip
-"""What a walk through a folder takes; a file that is named may be called anything."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +144,11 @@ def _folder(folder: Path, naming: Naming, left: Counter[str]) -> Iterator[Job]:
     """Yield the images below `folder`, or one refusal if there are none."""
     skip = os.path.realpath(naming.out_dir) if naming.out_dir else None
     found, others = False, left["others"]
-    for entry in _walk(folder, skip):
-        if isinstance(entry, Job):
+    for entry in walk(folder, skip):
+        if isinstance(entry, Refusal):
             found = True
-            yield entry
-        elif entry.suffix.lower() not in SUFFIXES:
+            yield _refused(entry)
+        elif not is_called_like_a_picture(entry.name):
             left["others"] += 1
         elif naming.beside and entry.stem.endswith(MARK):
             left["earlier"] += 1  # not compressed once more
@@ -159,31 +156,11 @@ def _folder(folder: Path, naming: Naming, left: Counter[str]) -> Iterator[Job]:
             found = True
             yield _job(entry, entry.relative_to(folder), naming)
     if not found:
-        others = left["others"] - others
-        rest = f", only {others:,} other file{'s' if others > 1 else ''}" if others else ""
-        refusal = BadImage(f"{shown(folder)}: no images in this folder{rest}")
-        yield Job(str(folder), refusal=refusal)
+        yield _refused(no_pictures(str(folder), left["others"] - others))
 
 
-def _walk(folder: Path, skip: str | None) -> Iterator[Path | Job]:
-    """Yield files in name order, and a refusal for each folder that may not be read.
-
-    Hidden entries and the output folder are left out; links to folders are not followed.
-    """
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        reason = f"{shown(folder)}: this folder cannot be read: {error.strerror}"
-        yield Job(str(folder), refusal=BadImage(reason))
-        return
-    seen = [entry for entry in entries if not entry.name.startswith(".")]
-    for entry in seen:
-        if not entry.is_dir():
-            yield folder / entry.name
-    for entry in seen:
-        if entry.is_dir(follow_symlinks=False) and os.path.realpath(entry.path) != skip:
-            yield from _walk(folder / entry.name, skip)
+def _refused(refusal: Refusal) -> Job:
+    return Job(refusal.source, refusal=refusal.error)
 
 
 # ---------------------------------------------------------------- each input its own output

@@ -49,9 +49,9 @@ QUIET = flag("-q", "--quiet", help="Print errors only.")
 def convert(source: str, target: str, sort: str | None, **given: bool) -> int:
     """Turn one palette file into another, by their suffixes.
 
-    Reads and writes .gpl, .hex, .json, .css, .ase, .aco, .act and .pal; reads the palette of an
-    indexed .png or .gif, and writes a .png of labeled swatches. Says what the new file does not
-    hold: .ase, .aco and .pal have no alpha, .act has one transparent color and 256 at most.
+    Reads and writes .gpl, .hex, .json, .css, .palette, .ase, .aco, .act and .pal; reads the palette
+    of an indexed .png or .gif, and writes a .png of labeled swatches. Says what the new file does
+    not hold: .ase, .aco and .pal have no alpha, .act has one transparent color and 256 at most.
     """
     check_target(target, overwrite=given["force"])
     found = Palette.load(source)

@@ -1,14 +1,13 @@
 """Flags made from the library's table of options, and the way out for flags we do not have."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from ..errors import BadOption
+from ..folders import is_called_like_a_picture
 from ..options import OPTIONS, Option
-from .jobs import SUFFIXES
 
 __all__ = ["Command", "came_from_user", "flag", "knob"]
 
@@ -122,7 +121,7 @@ def _dashed_files(args: list[str]) -> str:
     flags = args[: args.index("--")] if "--" in args else args
     for argument in flags:
         dashed = argument.startswith("-") and "=" not in argument
-        if dashed and os.path.splitext(argument)[1].lower() in SUFFIXES:
+        if dashed and is_called_like_a_picture(argument):
             return argument
     return ""
 

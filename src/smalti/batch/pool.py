@@ -131,7 +131,7 @@ class Pool(Generic[Work, Answer]):
                     return
                 answers = []
                 for pipe in wait(list(busy)):
-                    worker = busy[pipe]  # type: ignore[index]  # we gave it nothing else
+                    worker = busy[pipe]
                     answers += self._heard(worker, crew)
                 self._employ(crew, tasks)  # before anybody looks at the answers: that takes time
                 yield from answers
@@ -304,8 +304,9 @@ def _answer(pipe: Connection, work: Callable[[Any], Any]) -> Any:
 
 def _die_with(parent: int) -> None:
     """Let this process end with its parent, even in the middle of a long native call."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl = getattr(ctypes.CDLL(None), "prctl", None) if os.name == "posix" else None
+    if prctl is not None:  # Linux
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
         return

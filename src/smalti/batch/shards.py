@@ -23,8 +23,8 @@ from . import places
 from .work import Item, Work
 
 __all__ = [
-    "Shard", "ShardJob", "commit", "committed", "deal", "key_of", "lines_of", "payload_of",
-    "run_shard", "settings_of",
+    "Shard", "ShardJob", "committed", "deal", "hashed", "key_of", "lines_of", "payload_of",
+    "remove", "run_shard", "seconds", "settings_of",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -143,16 +143,19 @@ def _ends(group: list[Item], usual: int) -> bool:
 
 def _usual(items: Sequence[Item]) -> int:
     """Return how many inputs a shard has. A power of two: a few inputs more seldom change it."""
-    seconds = sum(map(_seconds, items)) / max(1, len(items))
-    wanted = min(SECONDS / max(seconds, 1e-3), len(items) / AT_LEAST, MOST)
+    each = seconds(items) / max(1, len(items))
+    wanted = min(SECONDS / max(each, 1e-3), len(items) / AT_LEAST, MOST)
     return 1 << max(0, int(wanted).bit_length() - 1)
 
 
-def _seconds(item: Item) -> float:
-    """Return about how long an input takes to compress; other works are faster."""
+def seconds(items: Sequence[Item]) -> float:
+    """Return about how long inputs take to compress; other works are faster."""
+    return sum(map(_pixels, items)) * SECONDS_PER_PIXEL
+
+
+def _pixels(item: Item) -> float:
     suffix = item.relative[item.relative.rfind(".") :].lower()
-    pixels = item.size_bytes / BYTES_PER_PIXEL.get(suffix, USUAL_BYTES_PER_PIXEL)
-    return pixels * SECONDS_PER_PIXEL
+    return item.size_bytes / BYTES_PER_PIXEL.get(suffix, USUAL_BYTES_PER_PIXEL)
 
 
 # ---------------------------------------------------------------- doing
@@ -249,6 +252,12 @@ def lines_of(state: str, shard: str) -> tuple[dict[str, Any], list[dict[str, Any
 def payload_of(state: str, shard: str) -> bytes:
     """Return the payload that a shard committed."""
     return places.read(_place(state, shard + PAYLOAD), 2**40)
+
+
+def remove(state: str, shard: str) -> None:
+    """Take a shard's result away, its records first: where they are, everything is."""
+    places.remove(_place(state, shard + RECORDS))
+    places.remove(_place(state, shard + PAYLOAD))
 
 
 def _place(state: str, name: str) -> str:

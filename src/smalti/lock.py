@@ -177,25 +177,63 @@ class Lock:
         if full not in FULL:
             raise BadOption(f"full must be {' or '.join(FULL)}, got {full!r}")
         limit = len(self.rows) if frozen else self.limit
-        lock, brought, crowd = self, [], Tally()
+        lock, placed, left = self, [], []
+        small: list[tuple[str, Histogram]] = []
+        large = Tally()
         for name, histogram in art:
-            new = lock.new_colors(histogram)
+            new = self.new_colors(histogram)
             if new is None:
                 continue
-            fits = len(lock.rows) + len(new) <= limit
-            brought.append(Brought(name, len(new), fits))
-            if fits:
-                lock = lock._with(_by_share(new), name)
-            elif full == "nearest":
-                crowd.add(new.bins)
-        left = [picture for picture in brought if not picture.exact]
-        if left and full == "fail":
+            if full == "nearest":
+                if len(new) <= limit - len(self.rows):
+                    small.append((name, new))
+                else:
+                    large.add(new.bins)
+            lock, count, fits = lock._joined(name, new, limit)
+            if count:
+                (placed if fits else left).append(Brought(name, count, fits))
+        if not left:
+            return lock, placed
+        if full == "fail":
             raise OutsidePalette(self._no_room(left, limit - len(lock.rows), frozen))
+        return self._shared(small, large, limit, left, options)
+
+    def _joined(self, name: str, new: Histogram, limit: int) -> tuple["Lock", int, bool]:
+        """Return the lock with a picture's colors if they fit, how many there are, and whether."""
+        rest = self.new_colors(new)
+        if rest is None:
+            return self, 0, True
+        if len(self.rows) + len(rest) > limit:
+            return self, len(rest), False
+        return self._with(_by_share(rest), name), len(rest), True
+
+    def _shared(
+        self,
+        small: list[tuple[str, Histogram]],
+        crowd: Tally,
+        limit: int,
+        left: list[Brought],
+        options: dict[str, Any],
+    ) -> tuple["Lock", list[Brought]]:
+        """Return the lock where there is not room for all: exact colors go to pictures of few.
+
+        `crowd` has the colors of pictures that are too large by themselves.
+        """
+        lock, brought = self, []
+        for name, new in sorted(small, key=lambda each: (len(each[1]), each[0])):
+            lock, count, fits = lock._joined(name, new, limit)
+            if not fits:
+                crowd.add(new.bins)
+            if count:
+                brought.append(Brought(name, count, fits))
+        known = {picture.name for picture in brought} | {name for name, _ in small}
+        brought += [picture for picture in left if picture.name not in known]
+        rest = [picture for picture in brought if not picture.exact]
         room = limit - len(lock.rows)
-        if left and room:
+        if rest and room:
             found = lock._best(Histogram.of_bins(crowd.bins()), room, options)
-            lock = lock._with(found, f"k-means of {_names(left)}")
-        return lock, brought
+            lock = lock._with(found, f"k-means of {_names(rest)}")
+        return lock, sorted(brought, key=lambda picture: picture.name)
 
     def _with(self, colors: NDArray[np.uint8], note: str) -> "Lock":
         rows = [Row(tuple(color[: 3 + (color[3] < 255)]), note) for color in colors.tolist()]

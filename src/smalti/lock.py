@@ -71,6 +71,12 @@ class Lock:
     name: str = "the lock"
     text: bytes = b""
     found: bytes | None = field(default=None, repr=False)
+    before: int = 0  # rows there were when it was read
+
+    @property
+    def added(self) -> int:
+        """How many rows there are more than there were."""
+        return len(self.rows) - self.before
 
     @classmethod
     def new(cls, limit: int = LIMIT, name: str = "the lock") -> "Lock":
@@ -103,7 +109,7 @@ class Lock:
             text = lock_text.parse(data)
         except BadImage as error:
             raise BadImage(f"{name}: {error}") from error
-        lock = cls(text.rows, text.limit, name, data, data)
+        lock = cls(text.rows, text.limit, name, data, data, len(text.rows))
         return lock if limit in (None, lock.limit) else lock._limited(limit)
 
     def _limited(self, limit: int) -> "Lock":
@@ -177,7 +183,9 @@ class Lock:
         if full not in FULL:
             raise BadOption(f"full must be {' or '.join(FULL)}, got {full!r}")
         limit = len(self.rows) if frozen else self.limit
-        lock, placed, left = self, [], []
+        lock = self
+        placed: list[Brought] = []
+        left: list[Brought] = []
         small: list[tuple[str, Histogram]] = []
         large = Tally()
         for name, histogram in art:
@@ -232,7 +240,7 @@ class Lock:
         room = limit - len(lock.rows)
         if rest and room:
             found = lock._best(Histogram.of_bins(crowd.bins()), room, options)
-            lock = lock._with(found, f"k-means of {_names(rest)}")
+            lock = lock._with(found, f"k-means of {_crowd(rest)}")
         return lock, sorted(brought, key=lambda picture: picture.name)
 
     def _with(self, colors: NDArray[np.uint8], note: str) -> "Lock":
@@ -293,6 +301,11 @@ def _names(pictures: list[Brought]) -> str:
     if len(pictures) > NAMED:
         return f"{', '.join(names)} and {_counted(len(pictures) - NAMED, 'other')}"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _crowd(pictures: list[Brought]) -> str:
+    one = pictures[0].name if len(pictures) == 1 else ""
+    return one or _counted(len(pictures), "picture")
 
 
 def _counted(number: int, noun: str) -> str:

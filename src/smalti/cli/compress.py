@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import click
@@ -18,7 +19,7 @@ from . import jobs
 from .parameters import Command, came_from_user, flag, knob
 from .run import Settings, run
 
-__all__ = ["compress"]
+__all__ = ["compress", "defaults", "like_compress", "prepared"]
 
 ASK_DEFAULT = 16  # what the tutorials ask for
 LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where numbers overflow
@@ -164,6 +165,12 @@ def compress(**given: Any) -> int:
     --floyd, --force, --output, --nofs, --quality, --speed, --strip, --skip-if-larger, --verbose.
     """
     sources, k = _number_first(list(given["sources"]), given["k"])
+    plan, settings = prepared(sources, k, given)
+    return run(plan, settings)
+
+
+def prepared(sources: list[str], k: int | str, given: dict[str, Any]) -> tuple[jobs.Plan, Settings]:
+    """Return the plan and the settings of a run; refuse what cannot be before any work."""
     _refuse_contradictions(sources, given)
     _refuse_places(given["output"], given["out_dir"])
     to_standard = given["output"] == "-" or (given["output"] is None and sources == ["-"])
@@ -174,7 +181,25 @@ def compress(**given: Any) -> int:
     if given["ask"]:
         k = _ask(sys.stderr if to_standard or given["json"] else sys.stdout)
     settings = _settings(given, k)
-    return run(jobs.plan(sources, _naming(given, k), recursive=given["recursive"]), settings)
+    return jobs.plan(sources, _naming(given, k), recursive=given["recursive"]), settings
+
+
+def like_compress(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that gives a command some of the options of `compress`."""
+    options = {option.name: option for option in compress.params}
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        params = getattr(function, "__click_params__", [])
+        params.extend(options[name] for name in reversed(names))  # the last is shown first
+        function.__click_params__ = params  # type: ignore[attr-defined]  # as click does
+        return function
+
+    return decorate
+
+
+def defaults() -> dict[str, Any]:
+    """Return what `compress` is given where nothing was said."""
+    return compress.make_context("compress", [], resilient_parsing=True).params
 
 
 def _number_first(sources: list[str], k: int | str) -> tuple[list[str], int | str]:

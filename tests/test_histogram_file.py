@@ -52,7 +52,7 @@ def test_the_header_says_what_was_counted():
         "space": "srgb",
         "alpha": "straight, invisible is one color",
         "icc": "srgb",
-        "frames": "single",
+        "frames": "all",
     }
 
 

@@ -41,21 +41,28 @@ from .palette import Palette
 from .quantize import apply_palette, build_palette, quantize, steps
 
 if TYPE_CHECKING:
+    from .batch.fitting import extend_lock, fit_many
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
+    from .lock import Lock
     from .pillow import pil_quantize
     from .sweeps import Sweep, sweep
+    from .verification import verify
 
 __version__ = "0.1.0"
 
 _LATER = {
     "Comparison": "comparison",
     "Convergence": "convergence",
+    "Lock": "lock",
     "Sweep": "sweeps",
     "compare": "comparison",
     "converge": "convergence",
+    "extend_lock": "batch.fitting",
+    "fit_many": "batch.fitting",
     "pil_quantize": "pillow",
     "sweep": "sweeps",
+    "verify": "verification",
 }
 """Names whose modules are loaded when they are first asked for: most programs never do, and every
 run of the command would pay. None of the modules has the name of one of its functions, as
@@ -83,6 +90,7 @@ __all__ = [
     "Histogram",
     "IndexedImage",
     "LimitExceeded",
+    "Lock",
     "MissingExtra",
     "MissingFile",
     "NotSmaller",
@@ -101,10 +109,13 @@ __all__ = [
     "compress",
     "converge",
     "elbow",
+    "extend_lock",
+    "fit_many",
     "from_float",
     "from_uint16",
     "pil_quantize",
     "quantize",
     "steps",
     "sweep",
+    "verify",
 ]

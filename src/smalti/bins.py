@@ -41,7 +41,7 @@ class Policy:
     space: str = "srgb"
     alpha: str = "straight, invisible is one color"
     icc: str = "srgb"  # what was done with color profiles: "srgb" converts, "strip" ignores
-    frames: str = "single"  # which pictures of a file count
+    frames: str = "all"  # which pictures of a file count
 
     def differs(self, other: "Policy") -> str:
         """Say in words in what another policy differs; "" if in nothing."""
@@ -160,54 +160,67 @@ def refuse_mixed(parts: Sequence[Bins]) -> None:
 # ---------------------------------------------------------------- many histograms
 
 
+MANY = 2**17
+"""Opaque colors from which on a sum has a cell for each there could be: before, cells would be all
+that there is to do."""
+
+BLOCK = 12  # cells of 32 KiB are looked through together
+
+
 class Tally:
     """A sum of many histograms that takes the next one in the time that reading it takes.
 
-    Opaque colors have a cell each: at 8 bits 128 MiB of them, of which the system provides only
-    those that are used. Other colors are too many for cells; they wait until they are as many as
-    those before them, and are then sorted in, so that each is moved a few times only.
+    Histograms wait until their colors are as many as those of the sum so far, and are then sorted
+    in, so that each color is moved a few times only. Once there are many, opaque colors have a cell
+    each: at 8 bits, 128 MiB of them.
     """
 
     def __init__(self) -> None:
         self._first: Bins | None = None  # what all others must be like
         self._channels = 3
         self._pixels = 0
-        self._rest: list[Bins] = []  # not opaque; the first is the sum so far
+        self._rest: list[Bins] = []  # without cells; the first is the sum so far
         self._waiting = 0
+        self._counts: NDArray[np.int64] | None = None
+        self._sums: NDArray[np.int64] | None = None
 
     def add(self, bins: Bins) -> None:
-        """Add one histogram's bins."""
-        if self._first is None:
-            self._begin(bins)
-        assert self._first is not None
+        """Add one histogram's bins.
+
+        Raises
+        ------
+        BadOption : they have other bits or another policy, or there are too many pixels.
+        """
+        self._first = self._first or _part(bins, slice(0, 0))
         refuse_mixed([self._first, bins])
         self._pixels += int(bins.counts.sum())
         if self._pixels > MOST_PIXELS:
             raise BadOption(f"a histogram counts up to {MOST_PIXELS:,} pixels, these are more")
         self._channels = max(self._channels, bins.channels)
+        self._rest.append(bins if self._counts is None else self._scattered(bins))
+        self._waiting += len(self._rest[-1].keys)
+        if self._waiting > max(2**16, len(self._rest[0].keys)):
+            whole = joined(self._rest)
+            if self._counts is None and np.searchsorted(whole.keys, CLASSES[0]) > MANY:
+                self._make_cells(whole.bits)
+                whole = self._scattered(whole)
+            self._rest, self._waiting = [whole], 0
+
+    def _make_cells(self, bits: int) -> None:
+        self._counts = np.zeros(8**bits, np.int64)
+        self._sums = None if bits == 8 else np.zeros((8**bits, 3), np.int64)
+        self._used = np.zeros(8**bits >> BLOCK, bool)
+
+    def _scattered(self, bins: Bins) -> Bins:
+        """Add opaque colors to their cells, and return the others."""
+        assert self._counts is not None
         opaque = int(np.searchsorted(bins.keys, CLASSES[0]))
         at = bins.keys[:opaque].astype(np.intp)
         self._counts[at] += bins.counts[:opaque]
-        if bins.sums is not None:
+        if self._sums is not None and bins.sums is not None:
             self._sums[at] += bins.sums[:opaque, :3]
-        self._used[at >> self._block] = True
-        if opaque < len(bins.keys):
-            self._add_rest(_part(bins, slice(opaque, None)))
-
-    def _begin(self, first: Bins) -> None:
-        self._first = _part(first, slice(0, 0))
-        cells = 8**first.bits
-        self._counts = np.zeros(cells, np.int64)
-        if first.sums is not None:
-            self._sums = np.zeros((cells, 3), np.int64)
-        self._block = 12  # cells of 32 KiB are looked through together
-        self._used = np.zeros(cells >> self._block, bool)
-
-    def _add_rest(self, rest: Bins) -> None:
-        self._rest.append(rest)
-        self._waiting += len(rest.keys)
-        if self._waiting > max(2**16, len(self._rest[0].keys)):
-            self._rest, self._waiting = [joined(self._rest)], 0
+        self._used[at >> BLOCK] = True
+        return _part(bins, slice(opaque, None))
 
     def bins(self) -> Bins:
         """Return the sum.
@@ -218,16 +231,17 @@ class Tally:
         """
         if self._first is None:
             raise BadImage("there is no histogram to merge; one or more are needed")
+        rest = [part for part in self._rest if len(part.keys)]
+        if self._counts is None:
+            return joined(rest)
         blocks = np.flatnonzero(self._used)
-        counts = self._counts.reshape(-1, 1 << self._block)[blocks]
+        counts = self._counts.reshape(-1, 1 << BLOCK)[blocks]
         block, place = np.nonzero(counts)
-        at = (blocks[block] << self._block) + place
-        sums = None if self._first.sums is None else self._sums[at]
+        at = (blocks[block] << BLOCK) + place
+        sums = None if self._sums is None else self._sums[at]
         keys, bits, policy = at.astype(np.uint64), self._first.bits, self._first.policy
         opaque = Bins(keys, counts[block, place], 3, bits, sums, policy).widened(self._channels)
-        if not self._rest:
-            return opaque
-        return _chained(opaque, joined(self._rest))
+        return _chained(opaque, joined(rest)) if rest else opaque
 
 
 def _part(bins: Bins, rows: slice) -> Bins:

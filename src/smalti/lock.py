@@ -257,13 +257,12 @@ class Lock:
         return found[~np.isin(pack(found), pack(self.colors))][:room]
 
     def _no_room(self, left: list[Brought], room: int, frozen: bool) -> str:
-        count = sum(picture.colors for picture in left)
-        new = f"{_names(left)} {'has' if len(left) == 1 else 'have'} {_counted(count, 'new color')}"
         if frozen:
-            return f"{self.name}: {new}, and the lock is frozen"
+            return f"{self.name} is frozen, and {_bringing(left)}"
+        are = "is" if room == 1 else "are"
         return (
-            f"{self.name}: {new}, and of {self.limit:,} rows {room:,} "
-            f"{'is' if room == 1 else 'are'} left; raise the limit, or map to the nearest colors"
+            f"{self.name}: {room:,} of {self.limit:,} rows {are} left, and {_bringing(left)}; "
+            'raise --limit (limit), or take --full nearest (full="nearest")'
         )
 
     def save(self, path: str | os.PathLike[str]) -> bool:
@@ -292,15 +291,19 @@ def _check_limit(limit: int) -> None:
 
 
 def _by_share(new: Histogram) -> NDArray[np.uint8]:
-    order = np.lexsort((pack(new.stored_colors), -new.stored_counts))
-    return new.stored_colors[order]
+    """Return colors by share, the invisible one first: in most games, that is row 0."""
+    colors = new.stored_colors
+    seen = colors[:, 3] > 0
+    return colors[np.lexsort((pack(colors), -new.stored_counts, seen))]
 
 
-def _names(pictures: list[Brought]) -> str:
-    names = [picture.name for picture in pictures[:NAMED]]
+def _bringing(pictures: list[Brought]) -> str:
+    first, *others = pictures[:NAMED]
+    words = [f"{first.name} brings {_counted(first.colors, 'new color')}"]
+    words += [f"{picture.name} {picture.colors:,}" for picture in others]
     if len(pictures) > NAMED:
-        return f"{', '.join(names)} and {_counted(len(pictures) - NAMED, 'other')}"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        words.append(f"and {_counted(len(pictures) - NAMED, 'other')} more")
+    return ", ".join(words)
 
 
 def _crowd(pictures: list[Brought]) -> str:

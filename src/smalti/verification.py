@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .decode import Limits, decode
+from .decode import Limits
 from .encode import decode_indexed
 from .errors import BadImage
 from .fixed import outside
 from .histogram import Histogram, pack, widen
+from .load import pictures_of
 from .palette import Palette
 from .sources import read_source
 from .swatches import hex_code
@@ -80,8 +81,9 @@ def verify(
     palette = Palette.of(palette)
     limits = limits or Limits()
     data, _ = read_source(source, int(limits.input_mib * 2**20))
-    image = decode(data, limits=limits, icc=icc).image
-    found = outside(image, Histogram.of(image, threads=threads), palette)
+    found = None
+    for image in pictures_of(data, limits=limits, icc=icc):
+        found = found or outside(image, Histogram.of(image, threads=threads), palette)
     place = _indices(data, limits)
     misplaced = None if place is None else _misplaced(*place, palette)
     in_place = None if place is None else misplaced is None

@@ -12,17 +12,20 @@ import hashlib
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import PurePath
 from typing import Any
 
 from .. import histogram_file
 from ..bins import Bins, Policy, Tally
 from ..choose import settings_for
-from ..decode import Limits, decode
+from ..decode import Limits
 from ..errors import BadImage, BadOption, SmaltiError
 from ..folders import Refusal
 from ..histogram import Histogram
+from ..load import pictures_of
 from ..lock import FULL, Brought, Lock
 from ..palette import Palette
 from ..quantize import build_palette
@@ -137,17 +140,19 @@ def is_sketch(item: Item) -> bool:
 
 def _sketch(item: Item) -> Histogram:
     try:
-        return Histogram.load(places.read(item.uri, SKETCH_BYTES))
+        return Histogram.of_bins(histogram_file.parse(places.read(item.uri, SKETCH_BYTES)))
     except BadImage as error:
         raise BadImage(f"{shown(item.uri)}: {error}") from error
 
 
 def _counted(data: bytes, name: str, icc: str, limits: Limits) -> Histogram:
     try:
-        image = decode(data, limits=limits, icc=icc).image
+        images = pictures_of(data, limits=limits, icc=icc)
+        counted = (Histogram.of(image, icc=icc) for image in images)
+        first, second = next(counted), next(counted, None)
+        return first if second is None else Histogram.merge(chain((first, second), counted))
     except SmaltiError as error:
         raise type(error)(f"{name}: {error}") from error
-    return Histogram.of(image, icc=icc)
 
 
 def fit_many(
@@ -221,7 +226,10 @@ def _bits(asked: int | str, items: Sequence[Item], k: int) -> int:
         raise BadOption(f"bits must be {', '.join(BITS[1:])} or auto, got {asked!r}")
     if asked != "auto":
         return int(asked)
-    few = min((_sketch(item).bits for item in items if is_sketch(item)), default=8)
+    few = 8
+    for item in filter(is_sketch, items):
+        with suppress(SmaltiError):  # what cannot be read fails when its turn comes
+            few = min(few, _sketch(item).bits)
     usual = 8 if len(items) <= MANY else 7 if k > 256 else 6
     return min(few, usual)
 

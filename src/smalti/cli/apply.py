@@ -5,10 +5,9 @@ from typing import Any
 import click
 
 from ..batch.fitting import extend_lock
-from ..errors import BadOption
 from ..lock import FULL, Lock
 from .compress import defaults, like_compress, prepared
-from .jobs import STANDARD, Plan
+from .jobs import STANDARD
 from .locking import frozen_option, full_option, limit_option, lock_lines
 from .parameters import Command
 from .run import Settings, run
@@ -57,8 +56,9 @@ def apply(**given: Any) -> int:
     if given["lock"] is not None:
         whole["palette"] = "#000"  # until the lock is known; nothing is mapped to it
     plan, settings = prepared(sources, whole["k"], whole)
-    if given["lock"] is not None:
-        settings.options["palette"] = _extended(plan, settings, given).palette
+    pictures = [job.source for job in plan.jobs if not job.refusal]
+    if given["lock"] is not None and pictures:
+        settings.options["palette"] = _extended(pictures, settings, given).palette
     return run(plan, settings)
 
 
@@ -78,12 +78,9 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
             raise click.UsageError(sentence)
 
 
-def _extended(plan: Plan, settings: Settings, given: dict[str, Any]) -> Lock:
-    """Return the lock with the colors of all inputs, and write it if there are new ones."""
+def _extended(pictures: list[str], settings: Settings, given: dict[str, Any]) -> Lock:
+    """Return the lock with the colors of pictures, and write it if there are new ones."""
     options, path = settings.options, given["lock"]
-    pictures = [job.source for job in plan.jobs if not job.refusal]
-    if not pictures:
-        raise BadOption("there are no pictures to map")
     done = extend_lock(
         path,
         pictures,

@@ -7,6 +7,7 @@
     small.save("photo-64.png")                      # an indexed PNG
 
     report = smalti.compress("photo.png", "photo-small.png", k=256)   # never larger than the input
+    smalti.compress_many("pictures", "small", k=64)  # a folder or bucket, on all cores, resumable
     palette = smalti.build_palette(smalti.Histogram.of(a) + smalti.Histogram.of(b), 32)
     smalti.apply_palette(a, palette).save("a.png")  # two pictures, one palette
     for step in smalti.steps("photo.png", 8):       # watch k-means
@@ -42,6 +43,7 @@ from .quantize import apply_palette, build_palette, quantize, steps
 
 if TYPE_CHECKING:
     from .batch.fitting import extend_lock, fit_many
+    from .batch.many import Summary, compress_many
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
     from .lock import Lock
@@ -55,8 +57,10 @@ _LATER = {
     "Comparison": "comparison",
     "Convergence": "convergence",
     "Lock": "lock",
+    "Summary": "batch.many",
     "Sweep": "sweeps",
     "compare": "comparison",
+    "compress_many": "batch.many",
     "converge": "convergence",
     "extend_lock": "batch.fitting",
     "fit_many": "batch.fitting",
@@ -100,6 +104,7 @@ __all__ = [
     "Report",
     "SmaltiError",
     "Step",
+    "Summary",
     "Sweep",
     "TargetMissed",
     "apply_palette",
@@ -107,6 +112,7 @@ __all__ = [
     "choose_k",
     "compare",
     "compress",
+    "compress_many",
     "converge",
     "elbow",
     "extend_lock",

@@ -110,7 +110,7 @@ class CountWork:
         if is_sketch(item):
             histogram = _sketch(item)
         else:
-            data = places.read(item.uri, int(self.limits.input_mib * 2**20))
+            data = places.read(item.uri, _most(self.limits), size_bytes=item.size_bytes)
             histogram = _counted(data, name, self.icc, self.limits)
         policy = Policy(icc=self.icc)
         if histogram.bits < self.bits:
@@ -131,6 +131,10 @@ class CountWork:
     def dump(self, total: Tally | None) -> bytes | None:
         """Return the file of the sum."""
         return None if total is None else histogram_file.dump(total.bins())
+
+
+def _most(limits: Limits) -> int:
+    return int(limits.input_mib * 2**20)
 
 
 def is_sketch(item: Item) -> bool:
@@ -165,6 +169,7 @@ def fit_many(
     effort: str = "default",
     seed: int = 0,
     keep: Any = None,
+    skip: str | None = None,
     limits: Limits | None = None,
     engine: str = "local",
     address: str | None = None,
@@ -186,6 +191,7 @@ def fit_many(
         coarsest of the given histograms has.
     icc : "srgb" converts color profiles, "strip" ignores them
     space, effort, seed, keep : as for `quantize`
+    skip : path or URL of a folder that is left out: where outputs go
     limits : largest picture that is decoded
     engine, address, jobs, state, shard, max_errors, on_progress : as for `compress_many`
 
@@ -201,7 +207,7 @@ def fit_many(
     BadOption : an option is out of range; histograms of other bits or policies.
     """
     settings, _ = settings_for(k, space=space, effort=effort, seed=seed, keep=keep)  # refuses early
-    listed = places.listing(sources)
+    listed = places.listing(sources, skip=skip)
     bits = _bits(bits, listed.items, settings.k if isinstance(k, int) else 0)
     work = CountWork(bits, _icc(icc), limits or Limits())
     done = run(
@@ -273,7 +279,7 @@ class NewColorsWork:
 
     def one(self, item: Item) -> tuple[dict[str, Any], bytes | None]:
         """Return how many colors of a picture are new, and its name with their histogram."""
-        data = places.read(item.uri, int(self.limits.input_mib * 2**20))
+        data = places.read(item.uri, _most(self.limits), size_bytes=item.size_bytes)
         new = self.lock.new_colors(_counted(data, shown(item.uri), self.icc, self.limits))
         fields = {"bytes_in": item.size_bytes, "new_colors": 0 if new is None else len(new)}
         if new is None:
@@ -303,6 +309,7 @@ def extend_lock(
     space: str = "oklab",
     effort: str = "default",
     seed: int = 0,
+    skip: str | None = None,
     limits: Limits | None = None,
     engine: str = "local",
     address: str | None = None,
@@ -322,7 +329,7 @@ def extend_lock(
     frozen : whether the lock counts as full already
     limit : the most colors the lock may have; None leaves it as it is, or 256 for a new one
     space, effort, seed : of k-means, where there is room for some of the new colors only
-    icc, limits, engine, address, jobs, state, max_errors, on_progress : as for `fit_many`
+    icc, skip, limits, engine, address, jobs, state, max_errors, on_progress : as for `fit_many`
 
     Raises
     ------
@@ -333,7 +340,7 @@ def extend_lock(
     if full not in FULL:
         raise BadOption(f"full must be {' or '.join(FULL)}, got {full!r}")
     lock = Lock.load(path, limit=limit)
-    listed = places.listing(sources)
+    listed = places.listing(sources, skip=skip)
     items = sorted(listed.items, key=lambda item: (named_from(path, item.uri), item.uri))
     work = NewColorsWork(lock, _icc(icc), limits or Limits())
     done = run(

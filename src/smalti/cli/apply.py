@@ -6,14 +6,21 @@ import click
 
 from ..batch.fitting import extend_lock
 from ..lock import FULL, Lock
-from .compress import defaults, like_compress, prepared
+from .compress import compress, defaults, prepared
 from .jobs import STANDARD
 from .locking import frozen_option, full_option, limit_option, lock_lines
-from .parameters import Command
+from .parameters import Command, flag
 from .run import Settings, run
 from .terminal import say
 
 __all__ = ["apply"]
+
+OF_COMPRESS = (
+    "output", "out_dir", "ext", "name", "format", "strict_palette", "space",
+    "dither", "dither_strength", "dither_adaptive", "size", "icc", "pack", "max_megapixels",
+    "max_input_mib", "preserve", "threads", "jobs", "json", "explain", "verbose", "quiet", "debug",
+)  # fmt: skip
+"""Flags that are those of `smalti compress`."""
 
 
 @click.command(
@@ -22,6 +29,7 @@ __all__ = ["apply"]
     epilog="Exit codes: 0 done; 1 some of several files failed; 2 usage or unreadable input; "
     "4 refused by a limit; 15 output exists (see --force); 16 cannot write; 99 no room in the "
     "lock, or colors outside a strict palette; 130 and 143 interrupted.",
+    params=[one for one in compress.params if one.name in OF_COMPRESS],
 )
 @click.argument("sources", nargs=-1, metavar="FILE|FOLDER|-...")
 @click.option("--palette", metavar="FILE|COLORS", help="A palette file, or '#000,#fff'.")
@@ -30,14 +38,11 @@ __all__ = ["apply"]
     metavar="FILE",
     help="A palette lock. New colors of the files are added to it, and only then are they mapped.",
 )
+@flag("-f", "--force", help="Replace existing outputs.")
+@flag("-r", "--recursive", help="Map all images in the given folders.")
 @full_option
 @frozen_option
 @limit_option
-@like_compress(
-    "output", "out_dir", "ext", "name", "force", "recursive", "format", "strict_palette", "space",
-    "dither", "dither_strength", "dither_adaptive", "size", "icc", "pack", "max_megapixels",
-    "max_input_mib", "preserve", "threads", "jobs", "json", "explain", "verbose", "quiet", "debug",
-)  # fmt: skip
 def apply(**given: Any) -> int:
     """Map images to the colors of a palette, each color in its row.
 
@@ -60,6 +65,10 @@ def apply(**given: Any) -> int:
     if given["lock"] is not None and pictures:
         settings.options["palette"] = _extended(pictures, settings, given).palette
     return run(plan, settings)
+
+
+# What only this command has, and then the flags that it shares.
+apply.params.sort(key=lambda one: one.name in OF_COMPRESS)
 
 
 def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from process import listing, one_line
 
-from smalti import Histogram, Lock, Palette, build_palette
+from smalti import Histogram, Lock, Palette, build_palette, extend_lock, verify
+from smalti.batch.sharing import compress_shared
+from smalti.cli import _run
 from smalti.stored import decode_indexed
 
 COLORS = {"ink": (26, 28, 44), "rust": (177, 62, 83), "sand": (255, 205, 117),
@@ -28,6 +30,20 @@ def folder(tmp_path):
     sprite("ink", "rust").save(tmp_path / "art" / "hero.png")
     sprite("ink", "sand", seed=1).save(tmp_path / "art" / "villain.png")
     return tmp_path
+
+
+@pytest.fixture
+def refused(folder, monkeypatch, capfd):
+    """Run the command in this process, and return its one line of error."""
+    monkeypatch.chdir(folder)
+
+    def run(*arguments, code):
+        assert _run([str(argument) for argument in arguments]) == code
+        out, error = capfd.readouterr()
+        assert out == ""
+        return one_line(error)
+
+    return run
 
 
 def rows_of(path):
@@ -84,12 +100,10 @@ def test_fit_names_what_it_cannot_read_and_fits_the_rest(smalti, folder):
     (["art", "--lock", "a.lock", "--frozen"], 99, "brings 3 new colors, art/villain.png 3"),
     (["art", "--lock", "art/hero.png"], 2, "art/hero.png: line 1: expected 'smalti palette 1'"),
 ])  # fmt: skip
-def test_fit_refuses_in_one_line(smalti, folder, arguments, code, says):
+def test_fit_refuses_in_one_line(refused, folder, arguments, code, says):
     before = listing(folder)
 
-    done = smalti("fit", *arguments, "-j", 1, code=code)
-
-    assert says in one_line(done.stderr)
+    assert says in refused("fit", *arguments, "-j", 1, code=code)
     assert listing(folder) == before
 
 
@@ -187,14 +201,43 @@ def test_apply_maps_to_a_palette_even_where_that_is_larger(smalti, folder):
     (["verify", "art"], 2, "take either --palette or --lock"),
     (["verify", "art", "--lock", "none.lock"], 2, "none.lock does not exist"),
     (["verify", "none.png", "--palette", "#000", "-q"], 2, "none.png does not exist"),
+    (["batch", "art", "--out-dir", "o", "--shared", "--lock", "a"], 2, "leave one out"),
+    (["batch", "art", "--out-dir", "o", "--shared", "--palette", "#000"], 2, "shared by all"),
+    (["batch", "art", "--out-dir", "o", "--lock", "a", "-k", 9], 2, "--limit says how many"),
+    (["batch", "art", "--out-dir", "o", "--shared", "--frozen"], 2, "--frozen goes with --lock"),
+    (["batch", "art", "--out-dir", "o", "--shared", "--weight", "auto"], 2, "without weight"),
 ])  # fmt: skip
-def test_apply_and_verify_refuse_in_one_line(smalti, folder, arguments, code, says):
+def test_apply_verify_and_batch_refuse_in_one_line(refused, folder, arguments, code, says):
     before = listing(folder)
 
-    done = smalti(*arguments, code=code)
-
-    assert says in one_line(done.stderr)
+    assert says in refused(*arguments, code=code)
     assert listing(folder) == before
+
+
+def test_a_collection_is_compressed_to_one_palette_and_resumed(smalti, folder):
+    smalti("batch", ".", "--shared", "-k", 3, "--out-dir", "out", "-j", 1)
+    done = smalti("batch", ".", "--shared", "-k", 3, "--out-dir", "out", "-j", 1)
+
+    assert "2 of them were done by an earlier run" in done.stdout
+    whole = Histogram.of(folder / "art/hero.png") + Histogram.of(folder / "art/villain.png")
+    assert Palette.load(folder / "out" / "smalti.palette") == build_palette(whole, 3)
+    for name in ("hero", "villain"):
+        verdict = verify(
+            folder / "out/art" / f"{name}.png", folder / "out/smalti.palette", rows=True
+        )
+        assert verdict.ok, verdict
+
+
+def test_a_collection_extends_a_lock_and_is_mapped_to_it(folder):
+    lock = folder / "art.lock"
+    extend_lock(str(lock), [str(folder / "art" / "villain.png")], jobs=1).lock.save(lock)
+
+    done = compress_shared(folder / "art", folder / "out", lock=str(lock), jobs=1)
+
+    assert done.compressed == 2
+    assert [row.note for row in Lock.load(lock).rows] == [*["art/villain.png"] * 3, "art/hero.png"]
+    for name in ("hero", "villain"):
+        assert verify(folder / "out" / f"{name}.png", Lock.load(lock).palette, rows=True).ok
 
 
 def test_verify_tells_of_each_file_as_json(smalti, folder):

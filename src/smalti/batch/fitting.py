@@ -43,6 +43,9 @@ would fill memory, and nobody sees the difference in a palette."""
 
 SKETCH_BYTES = 2**31
 
+FEW_BYTES = 4 * 2**20
+"""Of pictures that are counted in less time than it takes to start a process."""
+
 
 @dataclass(frozen=True)
 class Failures:
@@ -211,13 +214,20 @@ def fit_many(
     bits = _bits(bits, listed.items, settings.k if isinstance(k, int) else 0)
     work = CountWork(bits, _icc(icc), limits or Limits())
     done = run(
-        work, listed.items, state=state, engine=engine, address=address, jobs=jobs, shard=shard,
-        max_errors=max_errors, on_progress=on_progress,
+        work, listed.items, state=state, engine=engine, address=address,
+        jobs=_workers(jobs, engine, listed.items), shard=shard, max_errors=max_errors,
+        on_progress=on_progress,
     )  # fmt: skip
     failures = _failures(done, listed.refusals)
     histogram = Histogram.merge(Histogram.load(payload) for payload in done.payloads())
     palette = build_palette(histogram, k, space=space, effort=effort, seed=seed, keep=keep)
     return Fitted(palette, histogram, done.summary["ok"], failures, done.summary)
+
+
+def _workers(jobs: int | None, engine: str, items: Sequence[Item]) -> int | None:
+    """Return how many workers to take: none but this process for a few small pictures."""
+    small = engine == "local" and sum(item.size_bytes for item in items) < FEW_BYTES
+    return 1 if jobs is None and small else jobs
 
 
 def _icc(icc: str) -> str:
@@ -344,8 +354,8 @@ def extend_lock(
     items = sorted(listed.items, key=lambda item: (named_from(path, item.uri), item.uri))
     work = NewColorsWork(lock, _icc(icc), limits or Limits())
     done = run(
-        work, items, state=state, engine=engine, address=address, jobs=jobs,
-        max_errors=max_errors, on_progress=on_progress,
+        work, items, state=state, engine=engine, address=address,
+        jobs=_workers(jobs, engine, items), max_errors=max_errors, on_progress=on_progress,
     )  # fmt: skip
     failures = _failures(done, listed.refusals)
     art = ((named_from(path, uri), new) for uri, new in _parts(done.payloads()))

@@ -104,7 +104,7 @@ def _header(data: bytes) -> dict[str, Any]:
             all(type(number) is int for number in (bits, channels, colors, pixels, *widths))
             and bits in BITS
             and channels in (3, 4)
-            and 1 <= colors <= min(pixels, MOST_COLORS)
+            and 1 <= colors <= min(pixels, MOST_COLORS, _possible(bits, channels))
             and pixels <= MOST_PIXELS
             and len(widths) == columns
             and all(1 <= width <= 8 for width in widths)
@@ -117,6 +117,11 @@ def _header(data: bytes) -> dict[str, Any]:
         raise BadImage("it is a histogram file whose header has values that cannot be")
     assert isinstance(about, dict)
     return about
+
+
+def _possible(bits: int, channels: int) -> int:
+    """Return how many bins there could be: opaque ones, others, and the invisible one."""
+    return int(8**bits + (16**bits + 1) * (channels == 4))
 
 
 def _unpacked(data: bytes, colors: int, widths: list[int]) -> list[NDArray[np.uint64]]:

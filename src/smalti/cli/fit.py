@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -116,9 +117,7 @@ def fit(**given: Any) -> int:
     if given["histogram"]:
         check_writable(given["histogram"], given["force"])
     options = {name: given[name] for name in PASSED_ON} | {"limits": Limits()}
-    with Bar(STEPS, wanted=not given["quiet"]) as bar:
-        options["on_progress"] = _shown_on(bar)
-        return _lock(given, options) if given["lock"] is not None else _fit(given, options)
+    return _lock(given, options) if given["lock"] is not None else _fit(given, options)
 
 
 def _refuse_contradictions(given: dict[str, Any]) -> None:
@@ -141,19 +140,24 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
             raise click.UsageError(sentence)
 
 
-def _shown_on(bar: Bar) -> Callable[[Progress], None]:
-    def show(progress: Progress) -> None:
-        done = progress.done / max(1, progress.total)
-        bar.move(int(STEPS * done), f"{progress.done:,} of {progress.total:,} pictures")
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    with Bar(STEPS, wanted=not quiet) as bar:
 
-    return show
+        def show(progress: Progress) -> None:
+            done = progress.done / max(1, progress.total)
+            bar.move(int(STEPS * done), f"{progress.done:,} of {progress.total:,} pictures")
+
+        yield show
 
 
 # ---------------------------------------------------------------- a palette
 
 
 def _fit(given: dict[str, Any], options: dict[str, Any]) -> int:
-    done = fit_many(given["sources"], given["k"], bits=given["bits"], keep=given["keep"], **options)
+    options |= {"bits": given["bits"], "keep": given["keep"]}
+    with _progress(given["quiet"]) as on_progress:
+        done = fit_many(given["sources"], given["k"], on_progress=on_progress, **options)
     for path in given["output"]:
         done.palette.save(path, overwrite=given["force"])
     if given["histogram"]:
@@ -194,14 +198,10 @@ def _as_dict(done: Fitted, k: int | str, outputs: list[str]) -> dict[str, Any]:
 
 def _lock(given: dict[str, Any], options: dict[str, Any]) -> int:
     path = given["lock"]
-    done = extend_lock(
-        path,
-        given["sources"],
-        full=given["full"] or FULL[0],
-        frozen=given["frozen"],
-        limit=given["limit"],
-        **options,
-    )
+    options |= {name: given[name] for name in ("frozen", "limit")}
+    options["full"] = given["full"] or FULL[0]
+    with _progress(given["quiet"]) as on_progress:
+        done = extend_lock(path, given["sources"], on_progress=on_progress, **options)
     if not given["frozen"]:
         done.lock.save(path)
     for output in given["output"]:

@@ -144,7 +144,7 @@ def test_a_full_lock_fails_and_changes_nothing_or_maps_to_the_nearest(smalti, fo
     smalti("fit", "art/hero.png", "--lock", "a.lock", "--limit", 4, "-j", 1)
     sprite("leaf", "sky", seed=3).save(folder / "art" / "tree.png")
     before = listing(folder), (folder / "a.lock").read_bytes()
-    arguments = ("apply", "art/tree.png", "--lock", "a.lock", "-o", "tree.gif")
+    arguments = ("apply", "art/tree.png", "--lock", "a.lock", "--format", "gif", "-o", "-")
 
     error = one_line(smalti(*arguments, code=99).stderr)
     assert "a.lock: 1 of 4 rows is left, and art/tree.png brings 2 new colors" in error
@@ -152,10 +152,12 @@ def test_a_full_lock_fails_and_changes_nothing_or_maps_to_the_nearest(smalti, fo
     frozen = smalti(*arguments, "--frozen", code=99)
     assert "a.lock is frozen" in one_line(frozen.stderr)
 
-    done = smalti(*arguments, "--full", "nearest")
+    done = smalti(*arguments, "--full", "nearest", binary=True)
 
-    assert "art/tree.png: 2 colors find no room and map to the nearest" in done.stdout
+    told = done.stderr.decode()  # the picture itself goes to standard output
+    assert "art/tree.png: 2 colors find no room and map to the nearest" in told
     assert len(rows_of(folder / "a.lock")) == 4
+    (folder / "tree.gif").write_bytes(done.stdout)
     smalti("verify", "tree.gif", "--lock", "a.lock", "--rows")
 
 

@@ -11,7 +11,7 @@ from .jobs import STANDARD
 from .locking import frozen_option, full_option, limit_option, lock_lines
 from .parameters import Command, flag
 from .run import Settings, run
-from .terminal import say
+from .terminal import say, tell
 
 __all__ = ["apply"]
 
@@ -104,5 +104,5 @@ def _extended(pictures: list[str], settings: Settings, given: dict[str, Any]) ->
     if not given["frozen"]:
         done.lock.save(path)
     if not settings.quiet and not settings.json and done.brought:
-        say("\n".join(lock_lines(done)))
+        (tell if given["output"] == STANDARD else say)("\n".join(lock_lines(done)))
     return done.lock

@@ -97,7 +97,7 @@ def test_fit_names_what_it_cannot_read_and_fits_the_rest(smalti, folder):
     (["art", "--limit", 3], 2, "--limit goes with --lock"),
     (["art", "--address", "tcp://x"], 2, "--address goes with --engine dask"),
     (["art", "--lock", "a.lock", "--limit", 3], 99, "left, and art/villain.png brings 1 new color"),
-    (["art", "--lock", "a.lock", "--frozen"], 99, "brings 3 new colors, art/villain.png 3"),
+    (["art", "--lock", "a.lock", "--frozen"], 2, "a.lock does not exist, so it cannot be frozen"),
     (["art", "--lock", "art/hero.png"], 2, "art/hero.png: line 1: expected 'smalti palette 1'"),
 ])  # fmt: skip
 def test_fit_refuses_in_one_line(refused, folder, arguments, code, says):

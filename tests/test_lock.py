@@ -153,6 +153,11 @@ def test_a_frozen_lock_takes_nothing():
     assert not brought[0].exact
 
 
+def test_a_lock_takes_exact_colors_only():
+    with pytest.raises(BadOption, match="exact colors, got a histogram of 6 bits"):
+        Lock.new().extended([("a.hist", art(RED).coarsen(6))])
+
+
 def test_what_was_mapped_to_an_older_lock_means_the_same_with_a_newer_one():
     image = np.uint8([[RED, GREEN, BLUE]])
     old, _ = Lock.new().extended([("a", Histogram.of(image))])

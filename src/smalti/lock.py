@@ -143,7 +143,14 @@ class Lock:
         return Palette(colors if (colors[:, 3] < 255).any() else colors[:, :3])
 
     def new_colors(self, histogram: Histogram) -> Histogram | None:
-        """Return what a histogram has of colors that are not in the lock; None if it has none."""
+        """Return what a histogram has of colors that are not in the lock; None if it has none.
+
+        Raises
+        ------
+        BadOption : it has fewer than 8 bits: boxes of colors, none of them exact.
+        """
+        if histogram.bits < 8:
+            raise BadOption(f"a lock takes exact colors, got a histogram of {histogram.bits} bits")
         colors = widen(histogram.stored_colors, 4)
         new = ~np.isin(pack(colors), pack(self.colors))
         if not new.any():

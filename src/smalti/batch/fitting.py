@@ -22,7 +22,7 @@ from .. import histogram_file
 from ..bins import Bins, Policy, Tally
 from ..choose import settings_for
 from ..decode import Limits
-from ..errors import BadImage, BadOption, SmaltiError
+from ..errors import BadImage, BadOption, MissingFile, SmaltiError
 from ..folders import Refusal
 from ..histogram import Histogram
 from ..load import pictures_of
@@ -345,11 +345,14 @@ def extend_lock(
     ------
     OutsidePalette : there is no room for the colors of some pictures; names them.
     BadImage : the lock cannot be read, or there is no picture that can be.
+    MissingFile : `frozen`, and there is no lock.
     BadOption : an option is out of range.
     """
     if full not in FULL:
         raise BadOption(f"full must be {' or '.join(FULL)}, got {full!r}")
     lock = Lock.load(path, limit=limit)
+    if frozen and lock.found is None:
+        raise MissingFile(f"{lock.name} does not exist, so it cannot be frozen")
     listed = places.listing(sources, skip=skip)
     items = sorted(listed.items, key=lambda item: (named_from(path, item.uri), item.uri))
     work = NewColorsWork(lock, _icc(icc), limits or Limits())

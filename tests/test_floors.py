@@ -17,8 +17,8 @@ FLOORS = (
     ("errors", "_core"),
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
-     "sources"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored", "ordering", "folders", "outputs"),
+     "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
+    ("packing", "pixels", "stored", "ordering", "folders", "histogram_file", "outputs"),
     ("blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
@@ -27,10 +27,10 @@ FLOORS = (
     ("targets",),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows", "size", "snap", "weights"),
-    ("ladder", "mapping", "guard", "fixed"),
+    ("ladder", "mapping", "guard", "fixed", "lock"),
     ("choose",),
     ("indexed", "report", "converge_figure", "sklearn"),
-    ("quantize", "masks", "comparison", "export"),
+    ("quantize", "masks", "comparison", "export", "verification"),
     ("formats",),
     ("attempts",),
     ("compress", "sweeps", "convergence", "pillow", "preview"),

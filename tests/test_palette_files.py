@@ -18,7 +18,7 @@ WITH_ALPHA = np.uint8([[255, 128, 0, 255], [0, 0, 0, 0], [1, 2, 3, 77]])
 
 def held(colors, suffix):
     """What a file of that format holds of colors: alpha, opaque ones only, or one clear one."""
-    if colors.shape[1] == 3 or suffix in (".gpl", ".hex", ".json", ".css"):
+    if colors.shape[1] == 3 or suffix in (".gpl", ".hex", ".json", ".css", ".palette"):
         return colors
     if suffix == ".act" and (clear := np.flatnonzero(colors[:, 3] == 0)).size:
         colors = colors.copy()

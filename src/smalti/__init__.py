@@ -42,24 +42,31 @@ from .palette import Palette
 from .quantize import apply_palette, build_palette, quantize, steps
 
 if TYPE_CHECKING:
+    from .batch.fitting import extend_lock, fit_many
     from .batch.many import Summary, compress_many
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
+    from .lock import Lock
     from .pillow import pil_quantize
     from .sweeps import Sweep, sweep
+    from .verification import verify
 
 __version__ = "0.1.0"
 
 _LATER = {
     "Comparison": "comparison",
     "Convergence": "convergence",
+    "Lock": "lock",
     "Summary": "batch.many",
     "Sweep": "sweeps",
     "compare": "comparison",
     "compress_many": "batch.many",
     "converge": "convergence",
+    "extend_lock": "batch.fitting",
+    "fit_many": "batch.fitting",
     "pil_quantize": "pillow",
     "sweep": "sweeps",
+    "verify": "verification",
 }
 """Names whose modules are loaded when they are first asked for: most programs never do, and every
 run of the command would pay. None of the modules has the name of one of its functions, as
@@ -87,6 +94,7 @@ __all__ = [
     "Histogram",
     "IndexedImage",
     "LimitExceeded",
+    "Lock",
     "MissingExtra",
     "MissingFile",
     "NotSmaller",
@@ -107,10 +115,13 @@ __all__ = [
     "compress_many",
     "converge",
     "elbow",
+    "extend_lock",
+    "fit_many",
     "from_float",
     "from_uint16",
     "pil_quantize",
     "quantize",
     "steps",
     "sweep",
+    "verify",
 ]

@@ -6,6 +6,8 @@ Nothing is searched for and no row moves: games, e-paper and embroidery machines
 them. A strict palette is a promise that the picture has no other colors, which is checked here.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ from .palette import Palette
 from .remap import Remapper
 from .swatches import hex_code
 
-__all__ = ["map_to", "refuse_outside"]
+__all__ = ["Outside", "map_to", "outside", "refuse_outside"]
 
 
 def map_to(
@@ -46,25 +48,44 @@ def map_to(
     return Palette(palette.colors, pixels / histogram.total), labels, fit
 
 
-def refuse_outside(image: Image, histogram: Histogram, palette: Palette, name: str) -> None:
-    """Raise OutsidePalette if pixels have colors that the palette lacks.
+@dataclass(frozen=True)
+class Outside:
+    """What an image has of colors that a palette lacks, and where that begins."""
+
+    pixels: int
+    colors: int
+    x: int
+    y: int
+    first: str  # the color at (x, y), as #rrggbb
+
+    def __str__(self) -> str:
+        return (
+            f"{self.pixels:,} pixel{'s have' if self.pixels > 1 else ' has'} "
+            f"{f'{self.colors:,} colors' if self.colors > 1 else 'a color'} that the palette "
+            f"lacks, first at ({self.x}, {self.y}): {self.first}"
+        )
+
+
+def outside(image: Image, histogram: Histogram, palette: Palette) -> Outside | None:
+    """Return what of an image is outside of a palette; None if nothing is.
 
     Fully transparent pixels need a fully transparent entry, whatever color is below: any other
     would be seen.
     """
     entries = _rgba(palette.colors)
-    outside = ~np.isin(pack(_rgba(histogram.stored_colors)), pack(entries))
-    if not outside.any():
-        return
-    mask = histograms.map_labels(image, histogram, outside.astype(np.uint16), k=2)
+    lacking = ~np.isin(pack(_rgba(histogram.stored_colors)), pack(entries))
+    if not lacking.any():
+        return None
+    mask = histograms.map_labels(image, histogram, lacking.astype(np.uint16), k=2)
     y, x = divmod(int(mask.argmax()), image.shape[1])
-    pixels, colors = int(histogram.stored_counts[outside].sum()), int(outside.sum())
-    first = hex_code(_rgba(image[y : y + 1, x])[0].tolist())
-    raise OutsidePalette(
-        f"{name}: {pixels:,} pixel{'s have' if pixels > 1 else ' has'} "
-        f"{f'{colors:,} colors' if colors > 1 else 'a color'} that the palette lacks, first at "
-        f"({x}, {y}): {first}; if not strict, the nearest entries would do"
-    )
+    pixels, colors = int(histogram.stored_counts[lacking].sum()), int(lacking.sum())
+    return Outside(pixels, colors, x, y, hex_code(_rgba(image[y : y + 1, x])[0].tolist()))
+
+
+def refuse_outside(image: Image, histogram: Histogram, palette: Palette, name: str) -> None:
+    """Raise OutsidePalette if pixels have colors that the palette lacks."""
+    if found := outside(image, histogram, palette):
+        raise OutsidePalette(f"{name}: {found}; if not strict, the nearest entries would do")
 
 
 def _rgba(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,18 +8,26 @@ machine would have made.
     image (H, W, 3|4) -> [Histogram] -> points -> seeds -> centroids -> palette
 """
 
+import os
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from .errors import BadImage
+from . import _core, files, histogram_file
+from .bins import Bins, Policy, Tally, coarser, curve, joined, of_colors
+from .errors import BadImage, BadOption
 from .image import Image
-from .load import load
+from .load import load, load_with_notes
+from .sources import read_source
 
 __all__ = ["Histogram"]
+
+DEFAULT = Policy()
+MAX_BYTES = 2**31
+"""Of a histogram file: what 2^26 colors take, the most there may be."""
 
 
 class Histogram:
@@ -48,18 +56,39 @@ class Histogram:
     """
 
     def __init__(self, colors: Any, counts: Any) -> None:
-        colors, counts = _check(colors, counts)
-        colors, counts = _merge(colors, counts)
-        order = _core.storage_order(colors)
-        self._set(np.ascontiguousarray(colors[order]), counts[order])
+        self._take(of_colors(*_check(colors, counts)))
 
-    def _set(self, colors: NDArray[np.uint8], counts: NDArray[np.int64]) -> None:
-        colors.flags.writeable = counts.flags.writeable = False
+    def _take(self, counted: Bins) -> None:
+        colors = counted.colors()
+        self._set(colors, counted.counts, counted.bits, counted.sums, counted.policy)
+
+    def _set(
+        self,
+        colors: NDArray[np.uint8],
+        counts: NDArray[np.int64],
+        bits: int = 8,
+        sums: NDArray[np.int64] | None = None,
+        policy: Policy = DEFAULT,
+    ) -> None:
+        for array in (colors, counts, sums):
+            if array is not None:
+                array.flags.writeable = False
         self.stored_colors = colors  # in the order of the native tree: along a Z-order curve
         self.stored_counts = counts
+        self.bits = bits
+        self.policy = policy
+        self._sums = sums
 
     @classmethod
-    def of(cls, image: Any, *, threads: int = 1, channels: str = "rgb") -> "Histogram":
+    def of(
+        cls,
+        image: Any,
+        *,
+        threads: int = 1,
+        channels: str = "rgb",
+        bits: int = 8,
+        icc: str = "srgb",
+    ) -> "Histogram":
         """Count the colors of an image.
 
         Parameters
@@ -70,6 +99,10 @@ class Histogram:
             The result is the same for every number.
         channels : "rgb" or "bgr"
             Order of the channels of an array; "bgr" is OpenCV's. The histogram is RGB.
+        bits : 8, 7 or 6
+            Below 8, boxes of colors are counted, as `coarsen` does.
+        icc : "srgb" or "strip"
+            Whether the color profile of a file is converted, or ignored.
 
         Returns
         -------
@@ -80,14 +113,21 @@ class Histogram:
         ------
         MissingFile : there is no file of that name.
         BadImage : not one picture of a supported kind; of an array, wrong shape or dtype.
-        BadOption : `channels` is neither.
+        BadOption : `channels`, `bits` or `icc` is none of those.
         LimitExceeded : a file is larger than the default limits.
 
         >>> Histogram.of(np.uint8([[[0, 128, 255]]]), channels="bgr").colors
         array([[255, 128,   0]], dtype=uint8)
         """
-        image = load(image, channels)
-        return cls.of_stored(*_core.count_colors(image.reshape(-1, image.shape[2]), threads))
+        if icc not in ("srgb", "strip"):
+            raise BadOption(
+                f"icc must be srgb or strip, as colors are counted in sRGB, got {icc!r}"
+            )
+        image = load_with_notes(image, channels, icc=icc).image
+        self = cls.__new__(cls)
+        colors, counts = _core.count_colors(image.reshape(-1, image.shape[2]), threads)
+        self._set(colors, counts, policy=Policy(icc=icc))
+        return self.coarsen(bits)
 
     @classmethod
     def weighted(cls, image: Any, weight: Any, *, threads: int = 1) -> "Histogram":
@@ -141,6 +181,105 @@ class Histogram:
         self._set(colors, counts)
         return self
 
+    @classmethod
+    def of_bins(cls, counted: Bins) -> "Histogram":
+        """Return the histogram of some bins."""
+        self = cls.__new__(cls)
+        self._take(counted)
+        return self
+
+    @property
+    def bins(self) -> Bins:
+        """The same in keys and sums: what histograms add up by, and files hold."""
+        keys = coarser(curve(self.stored_colors), 8 - self.bits)
+        counts, channels = self.stored_counts, self.channels
+        return Bins(keys, counts, channels, self.bits, self._sums, self.policy)
+
+    @classmethod
+    def merge(cls, histograms: Iterable["Histogram"]) -> "Histogram":
+        """Add up many histograms: one after the other, none is kept.
+
+        Parameters
+        ----------
+        histograms : of one number of bits and one policy
+            They may come from a generator that reads them.
+
+        Returns
+        -------
+        Histogram
+            What adding them one by one gives, in any order, in much less time.
+
+        Raises
+        ------
+        BadImage : there is none.
+        BadOption : their bits or policies differ.
+
+        >>> red = Histogram(np.uint8([[255, 0, 0]]), [1])
+        >>> Histogram.merge(red for _ in range(1000))
+        Histogram(1 RGB colors of 1,000 pixels)
+        """
+        tally = Tally()
+        for histogram in histograms:
+            tally.add(histogram.bins)
+        return cls.of_bins(tally.bins())
+
+    def coarsen(self, bits: int) -> "Histogram":
+        """Return the histogram of fewer bits per channel: boxes of colors in the place of colors.
+
+        Parameters
+        ----------
+        bits : 8, 7 or 6, not more than there are
+            At 7 bits a box holds 8 opaque colors, at 6 bits 64. Opaque and invisible pixels share
+            no box with others.
+
+        Returns
+        -------
+        Histogram
+            Its colors are the means of the pixels in each box, rounded; counts and sums stay
+            exact, so `(a + b).coarsen(6) == a.coarsen(6) + b.coarsen(6)`.
+
+        Raises
+        ------
+        BadOption : other bits.
+
+        >>> Histogram(np.uint8([[8, 8, 8], [10, 8, 8]]), [1, 3]).coarsen(6).colors
+        array([[10,  8,  8]], dtype=uint8)
+        """
+        return Histogram.of_bins(self.bins.coarsened(bits))
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
+        """Write the histogram to a file, for `load` and `smalti fit`.
+
+        Raises
+        ------
+        OutputExists, CannotWrite : the file could not be written; what was there is untouched.
+        """
+        files.write_atomic(path, self.dumped(), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, source: Any) -> "Histogram":
+        """Read a histogram that `save` has written, from a path, bytes or a binary file.
+
+        Raises
+        ------
+        MissingFile : there is no file of that name.
+        BadImage : it is no histogram file, damaged, or says what cannot be.
+        LimitExceeded : it is larger than any histogram's.
+        """
+        data, name = read_source(source, MAX_BYTES)
+        try:
+            return cls.of_bins(histogram_file.parse(data))
+        except BadImage as error:
+            raise BadImage(f"{name}: {error}") from error
+
+    def dumped(self) -> bytes:
+        r"""Return the bytes of a file, which `load` takes.
+
+        >>> Histogram(np.uint8([[1, 2, 3]]), [9]).dumped()[:7]
+        b'\x8bSMHIST'
+        """
+        return histogram_file.dump(self.bins)
+
     @cached_property
     def _ascending(self) -> NDArray[np.intp]:
         return np.argsort(pack(self.stored_colors))
@@ -169,7 +308,10 @@ class Histogram:
     def without_alpha(self) -> "Histogram":
         """Return the RGB histogram of an opaque one."""
         rgb = np.ascontiguousarray(self.stored_colors[:, :3])
-        return Histogram.of_stored(rgb, self.stored_counts)
+        narrow = Histogram.__new__(Histogram)
+        sums = None if self._sums is None else np.ascontiguousarray(self._sums[:, :3])
+        narrow._set(rgb, self.stored_counts, self.bits, sums, self.policy)
+        return narrow
 
     def sample(self, n: int) -> "Histogram":
         """Return up to n of the visible colors, to be drawn: the same ones each time.
@@ -203,14 +345,12 @@ class Histogram:
     def __len__(self) -> int:
         return len(self.stored_colors)
 
-    def __add__(self, other: "Histogram") -> "Histogram":
+    def __add__(self, other: Any) -> "Histogram":
+        if isinstance(other, int) and other == 0:
+            return self
         if not isinstance(other, Histogram):
             return NotImplemented
-        channels = max(self.channels, other.channels)
-        return Histogram(
-            np.concatenate([widen(h.stored_colors, channels) for h in (self, other)]),
-            np.concatenate([self.stored_counts, other.stored_counts]),
-        )
+        return Histogram.of_bins(joined([self.bins, other.bins]))
 
     def __radd__(self, other: Any) -> "Histogram":
         return self if other == 0 else NotImplemented  # so that sum(histograms) works
@@ -218,15 +358,19 @@ class Histogram:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
             return NotImplemented
-        return np.array_equal(self.stored_colors, other.stored_colors) and np.array_equal(
-            self.stored_counts, other.stored_counts
+        mine, theirs = (
+            (h.stored_colors, h.stored_counts, np.zeros(0) if h._sums is None else h._sums)
+            for h in (self, other)
         )
+        same = self.bits == other.bits and self.policy == other.policy
+        return same and all(map(np.array_equal, mine, theirs))
 
     __hash__ = None  # type: ignore[assignment]  # compares by large content
 
     def __repr__(self) -> str:
         kind = "RGB" if self.channels == 3 else "RGBA"
-        return f"Histogram({len(self):,} {kind} colors of {self.total:,} pixels)"
+        what = "colors" if self.bits == 8 else f"bins of {self.bits} bits"
+        return f"Histogram({len(self):,} {kind} {what} of {self.total:,} pixels)"
 
 
 def _check(colors: Any, counts: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -244,18 +388,6 @@ def _check(colors: Any, counts: Any) -> tuple[NDArray[np.uint8], NDArray[np.int6
     if len(counts) == 0 or counts.min() < 1:
         raise BadImage("counts must all be at least 1, and there must be one color or more")
     return colors, counts.astype(np.int64)
-
-
-def _merge(
-    colors: NDArray[np.uint8], counts: NDArray[np.int64]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Add up the counts of equal colors; nothing tells apart colors that cannot be seen."""
-    if colors.shape[1] == 4:
-        colors = np.where(colors[:, 3:] == 0, np.uint8(0), colors)
-    packed = pack(colors)
-    order = np.argsort(packed, kind="stable")
-    starts = np.flatnonzero(np.diff(packed[order], prepend=packed[order[0]] ^ np.uint32(1)))
-    return np.ascontiguousarray(colors[order[starts]]), np.add.reduceat(counts[order], starts)
 
 
 def pack(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -234,8 +234,9 @@ class Palette:
     def save(self, path: str | Path, *, overwrite: bool = True) -> None:
         """Write the palette as what the suffix of `path` says.
 
-        .gpl, .hex, .json and .css hold colors and alpha; .ase, .aco and .pal colors; .act at most
-        256 colors, one of them transparent. `lost_in` says what is lost. Shares are in .json only.
+        .gpl, .hex, .json, .css and .palette hold colors and alpha; .ase, .aco and .pal colors; .act
+        at most 256 colors, one of them transparent. `lost_in` says what is lost. Shares are in
+        .json only.
         .png is a picture of the `swatches`, to look at; `load` does not read it.
 
         Raises
@@ -278,7 +279,7 @@ class Palette:
 
     @classmethod
     def load(cls, path: str | Path) -> "Palette":
-        """Read a palette file: .gpl, .hex, .json, .css, .ase, .aco, .act or .pal.
+        """Read a palette file: .gpl, .hex, .json, .css, .palette, .ase, .aco, .act or .pal.
 
         Of an indexed PNG or GIF, its palette is read, in the order of the file. Of other pictures,
         `build_palette` finds one.

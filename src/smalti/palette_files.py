@@ -6,6 +6,7 @@ or `palette_binary`:
     .gpl   GIMP, Inkscape, Krita, Aseprite    decimal numbers and a name per color
     .hex   Lospec and pixel-art tools         RRGGBB, or RRGGBBAA, one per line
     .json  smalti                             {"colors": [{"hex": "#rrggbb", "share": 0.25}, ...]}
+    .palette  smalti, and its palette locks   a row number and #rrggbb per line
     .css   web pages                          :root { --color-1: #rrggbb; ... }
     .pal   Paint Shop Pro                     JASC-PAL; Microsoft's RIFF PAL is read, too
     .ase   Adobe Swatch Exchange
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import lock_text
 from . import palette_binary as binary
 from . import palette_text as text
 from .errors import BadImage, BadOption, LimitExceeded
@@ -35,7 +37,7 @@ Colors = np.ndarray
 Shares = np.ndarray | None
 Rows = list[list[int]]
 
-SUFFIXES = (".gpl", ".hex", ".json", ".css", ".ase", ".aco", ".act", ".pal")
+SUFFIXES = (".gpl", ".hex", ".json", ".css", ".ase", ".aco", ".act", ".pal", ".palette")
 
 MAX_BYTES = 16 * 2**20  # no list of 65,536 colors is near this; a mistaken video is far above
 
@@ -158,6 +160,7 @@ READERS: dict[str, Callable[[bytes], Rows]] = {
     ".aco": binary.parse_aco,
     ".act": binary.parse_act,
     ".pal": _parse_pal,
+    ".palette": lock_text.parse_rows,
 }
 WRITERS: dict[str, Callable[[Rows], bytes]] = {
     ".gpl": text.render_gpl,
@@ -167,5 +170,6 @@ WRITERS: dict[str, Callable[[Rows], bytes]] = {
     ".aco": binary.render_aco,
     ".act": binary.render_act,
     ".pal": text.render_pal,
+    ".palette": lock_text.render_rows,
 }
-WITH_ALPHA = (".gpl", ".hex", ".json", ".css")
+WITH_ALPHA = (".gpl", ".hex", ".json", ".css", ".palette")

@@ -9,7 +9,10 @@ import click
 
 from ..batch.many import Summary, compress_many
 from ..batch.runs import Progress
+from ..batch.sharing import compress_shared
+from ..lock import FULL
 from .compress import compress, contradictions, options_of
+from .locking import frozen_option, full_option, limit_option
 from .parameters import Command, came_from_user, flag, knob
 from .terminal import Bar, complain, say, tell
 
@@ -38,6 +41,13 @@ STEPS = 1000  # of the bar
 )
 @click.argument("sources", nargs=-1, metavar="FILE|FOLDER|URL...")
 @click.option("--out-dir", metavar="FOLDER|URL", help="Write there, in the folders of the input.")
+@flag("--shared", help="Find ONE palette for all pictures, and map them to it.")
+@click.option(
+    "--lock", metavar="FILE", help="Map to a palette lock, to which new colors are added first."
+)
+@full_option
+@frozen_option
+@limit_option
 @knob("jobs", "-j", "--jobs")
 @click.option(
     "--engine",
@@ -90,6 +100,9 @@ def batch(**given: Any) -> int:
     changed (inputs, options, versions, outputs that were removed or altered) and what failed, and
     nothing else. It replaces outputs of earlier runs, no other files.
 
+    With --shared, colors are counted first, and the palette is in smalti.palette in the output
+    folder; as with --lock and --palette, each color has the same row in all outputs.
+
     smalti-records.jsonl in the output folder tells what became of each picture, and
     smalti-summary.json of all.
     """
@@ -98,13 +111,20 @@ def batch(**given: Any) -> int:
         (not sources, "no input; give folders, image files or URLs"),
         (not out_dir, "--out-dir says where the outputs go"),
         *contradictions(given, came_from_user("k")),
+        *_shared_contradictions(given),
         (given["quiet"] and given["progress"] == "bar", "--quiet shows no bar; leave one out"),
     )
     for wrong, sentence in problems:
         if wrong:
             raise click.UsageError(sentence)
+    compress_all: Callable[..., Summary] = compress_many
+    shared: dict[str, Any] = {}
+    if given["shared"] or given["lock"] is not None:
+        compress_all = compress_shared
+        shared = {name: given[name] for name in ("lock", "frozen", "limit")}
+        shared["full"] = given["full"] or FULL[0]
     with _progress(given["progress"], given["quiet"]) as on_progress:
-        summary = compress_many(
+        summary = compress_all(
             sources,
             out_dir,
             given["k"],
@@ -118,6 +138,7 @@ def batch(**given: Any) -> int:
             state=given["state"],
             overwrite=given["force"],
             on_progress=on_progress,
+            **shared,
             **options_of(given),
         )
     _tell(summary, as_json=given["json"], quiet=given["quiet"])
@@ -126,6 +147,20 @@ def batch(**given: Any) -> int:
 
 # After -k, what only this command has; then the rest of the flags that it shares.
 batch.params.sort(key=lambda one: one.name != "k" and one.name in OF_ONE_PICTURE)
+
+
+def _shared_contradictions(given: dict[str, Any]) -> list[tuple[Any, str]]:
+    lock, shared = given["lock"] is not None, given["shared"]
+    only = [name for name in ("full", "frozen", "limit") if given[name]]
+    return [
+        (lock and shared, "--shared finds a palette, --lock has one; leave one out"),
+        (
+            (lock or shared) and given["palette"] is not None,
+            "--palette is shared by all pictures anyway; leave --shared and --lock out",
+        ),
+        (lock and came_from_user("k"), "--lock takes all colors; --limit says how many at most"),
+        (not lock and only, f"--{only[0] if only else ''} goes with --lock"),
+    ]
 
 
 def _shard(given: str) -> int | str:

@@ -18,7 +18,7 @@ from . import jobs
 from .parameters import Command, came_from_user, flag, knob
 from .run import Settings, run
 
-__all__ = ["compress", "contradictions", "options_of"]
+__all__ = ["compress", "contradictions", "defaults", "options_of", "prepared"]
 
 ASK_DEFAULT = 16  # what the tutorials ask for
 LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where numbers overflow
@@ -164,6 +164,12 @@ def compress(**given: Any) -> int:
     --floyd, --force, --output, --nofs, --quality, --speed, --strip, --skip-if-larger, --verbose.
     """
     sources, k = _number_first(list(given["sources"]), given["k"])
+    plan, settings = prepared(sources, k, given)
+    return run(plan, settings)
+
+
+def prepared(sources: list[str], k: int | str, given: dict[str, Any]) -> tuple[jobs.Plan, Settings]:
+    """Return the plan and the settings of a run; refuse what cannot be before any work."""
     _refuse_contradictions(sources, given)
     _refuse_places(given["output"], given["out_dir"])
     to_standard = given["output"] == "-" or (given["output"] is None and sources == ["-"])
@@ -174,7 +180,12 @@ def compress(**given: Any) -> int:
     if given["ask"]:
         k = _ask(sys.stderr if to_standard or given["json"] else sys.stdout)
     settings = _settings(given, k)
-    return run(jobs.plan(sources, _naming(given, k), recursive=given["recursive"]), settings)
+    return jobs.plan(sources, _naming(given, k), recursive=given["recursive"]), settings
+
+
+def defaults() -> dict[str, Any]:
+    """Return what `compress` is given where nothing was said."""
+    return compress.make_context("compress", [], resilient_parsing=True).params
 
 
 def _number_first(sources: list[str], k: int | str) -> tuple[list[str], int | str]:

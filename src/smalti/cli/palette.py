@@ -28,7 +28,7 @@ from .parameters import Command, flag, knob
 from .run import standard_input
 from .terminal import paint, say
 
-__all__ = ["convert", "palette"]
+__all__ = ["convert", "palette", "rows_of"]
 
 DEFAULT_K = 8  # as many colors as people take in at a glance
 PASSED_ON = ("space", "effort", "seed", "threads")
@@ -49,9 +49,9 @@ QUIET = flag("-q", "--quiet", help="Print errors only.")
 def convert(source: str, target: str, sort: str | None, **given: bool) -> int:
     """Turn one palette file into another, by their suffixes.
 
-    Reads and writes .gpl, .hex, .json, .css, .ase, .aco, .act and .pal; reads the palette of an
-    indexed .png or .gif, and writes a .png of labeled swatches. Says what the new file does not
-    hold: .ase, .aco and .pal have no alpha, .act has one transparent color and 256 at most.
+    Reads and writes .gpl, .hex, .json, .css, .palette, .ase, .aco, .act and .pal; reads the palette
+    of an indexed .png or .gif, and writes a .png of labeled swatches. Says what the new file does
+    not hold: .ase, .aco and .pal have no alpha, .act has one transparent color and 256 at most.
     """
     check_target(target, overwrite=given["force"])
     found = Palette.load(source)
@@ -147,7 +147,7 @@ def palette(**given: Any) -> int:
     elif not given["quiet"]:
         written = [f"  → {shown(path)}" for path in outputs]
         written += [f"  → {shown(folder)}: {found.k:,} masks" for folder in folders]
-        lines = [_title(sources, histogram, found), *_rows(found), *written]
+        lines = [_title(sources, histogram, found), *rows_of(found), *written]
         say(paint("\n".join([*lines, *_notes(found, outputs)]), sys.stdout))
     return 0
 
@@ -210,7 +210,7 @@ def _name(source: str) -> str:
     return "standard input" if source == STANDARD else shown(source)
 
 
-def _rows(found: Palette) -> list[str]:
+def rows_of(found: Palette) -> list[str]:
     """Return a line for each color."""
     rows = found.to_dict()["colors"]
     codes = [f"{row['hex']:<{max(len(row['hex']) for row in rows)}}" for row in rows]

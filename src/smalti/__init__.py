@@ -41,6 +41,7 @@ from .palette import Palette
 from .quantize import apply_palette, build_palette, quantize, steps
 
 if TYPE_CHECKING:
+    from .batch.survey import Survey, survey
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
     from .pillow import pil_quantize
@@ -51,10 +52,12 @@ __version__ = "0.1.0"
 _LATER = {
     "Comparison": "comparison",
     "Convergence": "convergence",
+    "Survey": "batch.survey",
     "Sweep": "sweeps",
     "compare": "comparison",
     "converge": "convergence",
     "pil_quantize": "pillow",
+    "survey": "batch.survey",
     "sweep": "sweeps",
 }
 """Names whose modules are loaded when they are first asked for: most programs never do, and every
@@ -92,6 +95,7 @@ __all__ = [
     "Report",
     "SmaltiError",
     "Step",
+    "Survey",
     "Sweep",
     "TargetMissed",
     "apply_palette",
@@ -106,5 +110,6 @@ __all__ = [
     "pil_quantize",
     "quantize",
     "steps",
+    "survey",
     "sweep",
 ]

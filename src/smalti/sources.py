@@ -104,9 +104,12 @@ def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags)
         try:
-            _check_regular(os.fstat(descriptor), name, limit_bytes)
+            status = os.fstat(descriptor)
+            _check_regular(status, name, limit_bytes)
+            # Python takes the memory that a read may need: no more than the file says.
+            most = min(limit_bytes, status.st_size or limit_bytes)
             with open(descriptor, "rb", closefd=False) as file:
-                return file.read(limit_bytes + 1)
+                return file.read(most + 1)
         finally:
             os.close(descriptor)
     except (BadImage, LimitExceeded):

@@ -7,14 +7,14 @@ dealt out, retried and committed is the same for all.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Item", "Work"]
+__all__ = ["Checked", "Item", "Work"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
-    """One input of a run."""
+    """One input of a run. All of this is its fingerprint: where it differs, it is done again."""
 
     uri: str  # a path or an fsspec URL
     relative: str  # its place below the source it was found under, "/" between folders
@@ -43,3 +43,11 @@ class Work(Protocol):
 
     def dump(self, total: Any) -> bytes | None:
         """Return the payload that the shard commits beside its records; None: there is none."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A work that leaves something outside the state folder, which may be lost or changed."""
+
+    def stands(self, record: dict[str, Any]) -> bool:
+        """Whether what a record of an earlier run tells of is there as it was left."""

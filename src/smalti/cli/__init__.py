@@ -6,7 +6,6 @@
     converge the flags of `smalti converge`
     jobs     which files become which files
     run      doing the jobs, here or in worker processes, and telling about them
-    pool     the worker processes
     terminal printing, color, the progress bar
 
 Exit codes: 0 done; 1 some of many files failed; 2 usage or unreadable input; 4 refused by a

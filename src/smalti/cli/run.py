@@ -267,7 +267,7 @@ def _many(plan: Plan, settings: Settings) -> int:
 
 def _outcomes(jobs: Sequence[Job], settings: Settings) -> Iterator[Outcome]:
     """Yield the outcome of each job, in order."""
-    from .pool import Pool, cores
+    from ..batch.pool import Pool, cores
 
     processes = min(settings.jobs or cores(), len(jobs))
     if settings.options["threads"] is None:
@@ -277,7 +277,8 @@ def _outcomes(jobs: Sequence[Job], settings: Settings) -> Iterator[Outcome]:
     if processes == 1:
         yield from map(work, jobs)
     else:
-        yield from Pool(work, processes, partial(_lost, settings=settings)).answers(jobs)
+        pool = Pool[Job, Outcome](work, processes, fork=True)
+        yield from pool.answers(jobs, partial(_lost, settings=settings))
 
 
 def _with_steps(job: Job, settings: Settings) -> Outcome:

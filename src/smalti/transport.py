@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from .color import UNITS, to_points
 from .errors import BadOption, MissingExtra
 
-__all__ = ["Signature", "check_installed", "distance", "distances", "nearest"]
+__all__ = ["Signature", "check_installed", "distance", "distances", "nearest", "nearest_of"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], object]
@@ -189,6 +189,20 @@ def nearest(
     return rows, lengths
 
 
+def nearest_of(found: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Return what `nearest` does, from the distances of all pairs."""
+    n = len(found)
+    if n < 2:
+        return np.full(n, -1), np.full(n, np.nan)
+    return _least(np.where(np.eye(n, dtype=bool), np.inf, found))
+
+
+def _least(lengths: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Return the column of the least of each row, the lowest of equals, and its value."""
+    best = (lengths <= lengths.min(1)[:, None] + TINY).argmax(1)
+    return best, lengths[np.arange(len(lengths)), best]
+
+
 class _Stacked:
     """Signatures as arrays of one size, filled up with colors of no weight."""
 
@@ -241,8 +255,7 @@ def _nearest_to(part: NDArray[np.int64], stacked: _Stacked) -> tuple[NDArray[np.
         least = exact.min(1)
         rows = np.flatnonzero(bounds.min(1) <= np.minimum(least + TINY, LARGEST))
         if not len(rows):
-            best = (exact <= least[:, None] + TINY).argmax(1)
-            return best, exact[np.arange(len(part)), best]
+            return _least(exact)
         columns = columns[rows]
         pairs = np.column_stack([part[rows], columns])
         exact[rows, columns] = _solved(stacked.signatures, pairs)

@@ -9,8 +9,9 @@ palettes: pandas, R and spreadsheets do the rest.
 """
 
 import io
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ from ..quantize import build_palette
 from ..settings import Settings
 from ..tables import Table
 from ..transport import Signature
-from . import places
+from . import places, runs
 from .work import Item
 
 __all__ = ["MAX_COLORS", "MAX_PAIRED", "Survey", "SurveyWork", "survey"]
@@ -82,7 +83,12 @@ class SurveyWork:
         """
         image = load(_opened(item))
         histogram = Histogram.of(image)
-        options = {"space": self.space, "effort": self.effort, "seed": self.seed, "threads": 1}
+        options: dict[str, Any] = {
+            "space": self.space,
+            "effort": self.effort,
+            "seed": self.seed,
+            "threads": 1,
+        }
         palette = build_palette(_visible(histogram), self.k, **options)
         assert palette.shares is not None  # a fitted palette has them
         fields = {
@@ -107,9 +113,9 @@ def _opened(item: Item) -> Any:
     """Return what a picture is read from: bytes of a URL travel under its name."""
     if not places.is_url(item.uri):
         return places.path_of(item.uri)
-    limit = Limits().input_bytes
+    limit = int(Limits().input_mib * 2**20)
     file = io.BytesIO(places.read(item.uri, limit, size_bytes=item.size_bytes))
-    file.name = item.uri
+    file.name = item.uri  # what messages call it
     return file
 
 
@@ -233,19 +239,15 @@ class Survey:
         ------
         MissingExtra : SciPy is not installed.
         """
-        if "distances" not in self.__dict__:
-            return transport.nearest(self._signatures, progress=progress)
-        apart = self.distances.copy()
-        np.fill_diagonal(apart, np.inf)
-        if len(apart) < 2:
-            return np.full(len(apart), -1), np.full(len(apart), np.nan)
-        return apart.argmin(1), apart.min(1)
+        if "distances" in self.__dict__:
+            return transport.nearest_of(self.distances)
+        return transport.nearest(self._signatures, progress=progress)
 
     @cached_property
     def distances(self) -> NDArray[np.float64]:
         """The earth mover's distances of all good images: (n, n) float64, in the order of `names`.
 
-        In Oklab, where black and white are 1 apart; rounded to 6 digits.
+        In Oklab, where black and white are 1 apart; tables round them to 6 digits.
 
         Raises
         ------
@@ -265,9 +267,21 @@ class Survey:
                     f"{len(self._good):,}; the nearest image of each is found for any number"
                 )
             found = transport.distances(self._signatures, progress=progress)
-            self.__dict__["distances"] = found.round(DIGITS["distance"])
+            self.__dict__["distances"] = found
         result: NDArray[np.float64] = self.__dict__["distances"]
         return result
+
+    @property
+    def _rounded(self) -> NDArray[np.float64]:
+        return self.distances.round(DIGITS["distance"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the survey in plain types, as `smalti survey --json` prints it.
+
+        {"k", "images": [{"image", "uri", "width", ..., "colors": [as of `Palette.to_dict`]}]}; an
+        image that could not be read has "error" instead.
+        """
+        return {"k": self.k, "images": [_as_dict(record) for record in self.records]}
 
     def matrix(self) -> Table:
         """Return `distances` as a table: `image`, and a column for each image.
@@ -275,7 +289,7 @@ class Survey:
         In R: `hclust(as.dist(read.csv("distances.csv", row.names = 1)))`.
         """
         names = self.names
-        columns = dict(zip(names, self.distances.T.tolist(), strict=True))
+        columns = dict(zip(names, self._rounded.T.tolist(), strict=True))
         return Table(
             {"image": names, **columns}, {"image": "text", **dict.fromkeys(names, "number")}
         )
@@ -287,13 +301,20 @@ class Survey:
         columns: dict[str, list[Any]] = {
             "a": [names[row] for row in first],
             "b": [names[row] for row in second],
-            "distance": self.distances[first, second].tolist(),
+            "distance": self._rounded[first, second].tolist(),
         }
         return Table(columns, {"a": "text", "b": "text", "distance": "number"})
 
 
 def _sentence(record: dict[str, Any]) -> str:
     return tables.text(f"{record['error']}: {record['message']}")
+
+
+def _as_dict(record: dict[str, Any]) -> dict[str, Any]:
+    about = {name: record[name] for name in IMAGE if name in record}
+    if not record["ok"]:
+        return about | {"error": _sentence(record)}
+    return about | Palette(record["colors"], record["shares"]).to_dict()
 
 
 def _color_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -307,9 +328,8 @@ def _color_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
     for rank, (code, (red, green, blue, *alpha), (L, C, h), name, share) in enumerate(values, 1):
         color = {"r": red, "g": green, "b": blue, "alpha": alpha[0] if alpha else 255}
         look = {"L": round(L, DIGITS["L"]), "C": round(C, DIGITS["C"]), "h": round(h, DIGITS["h"])}
-        rows.append(
-            about | {"rank": rank, "hex": code, "name": name, "share": share} | color | look
-        )
+        rows.append(about | {"rank": rank, "hex": code, "name": name} | color | look)
+        rows[-1]["share"] = share
     return rows
 
 
@@ -339,7 +359,7 @@ def survey(
     engine: str = "local",
     address: str | None = None,
     state: str | None = None,
-    on_progress: Callable[..., object] | None = None,
+    on_progress: Callable[[runs.Progress], object] | None = None,
 ) -> Survey:
     """Find the palettes of the pictures of a collection.
 
@@ -353,7 +373,10 @@ def survey(
         Find also how many colors each image needs, as `choose_k` does; it takes most of the time.
     jobs : int >= 1
         Processes; default: one per core.
-    engine, address, state, on_progress : as in `compress_many`
+    engine : "local" or "dask"
+    address : of a Dask scheduler
+    state : path or URL of a folder where the run leaves what it has done, to be resumed
+    on_progress : called with a `smalti.batch.runs.Progress` at the start and after each shard
 
     Returns
     -------
@@ -364,7 +387,8 @@ def survey(
     Raises
     ------
     BadOption : an option is out of range, or `sources` is empty.
-    MissingExtra : a source is a URL, and fsspec or its driver is not installed.
+    MissingExtra : a source is a URL, or the engine Dask, and what that needs is not installed.
+    CannotWrite : `state` cannot be written, or another run works in it.
 
     Notes
     -----
@@ -378,8 +402,16 @@ def survey(
     work = _work(k, space, effort, seed, auto)
     if jobs is not None:
         OPTIONS["jobs"].check(jobs)
-    found = places.listing([str(source) for source in given])
-    records = _run(work, found.items, engine, address, state, jobs, on_progress)
+    found = places.listing([os.fspath(source) for source in given])
+    records = runs.run(
+        work,
+        found.items,
+        state=state,
+        engine=engine,
+        address=address,
+        jobs=1 if jobs is None and len(found.items) == 1 else jobs,
+        on_progress=on_progress,
+    ).records
     records += [
         {"uri": refusal.source, "relative": refusal.source, "ok": False,
          "error": type(refusal.error).__name__, "message": str(refusal.error)}
@@ -394,29 +426,6 @@ def _work(k: Any, space: str, effort: str, seed: int, auto: bool) -> SurveyWork:
     if settings.k > MAX_COLORS:
         raise BadOption(f"k must be an integer from 1 to {MAX_COLORS} here, got {k:,}")
     return SurveyWork(settings.k, space, effort, settings.seed, bool(auto))
-
-
-def _run(
-    work: SurveyWork,
-    items: Sequence[Item],
-    engine: str,
-    address: str | None,
-    state: str | None,
-    jobs: int | None,
-    on_progress: Callable[..., object] | None,
-) -> list[dict[str, Any]]:
-    """Return a record per item; to be replaced by the driver of all runs."""
-    from ..errors import SmaltiError
-
-    records = []
-    for item in items:
-        about: dict[str, Any] = {"uri": item.uri, "relative": item.relative}
-        try:
-            records.append(about | {"ok": True} | work.one(item)[0])
-        except SmaltiError as error:
-            about |= {"ok": False, "error": type(error).__name__, "message": str(error)}
-            records.append(about)
-    return records
 
 
 def _named(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -434,12 +434,12 @@ def _named(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     It is the place below the source, or, should two be the same, the whole place of all.
     """
     for key in ("relative", "uri"):
-        names = [tables.text(record[key]) for record in records]
-        if len(set(names)) == len(names):
+        places_of = [record[key] for record in records]
+        if len(set(places_of)) == len(records):
             break
     counts: Counter[str] = Counter()
     named = []
-    for record, name in zip(records, names, strict=True):
+    for record, name in zip(records, map(tables.text, places_of), strict=True):
         counts[name] += 1  # two names may differ in bytes that are no UTF-8 and are escaped alike
         own = name if counts[name] == 1 else f"{name} ({counts[name]})"
         named.append({"image": own} | record | {"uri": tables.text(record["uri"])})

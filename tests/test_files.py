@@ -177,7 +177,8 @@ def test_steps_happen_in_the_durable_order(tmp_path, monkeypatch):
 
     write_atomic(tmp_path / "a.png", NEW, overwrite=True)
 
-    assert steps == ["write", "fsync", "close", "replace", "fsync", "close"]
+    lock = "close"
+    assert steps == ["write", "fsync", "close", "replace", lock, "fsync", "close"]
 
 
 # ---------------------------------------------------------------- refused early
@@ -495,3 +496,47 @@ def test_shown_keeps_ordinary_names():
 
 def test_resource_limits_of_this_process_are_as_before():
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_a_sweep_removes_what_dead_writers_left_and_nothing_else(tmp_path):
+    (tmp_path / "sub").mkdir()
+    stale = [tmp_path / ".smalti-0123abcd.tmp", tmp_path / "sub" / ".smalti-00000000.tmp"]
+    others = [tmp_path / "a.png", tmp_path / ".smalti-mine.tmp", tmp_path / "smalti-0123abcd.tmp"]
+    for path in (*stale, *others):
+        path.write_bytes(OLD)
+
+    assert files.sweep(tmp_path) == 2
+
+    assert not any(path.exists() for path in stale)
+    assert all(path.exists() for path in others)
+
+
+def test_a_sweep_leaves_the_temporary_file_of_a_living_writer_alone(tmp_path):
+    def parts():
+        yield b"first "
+        assert files.sweep(tmp_path) == 0
+        yield b"second"
+
+    write_atomic(tmp_path / "a.txt", parts(), overwrite=False)
+
+    assert (tmp_path / "a.txt").read_bytes() == b"first second"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_writer_that_is_swept_before_it_has_its_lock_takes_another_name(tmp_path, monkeypatch):
+    opened, real = [], files._opened
+
+    def sweeper_is_faster(temporary):
+        descriptor = real(temporary)
+        opened.append(temporary)
+        if len(opened) == 1:
+            os.unlink(temporary)
+        return descriptor
+
+    monkeypatch.setattr(files, "_opened", sweeper_is_faster)
+
+    write_atomic(tmp_path / "a.png", NEW, overwrite=False)
+
+    assert len(set(opened)) == 2
+    assert os.listdir(tmp_path) == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == NEW

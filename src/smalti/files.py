@@ -7,6 +7,9 @@ and only then take the output's name, in one step of the file system. Whatever
 fails before that step (a full disk, Ctrl-C, a power cut) leaves the old file
 alone; after it, the new one is complete.
 
+A process that is killed outright leaves its temporary file behind. It holds a
+lock on that file as long as it lives, so `sweep` can tell which ones are nobody's.
+
 Source: LWN, "A way to do atomic writes" (2019); the SQLite project's
 "Atomic Commit In SQLite" for why the folder must be flushed as well.
 """
@@ -14,15 +17,26 @@ Source: LWN, "A way to do atomic writes" (2019); the SQLite project's
 import contextlib
 import errno
 import os
+import re
 import stat
+from collections.abc import Iterable
 from typing import TypeAlias
+
+try:
+    import fcntl
+
+    LOCKS = True
+except ImportError:  # Windows
+    LOCKS = False
 
 from .errors import CannotWrite, OutputExists, SmaltiError
 from .sources import shown
 
-__all__ = ["check_writable", "shown", "write_atomic"]
+__all__ = ["check_writable", "shown", "sweep", "write_atomic"]
 
 Path: TypeAlias = str | os.PathLike[str]
+
+TEMPORARY = re.compile(r"\.smalti-[0-9a-f]{8}\.tmp")
 
 REASONS = {
     errno.ENOENT: "its folder does not exist; create it first",
@@ -61,7 +75,11 @@ def check_writable(path: Path, overwrite: bool) -> None:
 
 
 def write_atomic(
-    path: Path, data: bytes, *, overwrite: bool, preserve_from: Path | None = None
+    path: Path,
+    data: bytes | Iterable[bytes],
+    *,
+    overwrite: bool,
+    preserve_from: Path | None = None,
 ) -> None:
     """Write `data` to `path`: completely and durably, or not at all.
 
@@ -70,7 +88,7 @@ def write_atomic(
     path : path
         A symbolic link is followed: its target is replaced, the link stays. A hard
         link is not: the file's other names keep the old content.
-    data : bytes
+    data : bytes, whole or in parts
     overwrite : bool
         Whether a file that exists may be replaced. It keeps its permissions (and its
         owner, if the system lets us); a new file gets the usual ones.
@@ -87,18 +105,44 @@ def write_atomic(
         target, old = _resolved(path, overwrite)
         times = os.stat(preserve_from) if preserve_from is not None else None
         folder = os.path.dirname(target) or "."
-        temporary = _unused_name(folder)
-        try:
-            _write(temporary, data, old, times)
-            _publish(temporary, target, overwrite)
-        finally:  # also on Ctrl-C; after a rename there is nothing left to remove
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        while not _written(folder, target, data, old, times, overwrite):
+            pass
         _flush_folder(folder)
     except SmaltiError:
         raise
     except (OSError, ValueError) as error:
         raise _refusal(path, error) from error
+
+
+def sweep(folder: Path) -> int:
+    """Remove temporary files below `folder` whose writers are dead; return how many.
+
+    Safe beside running writers: theirs are locked.
+    """
+    if not LOCKS:
+        return 0
+    removed = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if TEMPORARY.fullmatch(name):
+                removed += _removed(os.path.join(place, name))
+    return removed
+
+
+def _removed(temporary: str) -> bool:
+    """Whether a temporary file was nobody's, and is gone now."""
+    try:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # it has taken its output's name meanwhile, or is not ours
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(temporary)  # fails if it was renamed while we looked
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def _resolved(path: Path, overwrite: bool) -> tuple[str, os.stat_result | None]:
@@ -131,25 +175,65 @@ def _unused_name(folder: str) -> str:
             return name
 
 
-def _write(
-    temporary: str, data: bytes, old: os.stat_result | None, times: os.stat_result | None
-) -> None:
+def _written(
+    folder: str,
+    target: str,
+    data: bytes | Iterable[bytes],
+    old: os.stat_result | None,
+    times: os.stat_result | None,
+    overwrite: bool,
+) -> bool:
+    """Write a temporary file and give it the output's name; False if it was swept at once."""
+    temporary = _unused_name(folder)
+    descriptor = lock = -1
+    try:
+        descriptor = _opened(temporary)
+        lock = os.dup(descriptor) if LOCKS else -1  # the lock ends when both are closed
+        if not os.fstat(descriptor).st_nlink:
+            return False
+        _write(descriptor, temporary, data, old, times)
+        closing, descriptor = descriptor, -1
+        os.close(closing)  # before the rename: some network drives fail only here
+        _publish(temporary, target, overwrite)
+        return True
+    finally:  # also on Ctrl-C; after a rename there is nothing left to remove
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        for left in (descriptor, lock):
+            if left >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(left)
+
+
+def _opened(temporary: str) -> int:
+    """Return the descriptor of a new file that shows that its writer lives."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):  # where the system has them
         flags |= getattr(os, name, 0)
     descriptor = os.open(temporary, flags, 0o666)  # less the umask, as for any new file
-    try:
-        if old:
-            _take_over(descriptor, old)
-        rest = memoryview(data)
+    if LOCKS:
+        with contextlib.suppress(OSError):  # a file system without locks is not swept, either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _write(
+    descriptor: int,
+    temporary: str,
+    data: bytes | Iterable[bytes],
+    old: os.stat_result | None,
+    times: os.stat_result | None,
+) -> None:
+    if old:
+        _take_over(descriptor, old)
+    for part in [data] if isinstance(data, bytes | bytearray | memoryview) else data:
+        rest = memoryview(part)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-        if times:
-            nanoseconds = (times.st_atime_ns, times.st_mtime_ns)
-            os.utime(descriptor if os.utime in os.supports_fd else temporary, ns=nanoseconds)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if times:
+        nanoseconds = (times.st_atime_ns, times.st_mtime_ns)
+        os.utime(descriptor if os.utime in os.supports_fd else temporary, ns=nanoseconds)
+    os.fsync(descriptor)
 
 
 def _take_over(descriptor: int, old: os.stat_result) -> None:

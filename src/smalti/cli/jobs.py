@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .. import outputs
 from ..errors import BadImage, BadOption, SmaltiError
 from ..files import shown
 from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
@@ -176,44 +177,37 @@ def _once(jobs: Iterable[Job]) -> Iterator[Job]:
 
 
 def _told_apart(jobs: list[Job], naming: Naming) -> list[Job]:
-    """Let inputs that would share an output keep their whole names in it.
+    """Let inputs that would share an output keep their whole names in it."""
 
-    logo.gif and logo.png become logo.gif.png and logo.png.png. That may hit upon the name of
-    yet another output, which then keeps its whole name too.
-    """
-    jobs = list(jobs)
-    keys = [_key(job.target) if job.relative and not job.refusal else "" for job in jobs]
-    short = {i for i, key in enumerate(keys) if key}
-    while True:
-        counts = Counter(keys)
-        shared = [i for i in short if counts[keys[i]] > 1]
-        if not shared:
-            return jobs
-        for i in shared:
-            source, relative = Path(jobs[i].source), Path(jobs[i].relative)
-            jobs[i] = replace(jobs[i], target=str(naming.target(source, relative, whole=True)))
-            keys[i] = _key(jobs[i].target)
-        short.difference_update(shared)
+    def whole(i: int) -> str:
+        return str(naming.target(Path(jobs[i].source), Path(jobs[i].relative), whole=True))
+
+    movable = [job.target if job.relative and not job.refusal else "" for job in jobs]
+    targets = outputs.told_apart(movable, whole, _key)
+    return [
+        replace(job, target=target) if target else job
+        for job, target in zip(jobs, targets, strict=True)
+    ]
 
 
-def _unless_taken(jobs: Iterable[Job]) -> Iterator[Job]:
+def _unless_taken(jobs: list[Job]) -> Iterator[Job]:
     """Yield each job, or its refusal if an earlier input goes to the same place."""
-    taken: dict[str, str] = {}  # place -> the input that goes there
-    for job in jobs:
-        if job.refusal or job.target == STANDARD:
+    for job, rival in zip(jobs, outputs.rivals(map(_places, jobs)), strict=True):
+        if rival is None:
             yield job
             continue
-        places = {_key(place) for place in (job.target, job.copy_to) if place}
-        rivals = [taken[place] for place in places if place in taken]
-        if rivals:
-            message = (
-                f"{shown(job.source)}: {shown(rivals[0])} goes to {shown(job.target)} too; "
-                "compress them in two runs, each into its own --out-dir"
-            )
-            yield Job(job.source, refusal=BadOption(message))
-        else:
-            taken |= dict.fromkeys(places, job.source)
-            yield job
+        message = (
+            f"{shown(job.source)}: {shown(jobs[rival].source)} goes to {shown(job.target)} too; "
+            "compress them in two runs, each into its own --out-dir"
+        )
+        yield Job(job.source, refusal=BadOption(message))
+
+
+def _places(job: Job) -> set[str]:
+    """Return where a job writes."""
+    if job.refusal or job.target == STANDARD:
+        return set()
+    return {_key(place) for place in (job.target, job.copy_to) if place}
 
 
 def _key(place: str) -> str:

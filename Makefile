@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test sanitize fuzz lint bench bench-dither bench-look bench-pack bench-size bench-web figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo web test sanitize fuzz lint bench bench-dither bench-look bench-pack bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -98,6 +98,9 @@ bench-dither: .venv/installed-bench ## measure what dithering costs and gives (D
 
 bench-size: .venv/installed-bench ## measure what size-aware mapping is made of, into docs/sizing.md (DATA=folder)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/sizing.py --data "$(DATA)" --output docs/sizing.md
+
+bench-survey: .venv/installed-bench ## measure what the distances of a survey cost, into docs/survey.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/survey.py --page docs/survey.md
 
 # PHOTO: a large photograph; without one the demo picture is enlarged.
 bench-web: .venv/installed-test ## measure what the web app takes, into docs/web.md (PHOTO=photo.jpg)

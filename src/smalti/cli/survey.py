@@ -28,6 +28,9 @@ K = replace(
     words=(),
     help="Colors of each palette, at most.",
 )
+SPACE = replace(
+    OPTIONS["space"], help="Color space to find palettes in; images are compared in Oklab anyway."
+)
 TABLES = {
     "output": "one per image and color",
     "images": "one per image",
@@ -63,7 +66,7 @@ TOLD = 20  # failures that are named; a table has them all
 @click.option("--pairs", metavar="FILE", help="The same distances, one row per pair of images.")
 @flag("-f", "--force", help="Replace existing tables.")
 @knob(K, "-k", "--colors")
-@knob("space")
+@knob(SPACE)
 @knob("effort")
 @knob("seed")
 @flag(

@@ -18,7 +18,7 @@ FLOORS = (
     ("options",),
     ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored", "ordering", "folders"),
+    ("packing", "pixels", "stored", "ordering", "folders", "outputs"),
     ("blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",

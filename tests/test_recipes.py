@@ -265,7 +265,7 @@ def test_a_survey_brings_together_what_belongs_together(numbers):
     assert sum(column(found["clusters"], "images")) == found["images"]
 
 
-def test_r_clusters_the_table_of_a_survey_as_scipy_does(numbers, tmp_path):
+def test_r_clusters_the_table_of_a_survey_as_scipy_does(numbers):
     found = numbers("survey")
 
     if "r" not in found:
@@ -275,11 +275,12 @@ def test_r_clusters_the_table_of_a_survey_as_scipy_does(numbers, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("Rscript"), reason="needs R")
-def test_r_prints_today_what_was_recorded(tmp_path):
-    run("survey", tmp_path)
+def test_r_prints_today_what_was_recorded(numbers, tmp_path_factory):
+    assert numbers("survey")
+    tables = tmp_path_factory.getbasetemp() / "survey0" / "recipe-survey"
 
     done = subprocess.run(
-        ["Rscript", FOLDER / "survey.R", tmp_path / "recipe-survey"],
+        ["Rscript", FOLDER / "survey.R", tables],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
 

@@ -14,11 +14,10 @@ import smalti
 NAMES = [
     "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison", "Convergence", "Fit",
     "Histogram", "IndexedImage", "LimitExceeded", "MissingExtra", "MissingFile", "NotSmaller",
-    "OutputExists", "OutsidePalette", "Palette", "Report", "SmaltiError", "Step", "Survey",
-    "Sweep", "TargetMissed",
-    "apply_palette", "build_palette", "choose_k", "compare", "compress", "converge", "elbow",
-    "from_float", "from_uint16", "pil_quantize", "quantize", "steps", "survey",
-    "sweep",
+    "OutputExists", "OutsidePalette", "Palette", "Report", "SmaltiError", "Step", "Summary",
+    "Survey", "Sweep", "TargetMissed",
+    "apply_palette", "build_palette", "choose_k", "compare", "compress", "compress_many", "converge",
+    "elbow", "from_float", "from_uint16", "pil_quantize", "quantize", "steps", "survey", "sweep",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip

@@ -7,6 +7,7 @@
     small.save("photo-64.png")                      # an indexed PNG
 
     report = smalti.compress("photo.png", "photo-small.png", k=256)   # never larger than the input
+    smalti.compress_many("pictures", "small", k=64)  # a folder or bucket, on all cores, resumable
     palette = smalti.build_palette(smalti.Histogram.of(a) + smalti.Histogram.of(b), 32)
     smalti.apply_palette(a, palette).save("a.png")  # two pictures, one palette
     for step in smalti.steps("photo.png", 8):       # watch k-means
@@ -41,6 +42,7 @@ from .palette import Palette
 from .quantize import apply_palette, build_palette, quantize, steps
 
 if TYPE_CHECKING:
+    from .batch.many import Summary, compress_many
     from .batch.survey import Survey, survey
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
@@ -52,9 +54,11 @@ __version__ = "0.1.0"
 _LATER = {
     "Comparison": "comparison",
     "Convergence": "convergence",
+    "Summary": "batch.many",
     "Survey": "batch.survey",
     "Sweep": "sweeps",
     "compare": "comparison",
+    "compress_many": "batch.many",
     "converge": "convergence",
     "pil_quantize": "pillow",
     "survey": "batch.survey",
@@ -95,6 +99,7 @@ __all__ = [
     "Report",
     "SmaltiError",
     "Step",
+    "Summary",
     "Survey",
     "Sweep",
     "TargetMissed",
@@ -103,6 +108,7 @@ __all__ = [
     "choose_k",
     "compare",
     "compress",
+    "compress_many",
     "converge",
     "elbow",
     "from_float",

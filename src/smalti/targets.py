@@ -30,7 +30,8 @@ BELOW_TOP = (16, 8)
 """Fractions of the highest k to go below it, where that fails: scores of few colors more or less
 differ by a point or so."""
 
-UNITS = {"": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "kib": 1024, "mib": 1024**2}
+UNITS = {"": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "kib": 1024, "mib": 1024**2,
+         "g": 1000**3, "gb": 1000**3, "gib": 1024**3}  # fmt: skip
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
@@ -87,8 +88,10 @@ class Found(Generic[Tried]):
     reason: str
 
 
-def parse_bytes(size: Any) -> int:
+def parse_bytes(size: Any, name: str = "max_bytes") -> int:
     """Return a number of bytes, given as one or as text: 50k is 50,000, 50KiB is 51,200.
+
+    `name` is what messages call it.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def parse_bytes(size: Any) -> int:
         number = float(match[1]) * UNITS[match[2].lower()]
         if 1 <= number < 2**63:
             return int(number)
-    raise BadOption(f"max_bytes must be a number of bytes such as 50000, 50k or 1.5M, got {size!r}")
+    raise BadOption(f"{name} must be a number of bytes such as 50000, 50k or 1.5M, got {size!r}")
 
 
 def meet(

@@ -25,7 +25,7 @@ def run(
     *,
     workers: int | None = None,
     address: str | None = None,
-    memory_mib: float | None = None,
+    memory_limit: int | None = None,
 ) -> Iterator[tuple[ShardJob, list[dict[str, Any]] | None, str | None]]:
     """Yield (job, records, None) as shards are committed, or (job, None, what went wrong).
 
@@ -34,13 +34,13 @@ def run(
     jobs : looked at one by one, as workers become free
     workers : processes (default: all cores); 1 works in this process unless there is a limit
     address : not for this engine
-    memory_mib : what each process may take
+    memory_limit : bytes of address space that each process may take
     """
     workers = workers or cores()
-    if workers == 1 and memory_mib is None:
+    if workers == 1 and memory_limit is None:
         yield from _here(jobs)
     else:
-        yield from _in_processes(jobs, workers, memory_mib)
+        yield from _in_processes(jobs, workers, memory_limit)
 
 
 def _here(
@@ -56,14 +56,14 @@ def _here(
 
 
 def _in_processes(
-    jobs: Iterable[ShardJob], workers: int, memory_mib: float | None
+    jobs: Iterable[ShardJob], workers: int, memory_limit: int | None
 ) -> Iterator[tuple[ShardJob, list[dict[str, Any]] | None, str | None]]:
     fresh, again = iter(jobs), deque[ShardJob]()
 
     def take() -> ShardJob | None:
         return again.popleft() if again else next(fresh, None)
 
-    pool = Pool[ShardJob, list[dict[str, Any]]](run_shard, workers, memory_mib=memory_mib)
+    pool = Pool[ShardJob, list[dict[str, Any]]](run_shard, workers, memory_limit=memory_limit)
     for _, job, answer in pool.as_they_come(take):
         if isinstance(answer, Failed):
             yield job, None, _said(answer.error, answer.message)

@@ -16,7 +16,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -357,8 +357,16 @@ def _too_long(name: str, size_bytes: int, limit_bytes: int) -> LimitExceeded:
     )
 
 
-def write(uri: str, data: bytes, *, overwrite: bool = True) -> None:
-    """Write `data` completely or not at all; folders on the way are made.
+def write(
+    uri: str,
+    data: bytes | Iterable[bytes],
+    *,
+    overwrite: bool = True,
+    preserve_from: str | None = None,
+) -> None:
+    """Write `data`, whole or in parts, completely or not at all; folders on the way are made.
+
+    A path takes over the times of `preserve_from`, a path; objects of a URL have their own.
 
     Raises
     ------
@@ -370,9 +378,11 @@ def write(uri: str, data: bytes, *, overwrite: bool = True) -> None:
         path = path_of(uri)
         if os.path.dirname(path):
             _make_folder(os.path.dirname(path), uri)
-        write_atomic(path, data, overwrite=overwrite)
+        write_atomic(path, data, overwrite=overwrite, preserve_from=preserve_from)
         return
     files, path = _file_system(uri)
+    if not isinstance(data, bytes):
+        data = b"".join(data)
     try:
         if _scheme(uri) in WHOLE:
             mode = "overwrite" if overwrite else "create"

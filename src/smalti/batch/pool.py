@@ -82,7 +82,7 @@ class Pool(Generic[Work, Answer]):
     processes : int >= 1
     fork : share what is imported here, and start in milliseconds
         Only Linux is sure to allow it, and only where no threads of our own were started.
-    memory_mib : address space that each worker may take, in MiB
+    memory_limit : bytes of address space that each local process may take
     environment : variables that workers start with besides ours; they are not for forked ones
     """
 
@@ -92,12 +92,12 @@ class Pool(Generic[Work, Answer]):
         processes: int,
         *,
         fork: bool = False,
-        memory_mib: float | None = None,
+        memory_limit: int | None = None,
         environment: Mapping[str, str] = ONE_THREAD,
     ) -> None:
         self._processes = processes
         fork = fork and sys.platform == "linux"
-        self._serving = (work, None if fork else os.getpid(), memory_mib)
+        self._serving = (work, None if fork else os.getpid(), memory_limit)
         self._context = multiprocessing.get_context("fork" if fork else "spawn")
         self._environment = {} if fork else environment
         self._false_starts = 0
@@ -269,7 +269,7 @@ def _serve(
     other_end: Connection,
     work: Callable[[Any], Any],
     parent: int | None,
-    memory_mib: float | None,
+    memory_limit: int | None,
 ) -> None:
     """Answer inputs until told to end. Ctrl-C reaches the parent too, which then tells us."""
     other_end.close()  # inherited; while we hold it, we would not see that the parent is gone
@@ -279,8 +279,8 @@ def _serve(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     if parent is not None:
         _die_with(parent)
-    if memory_mib is not None:
-        _limit_memory(memory_mib)
+    if memory_limit is not None:
+        _limit_memory(memory_limit)
     try:
         pipe.send(READY)
         while True:
@@ -320,11 +320,10 @@ def _watch(sentinel: int) -> NoReturn:
     os._exit(1)
 
 
-def _limit_memory(mib: float) -> None:
-    """Make what would take more fail with MemoryError, rather than the machine."""
+def _limit_memory(limit: int) -> None:
+    """Make what would take more bytes fail with MemoryError, rather than the machine."""
     import resource
 
-    limit = int(mib * 2**20)
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 

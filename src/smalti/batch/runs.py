@@ -17,17 +17,18 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from importlib import import_module
 from typing import Any
 
+from .. import options
 from ..errors import BadOption, CannotWrite
-from ..files import shown
+from ..files import shown, sweep
 from . import local, places, shards
 from .shards import Shard, ShardJob
 from .work import Checked, Item, Work
 
-__all__ = ["Progress", "Run", "run"]
+__all__ = ["Progress", "Run", "check", "only_run_in", "run"]
 
 PLAN, LOCK = "plan.jsonl", "lock"
 DIED = "WorkerDied"
@@ -69,6 +70,16 @@ class Progress:
         """Of all that were compressed so far."""
         return self.bytes_in - self.bytes_out
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as JSON knows them."""
+        left = self.seconds_left
+        return asdict(self) | {
+            "seconds": round(self.seconds, 3),
+            "bytes_saved": self.bytes_saved,
+            "rate": round(self.rate, 3),
+            "seconds_left": None if left is None else round(left, 1),
+        }
+
 
 class Run:
     """A finished run: what its state folder holds, in the order of the items."""
@@ -105,7 +116,9 @@ def run(
     shard: int | str = "auto",
     max_errors: int | str | None = None,
     resume: bool = True,
-    memory_mib: float | None = None,
+    memory_limit: int | None = None,
+    folder: str | None = None,
+    locked: bool = False,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Run:
     """Do `work` to each of `items`, or to those that an earlier run has not done.
@@ -122,7 +135,9 @@ def run(
     shard : inputs of a shard, or "auto": about half a minute's work
     max_errors : stop when more than so many inputs fail; "3%" is of all inputs
     resume : use what an earlier run left in `state`
-    memory_mib : address space of each local process
+    memory_limit : bytes of address space that each local process may take
+    folder : path or URL where the work writes files; what killed processes left there is removed
+    locked : whether the caller is inside `only_run_in(state)` already
     on_progress : called with the Progress at the start and after each shard
 
     Returns
@@ -135,14 +150,14 @@ def run(
     BadOption : an option makes no sense.
     CannotWrite : `state` cannot be written, or another run works in it.
     """
+    check(engine, address, jobs, shard, max_errors, memory_limit)
     most = _most_errors(max_errors, len(items))
-    do = _engine(engine, address, jobs, memory_mib)
-    if shard != "auto" and not (isinstance(shard, int) and shard >= 1):
-        raise BadOption(f"shard must be auto or a number of images from 1, got {shard}")
+    do = _engine(engine, address, jobs, memory_limit)
     place = state or tempfile.mkdtemp(prefix="smalti-")
     driver = _Driver(work, place, len(items), most, on_progress or (lambda progress: None))
     try:
-        with _only_run_in(place):
+        alone = contextlib.nullcontext() if locked else only_run_in(place)
+        with alone, driver.swept(place, folder):
             pieces = driver.plan(items, shard)
             driver.reuse(pieces, resume)
             driver.finish(pieces, do)
@@ -154,6 +169,27 @@ def run(
     if state is None:
         weakref.finalize(result, shutil.rmtree, place, ignore_errors=True)
     return result
+
+
+def check(
+    engine: str,
+    address: str | None,
+    jobs: int | None,
+    shard: int | str,
+    max_errors: int | str | None,
+    memory_limit: int | None,
+) -> None:
+    """Refuse options of `run` that make no sense, before anything is read."""
+    if engine not in ("local", "dask"):
+        raise BadOption(f"engine must be local or dask, got {engine}")
+    if engine == "local" and address is not None:
+        raise BadOption("an address is for the engine dask; the local one has none")
+    if engine == "dask" and memory_limit is not None:
+        raise BadOption("a memory limit is for the local engine; Dask's workers have their own")
+    if shard != "auto" and not (isinstance(shard, int) and shard >= 1):
+        raise BadOption(f"shard must be auto or a number of images from 1, got {shard}")
+    options.check("jobs", jobs)
+    _most_errors(max_errors, 1)
 
 
 def _most_errors(given: int | str | None, total: int) -> float:
@@ -171,23 +207,17 @@ def _most_errors(given: int | str | None, total: int) -> float:
 
 
 def _engine(
-    name: str, address: str | None, jobs: int | None, memory_mib: float | None
+    name: str, address: str | None, jobs: int | None, memory_limit: int | None
 ) -> Callable[[Iterator[ShardJob]], Any]:
     """Return the engine of that name, with its options."""
     if name == "local":
-        if address is not None:
-            raise BadOption("an address is for the engine dask; the local one has none")
-        return lambda some: local.run(some, workers=jobs, memory_mib=memory_mib)
-    if name == "dask":
-        if memory_mib is not None:
-            raise BadOption("a memory limit is for the local engine; Dask's workers have their own")
-        dask = import_module(".dask", __package__)
-        return lambda some: dask.run(some, workers=jobs, address=address)
-    raise BadOption(f"engine must be local or dask, got {name}")
+        return lambda some: local.run(some, workers=jobs, memory_limit=memory_limit)
+    dask = import_module(".dask", __package__)
+    return lambda some: dask.run(some, workers=jobs, address=address)
 
 
 @contextlib.contextmanager
-def _only_run_in(state: str) -> Iterator[None]:
+def only_run_in(state: str) -> Iterator[None]:
     """Refuse a second run in the same folder. Where folders have no locks, both may work:
     they would write the same.
     """
@@ -277,6 +307,22 @@ class _Driver:
         self._statuses: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._stopped = False
+        self._deaths = 0
+
+    @contextlib.contextmanager
+    def swept(self, *folders: str | None) -> Iterator[None]:
+        """Remove temporary files of processes that were killed: before the run, and during it."""
+        paths = [places.path_of(each) for each in folders if each and not places.is_url(each)]
+        for path in paths:
+            sweep(path)
+        try:
+            yield
+        except BaseException:
+            self._deaths += 1  # whoever was slow to end was killed
+            raise
+        finally:
+            for path in paths if self._deaths else ():
+                sweep(path)
 
     # ------------------------------------------------------------ before the work
 
@@ -284,12 +330,14 @@ class _Driver:
         """Deal the items into shards, and write down how."""
         pieces = [_Piece(dealt, {}) for dealt in shards.deal(items, self._settings, shard)]
         head = {**self._all_settings, "items": len(items), "shards": len(pieces)}
-        lines = [json.dumps(head)]
-        for piece in pieces:
-            listed = [astuple(item) for item in piece.shard.items]
-            lines.append(json.dumps({"shard": piece.shard.id, "items": listed}))
-        text = "".join(line + "\n" for line in lines)
-        places.write(places.join(self._state, PLAN), text.encode())
+
+        def lines() -> Iterator[bytes]:
+            yield f"{json.dumps(head)}\n".encode()
+            for piece in pieces:
+                listed = [astuple(item) for item in piece.shard.items]
+                yield f"{json.dumps({'shard': piece.shard.id, 'items': listed})}\n".encode()
+
+        places.write(places.join(self._state, PLAN), lines())
         return pieces
 
     def reuse(self, pieces: list[_Piece], resume: bool) -> None:
@@ -351,6 +399,7 @@ class _Driver:
             with contextlib.closing(engine(self._jobs(queue))) as answers:
                 for job, records, message in answers:
                     piece = by_id[job.id]
+                    self._deaths += job.attempts - 1 + (message == DIED)
                     if records is not None:
                         piece.committed = True
                         self._count(records, reused=len(piece.known))
@@ -433,6 +482,7 @@ class _Driver:
             "seconds": round(now.seconds, 3),
             "shards": len(pieces),
             "engine": engine,
+            "worker_deaths": self._deaths,
             "stopped": self._stopped,
             **self._all_settings,
         }

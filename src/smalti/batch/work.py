@@ -25,7 +25,9 @@ class Item:
 class Work(Protocol):
     """What is done to each item. It is pickled to workers, so it holds plain values only."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in plans: "compress", "histogram", "survey"."""
 
     def settings(self) -> dict[str, Any]:
         """Return all that results depend on, as JSON knows it: it is part of a shard's name."""

@@ -1,11 +1,197 @@
-"""`smalti batch`: to be written."""
+"""`smalti batch`: all pictures of folders and buckets, resumed where an earlier run stopped."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
+from ..batch.many import Summary, compress_many
+from ..batch.runs import Progress
+from .compress import compress, contradictions, options_of
+from .parameters import Command, came_from_user, flag, knob
+from .terminal import Bar, complain, say, tell
+
 __all__ = ["batch"]
 
+OF_ONE_PICTURE = tuple(
+    "k quality min_score max_bytes format keep weight no_guard palette strict_palette space dither "
+    "dither_strength dither_adaptive floyd nofs size effort speed init n_init max_iter tol seed "
+    "icc pack allow_larger max_megapixels max_input_mib preserve".split()
+)
+"""Flags that are those of `smalti compress`."""
 
-@click.command()
-def batch() -> int:
-    """To be written."""
-    raise click.UsageError("not written yet")
+ENGINES = ("local", "dask")
+PROGRESS = ("auto", "bar", "json", "none")
+STEPS = 1000  # of the bar
+
+
+@click.command(
+    cls=Command,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done; 1 some pictures failed; 2 usage, or nothing could be read; "
+    "15 all outputs exist and are not of an earlier run (see --force); 16 cannot write, or "
+    "another run works there; 130 and 143 interrupted: the same command goes on.",
+    params=[one for one in compress.params if one.name in OF_ONE_PICTURE],
+)
+@click.argument("sources", nargs=-1, metavar="FILE|FOLDER|URL...")
+@click.option("--out-dir", metavar="FOLDER|URL", help="Write there, in the folders of the input.")
+@knob("jobs", "-j", "--jobs")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    show_default=True,
+    help="Processes of this machine, or a Dask cluster (extra [dask]).",
+)
+@click.option("--address", metavar="tcp://HOST:PORT", help="The Dask scheduler; default: one here.")
+@click.option(
+    "--state",
+    metavar="FOLDER|URL",
+    help="Where the plan is, and what is done (default: .smalti in the output folder).",
+)
+@click.option(
+    "--shard",
+    metavar="N|auto",
+    default="auto",
+    show_default=True,
+    help="Pictures that are done and committed together; auto: half a minute's work.",
+)
+@flag("--no-resume", help="Do all of it again.")
+@click.option(
+    "--max-errors", metavar="N|P%", help="Stop when more than N pictures, or P % of all, fail."
+)
+@click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    help="Memory that each process may take, such as 2G: a picture that needs more fails alone.",
+)
+@flag("-f", "--force", help="Replace files in the output folder that no earlier run wrote.")
+@click.option(
+    "--progress",
+    type=click.Choice(PROGRESS),
+    default="auto",
+    show_default=True,
+    help="A bar, JSON lines on standard error, or nothing; auto: a bar on a terminal.",
+)
+@flag("--json", help="Print the summary as JSON.")
+@flag("-q", "--quiet", help="Print errors only.")
+@flag("--debug", help="Print the traceback of errors.")
+def batch(**given: Any) -> int:
+    """Compress all pictures of folders, buckets and files into one folder.
+
+    Looks through folders and all below them, on this machine or wherever fsspec leads
+    (s3://bucket/scans). SRC/sub/photo.jpg becomes FOLDER/sub/photo.png. A picture that a palette
+    would not make smaller is copied.
+
+    The same command goes on where a run was stopped or killed. It does what is missing, what has
+    changed (inputs, options, versions, outputs that were removed or altered) and what failed, and
+    nothing else. It replaces outputs of earlier runs, no other files.
+
+    smalti-records.jsonl in the output folder tells what became of each picture, and
+    smalti-summary.json of all.
+    """
+    sources, out_dir = given["sources"], given["out_dir"]
+    problems = (
+        (not sources, "no input; give folders, image files or URLs"),
+        (not out_dir, "--out-dir says where the outputs go"),
+        *contradictions(given, came_from_user("k")),
+        (given["quiet"] and given["progress"] == "bar", "--quiet shows no bar; leave one out"),
+    )
+    for wrong, sentence in problems:
+        if wrong:
+            raise click.UsageError(sentence)
+    with _progress(given["progress"], given["quiet"]) as on_progress:
+        summary = compress_many(
+            sources,
+            out_dir,
+            given["k"],
+            engine=given["engine"],
+            address=given["address"],
+            jobs=given["jobs"],
+            shard=_shard(given["shard"]),
+            resume=not given["no_resume"],
+            max_errors=given["max_errors"],
+            memory_limit=given["memory_limit"],
+            state=given["state"],
+            overwrite=given["force"],
+            on_progress=on_progress,
+            **options_of(given),
+        )
+    _tell(summary, as_json=given["json"], quiet=given["quiet"])
+    return summary.exit_code
+
+
+# After -k, what only this command has; then the rest of the flags that it shares.
+batch.params.sort(key=lambda one: one.name != "k" and one.name in OF_ONE_PICTURE)
+
+
+def _shard(given: str) -> int | str:
+    return int(given) if given.isascii() and given.isdigit() else given
+
+
+def _tell(summary: Summary, *, as_json: bool, quiet: bool) -> None:
+    for record in summary.failures:
+        complain(record["message"])
+    more = summary.failed - len(summary.failures)
+    if more > 0:
+        complain(f"and {more:,} more; {summary.records_uri} has all")
+    if as_json:
+        say(json.dumps(summary.to_dict()))
+    elif not quiet:
+        say(str(summary))
+
+
+# ---------------------------------------------------------------- progress
+
+
+@contextmanager
+def _progress(wanted: str, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Yield what shows progress; where the run is interrupted, say how far it was."""
+    last = Progress(0)
+    with Bar(STEPS, wanted=not quiet and wanted in ("auto", "bar")) as bar:
+
+        def show(progress: Progress) -> None:
+            nonlocal last
+            last = progress
+            if wanted == "json":
+                tell(json.dumps(progress.to_dict()))
+            bar.move(int(STEPS * progress.done / max(1, progress.total)), _label(progress))
+
+        try:
+            yield show
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C, or a request to end
+            bar.erase()
+            tell(f"{last.done:,} of {last.total:,} pictures are done; the same command goes on")
+            raise
+
+
+def _label(progress: Progress) -> str:
+    """Return what stands before the bar: how far, how fast, how long, and what came of it."""
+    words = [f"{progress.done:,} of {progress.total:,}"]
+    if progress.seconds_left is not None:
+        words += [f"{progress.rate:.3g}/s", f"{_clock(progress.seconds_left)} left"]
+    if progress.failed:
+        words.append(f"{progress.failed:,} failed")
+    if progress.bytes_saved:
+        words.append(f"{_short(progress.bytes_saved)} saved")
+    return ", ".join(words)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _short(size: int) -> str:
+    """Return a number of bytes in three digits: 12.3 MB."""
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if abs(value) < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.3g} {unit}" if abs(value) < 1000 else f"{value:,.0f} {unit}"

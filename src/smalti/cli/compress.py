@@ -18,7 +18,7 @@ from . import jobs
 from .parameters import Command, came_from_user, flag, knob
 from .run import Settings, run
 
-__all__ = ["compress"]
+__all__ = ["compress", "contradictions", "options_of"]
 
 ASK_DEFAULT = 16  # what the tutorials ask for
 LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where numbers overflow
@@ -199,7 +199,7 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
         ("-" in sources and several, "standard input is compressed alone"),
         (given["ask"] and k_given, "--ask and a given number of colors exclude each other"),
         (given["ask"] and "-" in sources, "--ask reads standard input, which is the image"),
-        *_dithering_contradictions(given),
+        *contradictions(given, k_given or given["ask"]),
         (
             "-" in sources and (given["out_dir"] or given["ext"] or given["name"]),
             "standard input has no name to derive another from; -o names the output",
@@ -207,18 +207,6 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
         (given["ext"] == "", "--ext must not be empty; -small.png is an example"),
         (given["name"] == "", "--name must not be empty; '{stem}_{k}.png' is an example"),
         (given["show"] and several, "--show is for one input"),
-        (
-            given["palette"] is not None and (k_given or given["ask"]),
-            "--palette says how many colors there are; -k and --ask ask for others",
-        ),
-        (
-            given["palette"] is None and given["strict_palette"],
-            "--strict-palette goes with --palette",
-        ),
-        (
-            given["palette"] is not None and given["no_guard"],
-            "--palette is mapped to as it is; --no-guard guards nothing there",
-        ),
         (given["quiet"] and given["verbose"], "--quiet and --verbose exclude each other"),
     )
     for wrong, sentence in problems:
@@ -226,7 +214,8 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
             raise click.UsageError(sentence)
 
 
-def _dithering_contradictions(given: dict[str, Any]) -> list[tuple[Any, str]]:
+def contradictions(given: dict[str, Any], k_given: bool) -> list[tuple[Any, str]]:
+    """Return which options of one picture exclude each other, and whether they do here."""
     floyd = given["floyd"] is not None
     method = given["dither"] if came_from_user("dither") else None
     return [
@@ -242,6 +231,18 @@ def _dithering_contradictions(given: dict[str, Any]) -> list[tuple[Any, str]]:
         (
             floyd and came_from_user("dither_strength"),
             "--floyd and --dither-strength both give the strength",
+        ),
+        (
+            given["palette"] is not None and k_given,
+            "--palette says how many colors there are; -k and --ask ask for others",
+        ),
+        (
+            given["palette"] is None and given["strict_palette"],
+            "--strict-palette goes with --palette",
+        ),
+        (
+            given["palette"] is not None and given["no_guard"],
+            "--palette is mapped to as it is; --no-guard guards nothing there",
         ),
     ]
 
@@ -288,23 +289,11 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
 
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
-    passed_on = (
-        "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed "
-        "size icc pack allow_larger preserve weight quality min_score max_bytes"
-    )
-    options = {name: given[name] for name in passed_on.split()}
-    if given["nofs"]:
-        options["dither"] = "none"
-    if given["floyd"] is not None:
-        options |= {"dither": "floyd-steinberg", "dither_strength": given["floyd"]}
-    options |= {"guard": not given["no_guard"], "strict": given["strict_palette"]}
-    options["keep"] = Kept.of(given["keep"])  # here, so that what is wrong is said once
-    options["palette"] = None if given["palette"] is None else Palette.of(given["palette"])
-    if given["speed"] and not came_from_user("effort"):
-        options["effort"] = _effort(given["speed"])
-    options |= {"k": k, "overwrite": given["force"], "threads": given["threads"]}
+    options = options_of(given) | {"k": k, "overwrite": given["force"], "threads": given["threads"]}
+    options["keep"] = Kept.of(options["keep"])  # here, so that what is wrong is said once
+    palette = options["palette"]
+    options["palette"] = None if palette is None else Palette.of(palette)
     Targets.of(*(given[name] for name in ("quality", "min_score", "max_bytes")))  # refuses early
-    options["limits"] = Limits(given["max_megapixels"], given["max_input_mib"])
     return Settings(
         options,
         jobs=given["jobs"],
@@ -315,6 +304,24 @@ def _settings(given: dict[str, Any], k: int | str) -> Settings:
         quiet=given["quiet"],
         debug=given["debug"],
     )
+
+
+def options_of(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the library's options of one picture, as given by flags."""
+    passed_on = (
+        "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed "
+        "size icc pack allow_larger preserve weight quality min_score max_bytes keep palette"
+    )
+    options = {name: given[name] for name in passed_on.split()}
+    if given["nofs"]:
+        options["dither"] = "none"
+    if given["floyd"] is not None:
+        options |= {"dither": "floyd-steinberg", "dither_strength": given["floyd"]}
+    options |= {"guard": not given["no_guard"], "strict": given["strict_palette"]}
+    if given["speed"] and not came_from_user("effort"):
+        options["effort"] = _effort(given["speed"])
+    options["limits"] = Limits(given["max_megapixels"], given["max_input_mib"])
+    return options
 
 
 def _effort(speed: int) -> str:

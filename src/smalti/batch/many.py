@@ -1,0 +1,509 @@
+"""Compressing a collection: every picture of folders and buckets, resumed where it was left.
+
+    sources -> [compress_many] -> outputs, smalti-records.jsonl, smalti-summary.json, Summary
+
+What `compress` does to one picture is done to all, in the order of their names. The
+bytes of the outputs are those of `compress`, whatever engine, number of workers,
+shards, kills and retries there were.
+"""
+
+import heapq
+import inspect
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from .. import outputs
+from ..compress import compress
+from ..decode import Limits
+from ..errors import BadImage, BadOption, NotSmaller, OutputExists, SmaltiError
+from ..files import shown
+from ..folders import Refusal
+from ..keep import Kept
+from ..palette import Palette
+from ..targets import parse_bytes
+from . import places, runs
+from .runs import Progress, Run
+from .work import Item
+
+__all__ = ["CompressWork", "Picture", "Summary", "compress_many"]
+
+STATE, NAMES = ".smalti", "names.jsonl"
+RECORDS, SUMMARY = "smalti-records.jsonl", "smalti-summary.json"
+FIELDS = (
+    "uri", "relative", "ok", "status", "error", "message", "bytes_in", "bytes_out", "k", "psnr",
+    "ms", "attempts", "target",
+)  # fmt: skip
+"""Of a record, in this order; None where an image has none."""
+
+NOT_OPTIONS = {"source", "target", "k", "threads", "overwrite", "channels", "progress", "on_stage",
+               "on_try"}  # fmt: skip
+"""Parameters of `compress` that mean nothing for many pictures, or that we set."""
+
+INDECISIVE = {"limits"}
+"""Options that say whether there is a result, not which one: a higher limit redoes what failed."""
+
+UNREADABLE = {"BadImage", "MissingFile"}
+SHOWN = 20  # failures that a Summary holds; the records have all
+NO_SIZE = 2**40  # bytes: what we wrote ourselves is read whatever its size
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Item):
+    """An input, and where its output goes, relative to the output folder."""
+
+    target: str
+
+
+# ---------------------------------------------------------------- one picture
+
+
+class _Named(io.BytesIO):
+    """Bytes of a file that say which in messages."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class CompressWork:
+    """Compresses pictures into a folder. The bytes of a picture are those of `compress`."""
+
+    out_dir: str
+    options: dict[str, Any]
+    name: str = "compress"
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options that outputs depend on."""
+        return {name: _plain(self.options[name]) for name in sorted({*self.options} - INDECISIVE)}
+
+    def one(self, item: Item) -> tuple[dict[str, Any], None]:
+        """Compress a picture; where that makes it no smaller, copy it."""
+        assert isinstance(item, Picture)
+        limits: Limits = self.options["limits"]
+        most = int(limits.input_mib * 2**20)
+        data = places.read(item.uri, most, size_bytes=item.size_bytes)
+        try:
+            report = compress(_Named(data, item.uri), None, threads=1, **self.options)
+        except NotSmaller as error:
+            fields: dict[str, Any] = {
+                "status": "kept",
+                "message": str(error),
+                "k": None,
+                "psnr": None,
+            }
+            target = item.relative
+        else:
+            assert report.data is not None
+            psnr = round(report.psnr, 3) if np.isfinite(report.psnr) else None
+            fields = {"status": "compressed", "message": "; ".join(report.notes)}
+            fields |= {"k": report.colors_used, "psnr": psnr}
+            data, target = report.data, item.target
+        stamp = self._write(item, target, data)
+        sizes = {"bytes_in": item.size_bytes, "bytes_out": len(data)}
+        return {**fields, **sizes, "target": target, "stamp": stamp}, None
+
+    def _write(self, item: Item, target: str, data: bytes) -> str | None:
+        """Write an output; return what changes when somebody changes it."""
+        place = places.join(self.out_dir, target)
+        if _same(item.uri, place):
+            raise BadOption(f"{shown(item.uri)} would be its own output; write to another folder")
+        keep_times = self.options.get("preserve") and not places.is_url(item.uri)
+        times_of = places.path_of(item.uri) if keep_times else None
+        places.write(place, data, preserve_from=times_of)
+        return _stamp(place)
+
+    def add(self, total: None, part: None) -> None:
+        """Nothing adds up here."""
+
+    def dump(self, total: None) -> None:
+        """There is no payload: a shard leaves its outputs."""
+
+    def stands(self, record: dict[str, Any]) -> bool:
+        """Whether an output is as it was written: of that size, and a file of that time."""
+        if places.is_url(self.out_dir):
+            return bool(record["bytes_out"] == _sizes_below(self.out_dir).get(record["target"], -1))
+        return bool(_stamp(places.join(self.out_dir, record["target"])) == record["stamp"])
+
+
+def _plain(value: Any) -> Any:
+    """Return an option as JSON knows it."""
+    if isinstance(value, Palette):
+        return value.colors.tolist()
+    if isinstance(value, Kept):
+        return [value.colors.tolist(), value.places]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _same(source: str, target: str) -> bool:
+    if places.is_url(source) or places.is_url(target):
+        return source == target
+    paths = places.path_of(source), places.path_of(target)
+    return os.path.exists(paths[1]) and os.path.samefile(*paths)
+
+
+def _stamp(place: str) -> str | None:
+    """Return size and time of a file; None if there is none, or if asking costs a request."""
+    if places.is_url(place):
+        return None
+    try:
+        status = os.stat(places.path_of(place))
+    except OSError:
+        return None
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+@lru_cache(maxsize=1)
+def _sizes_below(folder: str) -> dict[str, int]:
+    """Return the sizes of the pictures below a URL: one listing, not a request for each."""
+    return {item.relative: item.size_bytes for item in places.listing([folder]).items}
+
+
+# ---------------------------------------------------------------- all pictures
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run over a collection did. `str()` of it is the text that the command prints.
+
+    Attributes
+    ----------
+    total : inputs, those that could not be read among them
+    compressed, kept, failed, not_done : how many; kept are copies, as nothing smaller was found
+    reused : how many of them an earlier run had done
+    others : files in the folders that are not called like pictures
+    left_alone : outputs of earlier runs that no input leads to now
+    bytes_in, bytes_out : of what was compressed or kept
+    errors : class -> how many
+    failures : the first records that are not ok
+    stopped : more inputs failed than `max_errors`
+    out_dir, state : where the outputs and the plan are
+    """
+
+    total: int
+    compressed: int
+    kept: int
+    failed: int
+    not_done: int
+    reused: int
+    others: int
+    left_alone: int
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+    errors: dict[str, int]
+    stopped: bool
+    out_dir: str
+    state: str
+    run: dict[str, Any] = field(repr=False)  # engine, shards, settings and versions
+    failures: list[dict[str, Any]] = field(repr=False)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """One dict for each input, in the order of their names: what smalti-records.jsonl holds."""
+        data = places.read(self.records_uri, NO_SIZE)
+        return [json.loads(line) for line in data.splitlines()]
+
+    @property
+    def records_uri(self) -> str:
+        """Where the records are."""
+        return places.join(self.out_dir, RECORDS)
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is done; 1: something failed, or was not done; 2: nothing could be read."""
+        if not self.failed and not self.not_done:
+            return 0
+        return 2 if self.failed == self.total and set(self.errors) <= UNREADABLE else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what smalti-summary.json holds."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        run: dict[str, Any] = plain.pop("run")
+        return plain | run
+
+    def __str__(self) -> str:
+        parts = ((self.compressed, "compressed"), (self.kept, "kept"), (self.failed, "failed"),
+                 (self.not_done, "not done"))  # fmt: skip
+        counts = ", ".join(f"{number:,} {word}" for number, word in parts if number)
+        line = f"{_counted(self.total, 'image')}: {counts}, {self.seconds:.1f} s"
+        fresh = self.total - self.reused - self.not_done
+        if self.seconds and fresh:
+            line += f" ({fresh / self.seconds:.3g} per second)"
+        return "\n".join([line, *(f"  {row}" for row in self._rows())])
+
+    def _rows(self) -> Iterator[str]:
+        if self.bytes_in:
+            percent = 100 * (1 - self.bytes_out / self.bytes_in)
+            change = f"{abs(percent):.1f} % {'smaller' if percent >= 0 else 'larger'}"
+            yield f"{self.bytes_in:,} → {self.bytes_out:,} bytes, {change}"
+        if self.stopped:
+            yield f"stopped after {_counted(self.failed, 'failure')}; the same command goes on"
+        if self.reused:
+            yield f"{self.reused:,} of them were done by an earlier run"
+        if self.left_alone:
+            outputs = _counted(self.left_alone, "output")
+            yield f"{outputs} of inputs that are not there now left alone"
+        if self.others:
+            yield f"{_counted(self.others, 'other file')} left alone"
+        yield f"a record of each: {shown(self.records_uri)}"
+
+
+def compress_many(
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out_dir: str | os.PathLike[str],
+    k: int | str = 256,
+    *,
+    engine: str = "local",
+    address: str | None = None,
+    jobs: int | None = None,
+    shard: int | str = "auto",
+    resume: bool = True,
+    max_errors: int | str | None = None,
+    memory_limit: int | str | None = None,
+    state: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], object] | None = None,
+    **options: Any,
+) -> Summary:
+    """Compress all pictures of folders, buckets and files into one folder.
+
+    Below `out_dir`, outputs have the places that inputs have below their sources. A picture that a
+    palette would not make smaller is copied. A picture that fails is a record and stops nothing.
+
+    Parameters
+    ----------
+    sources : paths or URLs of folders and pictures, or patterns; one or several
+        Of folders, all pictures in them and below. URLs are fsspec's, such as s3://bucket/scans.
+    out_dir : path or URL of the folder to write into; it is made
+    k : as for `compress`
+    engine : "local": processes of this machine; "dask": a cluster
+    address : of the Dask scheduler; None starts workers on this machine
+    jobs : workers; None: one for each core
+        With the local engine, 1 works in this process. Others import the calling script: it must
+        do its work below `if __name__ == "__main__":`.
+    shard : pictures that are done and committed together, or "auto": half a minute's work
+    resume : do only what is missing, has changed or failed in an earlier run into `out_dir`
+        Compared are names, sizes and times of inputs and outputs, options, and versions.
+    max_errors : stop when more than so many pictures fail; "3%" is of all
+    memory_limit : bytes of address space that each local process may take, or text such as "2G"
+        A picture that needs more fails alone. Processes take some 0.5 GB before the first one.
+    state : path or URL of the folder for the plan and what is done; default: .smalti in `out_dir`
+    overwrite : replace files in `out_dir` that no earlier run wrote
+    on_progress : called with a Progress at the start and after each shard
+    options : all others of `compress` that are about one picture
+
+    Returns
+    -------
+    Summary
+        Its `records` have one dict for each input. They are in smalti-records.jsonl, too.
+
+    Raises
+    ------
+    BadOption : an option makes no sense; said before anything is read.
+    BadImage, MissingFile : there is nothing to compress.
+    OutputExists : all outputs exist, and are not of an earlier run.
+    CannotWrite : the state folder or the records cannot be written, or another run works there.
+    MissingExtra : a URL needs fsspec or a driver, or the engine needs Dask.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = tempfile.mkdtemp()
+    >>> Image.linear_gradient("L").resize((99, 99)).convert("RGB").save(folder + "/a.bmp")
+    >>> done = compress_many(folder, folder + "/small", k=16, jobs=1)
+    >>> done.compressed, done.records[0]["relative"], done.records[0]["k"]
+    (1, 'a.bmp', 16)
+    """
+    place = os.fspath(out_dir)
+    home = places.join(place, STATE) if state is None else os.fspath(state)
+    given = [sources] if isinstance(sources, str | os.PathLike) else sources
+    most_memory = None if memory_limit is None else parse_bytes(memory_limit, "memory_limit")
+    runs.check(engine, address, jobs, shard, max_errors, most_memory)
+    work = CompressWork(place, _checked(k, options))
+    _sizes_below.cache_clear()
+    found = places.listing([os.fspath(source) for source in given], skip=place)
+    pictures, refusals = _planned(found.items, options.get("format") or "png")
+    with runs.only_run_in(home):
+        names = _names(home)
+        if not overwrite:
+            pictures, existing = _unless_foreign(pictures, place, names)
+            refusals += existing
+        refusals += found.refusals
+        if not pictures:
+            raise _nothing(refusals)
+        now = {picture.relative for picture in pictures}
+        _write_lines(places.join(home, NAMES), sorted(names | now))
+        run = runs.run(
+            work, pictures, state=home, engine=engine, address=address, jobs=jobs, shard=shard,
+            max_errors=max_errors, resume=resume, memory_limit=most_memory, on_progress=on_progress,
+            folder=place, locked=True,
+        )  # fmt: skip
+        return _told(run, refusals, place, len(names - now), found.others)
+
+
+def _checked(k: int | str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of `compress`, having tried them on one pixel: what is wrong is said once.
+
+    Palettes and kept colors are read here, so that workers need no file.
+    """
+    known = set(inspect.signature(compress).parameters) - NOT_OPTIONS
+    for name in options:
+        if name not in known:
+            raise TypeError(f"compress_many() got an unexpected keyword argument {name!r}")
+    if options.get("weight") not in (None, "auto"):
+        raise BadOption("a weight map belongs to one picture; for many, weight is None or auto")
+    palette = options.get("palette")
+    options = {
+        **options,
+        "k": k,
+        "keep": Kept.of(options.get("keep")),
+        "palette": None if palette is None else Palette.of(palette),
+        "limits": options.get("limits") or Limits(),
+    }
+    try:
+        compress(np.zeros((1, 1, 3), np.uint8), None, threads=1, **options)
+    except BadOption:
+        raise
+    except SmaltiError:  # about the pixel
+        pass
+    return options
+
+
+# ---------------------------------------------------------------- what goes where
+
+
+def _planned(items: Sequence[Item], suffix: str) -> tuple[list[Picture], list[Refusal]]:
+    """Return the pictures and their outputs, and the inputs that would share one even so."""
+    relatives = [PurePosixPath(item.relative) for item in items]
+    short = [str(path.with_name(f"{path.stem}.{suffix}")) for path in relatives]
+    targets = outputs.told_apart(short, lambda i: f"{relatives[i]}.{suffix}")
+    taken = outputs.rivals(
+        {target, item.relative} for target, item in zip(targets, items, strict=True)
+    )
+    pictures, refusals = [], []
+    for item, target, rival in zip(items, targets, taken, strict=True):
+        if rival is None:
+            pictures.append(Picture(item.uri, item.relative, item.size_bytes, item.stamp, target))
+            continue
+        message = (
+            f"{shown(item.uri)}: {shown(items[rival].uri)} goes to the same output; "
+            "compress them in two runs, each into its own folder"
+        )
+        refusals.append(Refusal(item.uri, BadOption(message)))
+    return pictures, refusals
+
+
+def _unless_foreign(
+    pictures: list[Picture], out_dir: str, names: set[str]
+) -> tuple[list[Picture], list[Refusal]]:
+    """Refuse pictures whose outputs are there already and not of an earlier run."""
+    there: Callable[[str], bool]
+    if places.is_url(out_dir):
+        there = _sizes_below(out_dir).__contains__
+    elif os.path.isdir(places.path_of(out_dir)):
+        there = lambda relative: os.path.lexists(places.path_of(places.join(out_dir, relative)))  # noqa: E731
+    else:
+        return pictures, []
+    ours, refusals = [], []
+    for picture in pictures:
+        mine = (picture.target, picture.relative)
+        found = [] if picture.relative in names else [name for name in mine if there(name)]
+        if found:
+            place = shown(places.join(out_dir, found[0]))
+            message = f"{place} exists; use --force (overwrite=True) to replace it"
+            refusals.append(Refusal(picture.uri, OutputExists(message)))
+        else:
+            ours.append(picture)
+    return ours, refusals
+
+
+def _nothing(refusals: Sequence[Refusal]) -> SmaltiError:
+    """Return the error of a run that has nothing to do."""
+    if not refusals:
+        return BadImage("nothing to compress: no sources were given")
+    first = min(refusals, key=lambda refusal: refusal.source).error
+    if len(refusals) == 1:
+        return first
+    kind = type(first) if isinstance(first, OutputExists) else BadImage
+    return kind(f"{first}; and {_counted(len(refusals) - 1, 'other')} like it")
+
+
+def _names(state: str) -> set[str]:
+    """Return the inputs of all runs so far: what is in their outputs' places may be replaced."""
+    place = places.join(state, NAMES)
+    if not places.exists(place):
+        return set()
+    return set(map(json.loads, places.read(place, NO_SIZE).splitlines()))
+
+
+def _write_lines(place: str, values: Iterable[Any]) -> None:
+    places.write(place, (f"{json.dumps(value)}\n".encode() for value in values))
+
+
+# ---------------------------------------------------------------- the result
+
+
+def _told(
+    run: Run, refusals: Sequence[Refusal], out_dir: str, left_alone: int, others: int
+) -> Summary:
+    """Write the records and the summary of a run, and return it."""
+    refused = sorted(map(_refused, refusals), key=_uri)
+    failures: list[dict[str, Any]] = []
+
+    def all_records() -> Iterator[dict[str, Any]]:
+        for record in heapq.merge(run.each(), refused, key=_uri):
+            plain = {name: record.get(name) for name in FIELDS}
+            if plain["target"] is not None:
+                plain["target"] = places.join(out_dir, plain["target"])
+            if not plain["ok"] and plain["status"] == "failed" and len(failures) < SHOWN:
+                failures.append(plain)
+            yield plain
+
+    _write_lines(places.join(out_dir, RECORDS), all_records())
+    done = run.summary
+    errors = Counter(done["errors"]) + Counter(record["error"] for record in refused)
+    summary = Summary(
+        total=done["items"] + len(refused),
+        compressed=done["statuses"].get("compressed", 0),
+        kept=done["statuses"].get("kept", 0),
+        failed=done["failed"] + len(refused),
+        not_done=done["not_done"],
+        reused=done["reused"],
+        others=others,
+        left_alone=left_alone,
+        bytes_in=done["bytes_in"],
+        bytes_out=done["bytes_out"],
+        seconds=done["seconds"],
+        errors=dict(sorted(errors.items())),
+        stopped=done["stopped"],
+        out_dir=out_dir,
+        state=run.state,
+        run={name: done[name] for name in ("engine", "shards", "settings", "versions")},
+        failures=failures,
+    )
+    text = json.dumps(summary.to_dict(), indent=2) + "\n"
+    places.write(places.join(out_dir, SUMMARY), text.encode())
+    return summary
+
+
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    """Return the record of an input that came to nothing before the run."""
+    fault = {"ok": False, "status": "failed", "error": type(refusal.error).__name__}
+    return {"uri": refusal.source, "relative": "", **fault, "message": str(refusal.error)}
+
+
+def _uri(record: dict[str, Any]) -> str:
+    return str(record["uri"])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

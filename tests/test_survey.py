@@ -455,6 +455,20 @@ def test_what_cannot_be_done_is_said_in_one_line_and_nothing_is_written(
     assert not (folder / "t.csv").exists()
 
 
+def test_after_too_many_errors_the_rest_is_left(collection, smalti):
+    for number in range(40):
+        (collection / f"bad-{number:02}.png").write_bytes(b"no picture")
+
+    done = smalti(
+        "survey", collection, "--images", "i.csv", "--max-errors", 2, "-j", 1, "--no-auto", code=1
+    )
+
+    assert "stopped by --max-errors" in done.stderr
+    errors = pandas.read_csv(collection / "i.csv")["error"].dropna()
+    assert errors.str.startswith("NotDone").any()
+    assert 3 <= errors.str.startswith("BadImage").sum() < 40
+
+
 def test_json_and_progress_are_for_programs(smalti):
     done = smalti(
         "survey", "a.png", "b.png", "-k", 3, "--no-auto", "--json", "--progress", "json", "-j", 1

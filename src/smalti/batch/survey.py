@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ from ..decode import Limits
 from ..errors import BadOption
 from ..histogram import Histogram
 from ..load import load
-from ..options import OPTIONS
 from ..palette import Palette
 from ..quantize import build_palette
 from ..settings import Settings
@@ -358,7 +356,8 @@ def survey(
     jobs: int | None = None,
     engine: str = "local",
     address: str | None = None,
-    state: str | None = None,
+    state: str | os.PathLike[str] | None = None,
+    max_errors: int | str | None = None,
     on_progress: Callable[[runs.Progress], object] | None = None,
 ) -> Survey:
     """Find the palettes of the pictures of a collection.
@@ -371,11 +370,13 @@ def survey(
     space, effort, seed : as in `quantize`
     auto : bool
         Find also how many colors each image needs, as `choose_k` does; it takes most of the time.
-    jobs : int >= 1
-        Processes; default: one per core.
+    jobs : workers; None: one for each core
+        With the local engine, 1 works in this process. Others import the calling script: it must
+        do its work below `if __name__ == "__main__":`.
     engine : "local" or "dask"
     address : of a Dask scheduler
     state : path or URL of a folder where the run leaves what it has done, to be resumed
+    max_errors : stop when more than so many images fail; "3%" is of all
     on_progress : called with a `smalti.batch.runs.Progress` at the start and after each shard
 
     Returns
@@ -396,20 +397,20 @@ def survey(
     `transparent` says how many they are. `distinct_colors` and `k_auto` count them as one color,
     as `compress` does. An image that is wholly transparent has that one "color".
     """
-    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not given:
         raise BadOption("no sources; give files, folders or URLs of pictures")
     work = _work(k, space, effort, seed, auto)
-    if jobs is not None:
-        OPTIONS["jobs"].check(jobs)
+    runs.check(engine, address, jobs, "auto", max_errors, None)
     found = places.listing([os.fspath(source) for source in given])
     records = runs.run(
         work,
         found.items,
-        state=state,
+        state=None if state is None else os.fspath(state),
         engine=engine,
         address=address,
         jobs=1 if jobs is None and len(found.items) == 1 else jobs,
+        max_errors=max_errors,
         on_progress=on_progress,
     ).records
     records += [

@@ -78,11 +78,16 @@ TOLD = 20  # failures that are named; a table has them all
     type=click.Choice(["local", "dask"]),
     default="local",
     show_default=True,
-    help="Processes of this machine, or the workers of a Dask scheduler.",
+    help="Processes of this machine, or a Dask cluster (extra [dask]).",
 )
-@click.option("--address", metavar="URL", help="Dask scheduler, such as tcp://host:8786.")
+@click.option("--address", metavar="tcp://HOST:PORT", help="The Dask scheduler; default: one here.")
 @click.option(
-    "--state", metavar="FOLDER", help="Keep what is done there, and go on from it the next time."
+    "--state",
+    metavar="FOLDER|URL",
+    help="Keep what is done there, and go on from it the next time.",
+)
+@click.option(
+    "--max-errors", metavar="N|P%", help="Stop when more than N images, or P % of all, fail."
 )
 @click.option(
     "--progress",
@@ -110,7 +115,7 @@ def survey(**given: Any) -> int:
         found = surveys.survey(
             given["sources"],
             **{name: given[name] for name in ("k", "space", "effort", "seed", "jobs")},
-            **{name: given[name] for name in ("engine", "address", "state")},
+            **{name: given[name] for name in ("engine", "address", "state", "max_errors")},
             auto=not given["no_auto"],
             on_progress=told.images,
         )
@@ -166,15 +171,15 @@ class _Told:
         self._bar.__exit__(*error)
 
     def images(self, progress: Progress) -> None:
-        self._step("images", progress.done, progress.total, failed=progress.failed)
+        self._step("images", progress.done, progress.total, progress.to_dict())
 
     def distances(self, done: int, total: int) -> None:
         self._step("distances", done, total)
 
-    def _step(self, what: str, done: int, total: int, **more: int) -> None:
+    def _step(self, what: str, done: int, total: int, more: dict[str, Any] | None = None) -> None:
         now = time.monotonic()
         if self._json and (done == total or now - self._said >= 1):
-            tell(json.dumps({"step": what, "done": done, "total": total, **more}))
+            tell(json.dumps({"step": what, "done": done, "total": total, **(more or {})}))
             self._said = now
         self._bar.move(1000 * done // max(1, total), f"{what} {done:,} of {total:,}")
 
@@ -215,11 +220,14 @@ def _written(made: dict[str, tables.Table], targets: dict[str, str]) -> list[str
 
 def _blamed(found: surveys.Survey) -> int:
     """Tell what could not be read; return the exit code."""
-    for record in found.failed[:TOLD]:
+    read = [record for record in found.failed if record["error"] != "NotDone"]
+    for record in read[:TOLD]:
         complain(record["message"])
-    more = len(found.failed) - TOLD
-    if more > 0:
-        complain(f"and {more:,} more could not be read; the tables have all of them")
+    if len(read) > TOLD:
+        complain(f"and {len(read) - TOLD:,} more could not be read; the tables have all of them")
+    if len(read) < len(found.failed):
+        rest = len(found.failed) - len(read)
+        complain(f"stopped by --max-errors; {rest:,} images were not looked at")
     if not found.names:
         return 2
     return 1 if found.failed else 0

@@ -82,7 +82,7 @@ def main():
         "| images | k | pairs | all, s | nearest, s | pairs solved |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for n, k, everything in ((200, 8, True), (1000, 8, True), (200, 32, True), (4000, 8, False)):
+    for n, k, everything in ((200, 8, True), (1000, 8, True), (100, 32, True), (4000, 8, False)):
         lines.append(row(n, k, everything))
         print(lines[-1], flush=True)
     lines += [

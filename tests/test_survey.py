@@ -112,6 +112,15 @@ def test_half_the_way_costs_half():
     assert transport.distance(black, mixed) == pytest.approx(0.75)
 
 
+def test_palettes_are_compared_by_their_shares_or_color_by_color_without():
+    red, blue = [255, 0, 0], [0, 0, 255]
+    mostly_red, even = smalti.Palette([red, blue], [0.9, 0.1]), smalti.Palette([blue, red])
+
+    apart = smalti.Palette([red]).distance(smalti.Palette([blue]))
+
+    assert mostly_red.distance(even) == even.distance(mostly_red) == pytest.approx(0.4 * apart)
+
+
 def test_alpha_is_a_coordinate_as_long_as_lightness():
     clear, half, black = (Signature.of(np.uint8([[0, 0, 0, alpha]])) for alpha in (0, 51, 255))
 

@@ -204,8 +204,8 @@ class Survey:
 
     @cached_property
     def images(self) -> Table:
-        """The wide table: one row per image, without the nearest, which takes time to find."""
-        return self._images({})
+        """The wide table: one row per image. `images_with_nearest` has more, and takes longer."""
+        return self._images()
 
     def images_with_nearest(self, *, progress: Callable[[int, int], object] | None = None) -> Table:
         """Return the wide table with the nearest other image, and how far it is."""
@@ -218,13 +218,15 @@ class Survey:
         }
         return self._images(found)
 
-    def _images(self, nearest: dict[str, dict[str, Any]]) -> Table:
-        rows = [_image_row(record) | nearest.get(record["image"], {}) for record in self.records]
+    def _images(self, nearest: dict[str, dict[str, Any]] | None = None) -> Table:
+        found = nearest or {}
+        rows = [_image_row(record) | found.get(record["image"], {}) for record in self.records]
         most = max((row["k"] for row in rows if "k" in row), default=0)
         ranks = range(1, most + 1)
         palette = {f"{what}_{rank}": kind for rank in ranks
                    for what, kind in (("hex", "text"), ("share", "number"))}  # fmt: skip
-        return Table.of(rows, IMAGE | NEAREST | palette | {"error": "text"})
+        middle = {} if nearest is None else NEAREST
+        return Table.of(rows, IMAGE | middle | palette | {"error": "text"})
 
     def nearest(
         self, *, progress: Callable[[int, int], object] | None = None

@@ -104,6 +104,12 @@ def test_order_and_splitting_of_colors_make_no_difference():
     )
 
 
+def test_one_pixel_of_a_hundred_million_counts():
+    dot = Signature.of(np.uint8([[0] * 3, [255] * 3]), [99_999_999, 1])
+
+    assert transport.distance(dot, Signature.of(np.uint8([[0] * 3]))) == pytest.approx(1e-8)
+
+
 def test_half_the_way_costs_half():
     black, white = (Signature.of(np.uint8([[level] * 3])) for level in (0, 255))
     mixed = Signature.of(np.uint8([[0] * 3, [255] * 3]), [1, 3])

@@ -17,7 +17,7 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -197,11 +197,12 @@ def _most_errors(given: int | str | None, total: int) -> float:
     if given is None:
         return float("inf")
     text = str(given).strip()
+    percent = text.endswith("%")
     with contextlib.suppress(ValueError):
         number = float(text.removesuffix("%"))
-        if number >= 0 and text.endswith("%") and number <= 100:
+        if percent and 0 <= number <= 100:
             return total * number / 100
-        if number >= 0 and number == int(number):
+        if not percent and number >= 0 and number.is_integer():
             return number
     raise BadOption(f"max_errors must be a number from 0 or a percentage like 3%, got {given}")
 
@@ -334,7 +335,7 @@ class _Driver:
         def lines() -> Iterator[bytes]:
             yield f"{json.dumps(head)}\n".encode()
             for piece in pieces:
-                listed = [astuple(item) for item in piece.shard.items]
+                listed = [shards.fields_of(item) for item in piece.shard.items]
                 yield f"{json.dumps({'shard': piece.shard.id, 'items': listed})}\n".encode()
 
         places.write(places.join(self._state, PLAN), lines())
@@ -441,10 +442,18 @@ class _Driver:
         self._count(list(piece.records(self._state)))
 
     def _forget(self, pieces: list[_Piece]) -> None:
-        """Remove shards of earlier plans: all that still matters in them was taken over."""
+        """Remove shards of earlier plans whose inputs are all in this one.
+
+        Others stay: they tell of sources that another run brings into the same folder.
+        """
         mine = {name for piece in pieces for name in piece.ids()}
-        for name in sorted(shards.committed(self._state) - mine):
-            shards.remove(self._state, name)
+        strangers = sorted(shards.committed(self._state) - mine)
+        if not strangers:
+            return
+        uris = {item.uri for piece in pieces for item in piece.shard.items}
+        for name in strangers:
+            if all(line["uri"] in uris for line in shards.lines_of(self._state, name)[1]):
+                shards.remove(self._state, name)
 
     # ------------------------------------------------------------ counting
 

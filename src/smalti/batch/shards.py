@@ -14,17 +14,17 @@ import json
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
-from importlib import metadata
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SmaltiError
 from . import places
+from .versions import installed
 from .work import Item, Work
 
 __all__ = [
-    "Shard", "ShardJob", "committed", "deal", "hashed", "key_of", "lines_of", "payload_of",
-    "remove", "run_shard", "seconds", "settings_of",
+    "Shard", "ShardJob", "commit", "committed", "deal", "fields_of", "hashed", "key_of",
+    "lines_of", "payload_of", "remove", "run_shard", "seconds", "settings_of",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -33,11 +33,8 @@ FORMAT = 1
 FOLDER = "shards"
 RECORDS, PAYLOAD = ".jsonl", ".bin"
 
-MAKERS = ("numpy", "Pillow", "pyoxipng")
-"""Packages whose versions decide on bytes."""
-
 SECONDS = 30.0  # of work in a shard: long against what committing takes, short enough to lose
-SECONDS_PER_PIXEL = 0.4e-6
+SECONDS_PER_PIXEL = 1e-6  # of one slow core, all in
 BYTES_PER_PIXEL = {".jpg": 0.3, ".jpeg": 0.3, ".mpo": 0.3, ".webp": 0.2, ".avif": 0.15, ".gif": 0.5}
 USUAL_BYTES_PER_PIXEL = 1.5
 AT_LEAST = 32  # shards, where there are as many inputs: something to do for every core
@@ -74,31 +71,28 @@ def settings_of(work: Work) -> dict[str, Any]:
         "format": FORMAT,
         "work": work.name,
         "settings": work.settings(),
-        "versions": _versions(),
+        "versions": {name: it for name, it in installed().items() if name != "Python"},
     }
-
-
-def _versions() -> dict[str, str]:
-    from .. import __version__
-
-    found = {"smalti": __version__, "zlib": zlib.ZLIB_RUNTIME_VERSION}
-    for name in MAKERS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = ""
-    return found
 
 
 def hashed(value: Any) -> str:
     """Return the name of a JSON value."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return _digest(json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:24]
 
 
 def key_of(item: Item) -> str:
     """Return a name for an input as it is now."""
-    return hashed(astuple(item))
+    # repr keeps neighbors apart, and costs a tenth of what JSON does: there may be millions.
+    return _digest(repr(fields_of(item)))
+
+
+def fields_of(item: Item) -> list[Any]:
+    """Return all that is known of an input."""
+    return [getattr(item, name) for name in item.__dataclass_fields__]
 
 
 # ---------------------------------------------------------------- dealing

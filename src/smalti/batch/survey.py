@@ -37,7 +37,7 @@ __all__ = ["MAX_COLORS", "MAX_PAIRED", "Survey", "SurveyWork", "survey"]
 DEFAULT_K = 8  # as many colors as people take in at a glance
 MAX_COLORS = 256
 MAX_PAIRED = 2_000
-"""Images of which all distances are found: two million pairs, ten minutes for 8 colors each."""
+"""Images of which all distances are found: two million pairs, of 8 colors a quarter of an hour."""
 
 DIGITS = {"share": 8, "L": 4, "C": 4, "h": 2, "distance": 6}
 

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test two-machines sanitize fuzz lint bench bench-dither bench-look bench-pack bench-scale bench-size bench-web figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo web test two-machines sanitize fuzz lint bench bench-dither bench-look bench-pack bench-scale bench-size bench-web figures profile parity guard scaling lesson recipes clean help bench-survey
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -107,6 +107,9 @@ bench-scale: .venv/installed-bench .venv/installed-dask ## measure engines for c
 
 two-machines: .venv/installed-dask ## try collections on two machines: network namespaces; needs Linux and root
 	PYTHON=$(BIN)/python tools/two_machines.sh
+
+bench-survey: .venv/installed-bench ## measure what the distances of a survey cost, into docs/survey.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/survey.py --page docs/survey.md
 
 # PHOTO: a large photograph; without one the demo picture is enlarged.
 bench-web: .venv/installed-test ## measure what the web app takes, into docs/web.md (PHOTO=photo.jpg)

@@ -23,7 +23,7 @@ FOLDER = ROOT / "docs" / "recipes"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "kit")
 PAGES = sorted(FOLDER.glob("*.md"))
 PLACE = re.compile(r"<!-- ([a-z_0-9]+)\.([\w-]+) -->(.*?)<!-- / -->", re.DOTALL)
-OWN_PICTURE = {"sklearn_128"}  # R's results were recorded for the default picture
+OWN_PICTURE = {"sklearn_128", "survey"}  # R's results were recorded for the default picture
 
 
 def run(name, folder, *options):
@@ -255,6 +255,39 @@ def test_scaled_columns_find_the_groups_that_were_drawn(numbers):
     assert found["purity-scaled"] > 95 > found["purity-raw"]
     assert found["best-k"] == 4
     assert found["new-right"] > 95 > found["new-own-scale"]
+
+
+def test_a_survey_brings_together_what_belongs_together(numbers):
+    found = numbers("survey")
+
+    assert found["images"] == 24
+    assert found["same"] > 2 * found["by-chance"]
+    assert sum(column(found["clusters"], "images")) == found["images"]
+
+
+def test_r_clusters_the_table_of_a_survey_as_scipy_does(numbers):
+    found = numbers("survey")
+
+    if "r" not in found:
+        pytest.skip("R's groups were recorded for other decoders of the pictures")
+    assert found["r"].startswith("R version")
+    assert found["r-same"] == "the same"
+
+
+@pytest.mark.skipif(not shutil.which("Rscript"), reason="needs R")
+def test_r_prints_today_what_was_recorded(numbers, tmp_path_factory):
+    assert numbers("survey")
+    tables = tmp_path_factory.getbasetemp() / "survey0" / "recipe-survey"
+
+    done = subprocess.run(
+        ["Rscript", FOLDER / "survey.R", tables],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+
+    now, then = done.stdout.splitlines(), (FOLDER / "survey.Rout").read_text().splitlines()
+    if now[2] != then[2]:
+        pytest.skip("recorded for other decoders of the pictures")
+    assert now[3:] == then[3:]
 
 
 # Pages

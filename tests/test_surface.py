@@ -15,10 +15,10 @@ NAMES = [
     "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison", "Convergence", "Fit",
     "Histogram", "IndexedImage", "LimitExceeded", "Lock", "MissingExtra", "MissingFile",
     "NotSmaller", "OutputExists", "OutsidePalette", "Palette", "Report", "SmaltiError", "Step",
-    "Summary", "Sweep", "TargetMissed",
+    "Summary", "Survey", "Sweep", "TargetMissed",
     "apply_palette", "build_palette", "choose_k", "compare", "compress", "compress_many",
-    "converge", "elbow", "extend_lock", "fit_many", "from_float", "from_uint16", "pil_quantize",
-    "quantize", "steps", "sweep", "verify",
+    "converge", "elbow", "extend_lock", "fit_many", "from_float", "from_uint16",
+    "pil_quantize", "quantize", "steps", "survey", "sweep", "verify",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip

@@ -44,6 +44,7 @@ from .quantize import apply_palette, build_palette, quantize, steps
 if TYPE_CHECKING:
     from .batch.fitting import extend_lock, fit_many
     from .batch.many import Summary, compress_many
+    from .batch.survey import Survey, survey
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
     from .lock import Lock
@@ -58,6 +59,7 @@ _LATER = {
     "Convergence": "convergence",
     "Lock": "lock",
     "Summary": "batch.many",
+    "Survey": "batch.survey",
     "Sweep": "sweeps",
     "compare": "comparison",
     "compress_many": "batch.many",
@@ -65,6 +67,7 @@ _LATER = {
     "extend_lock": "batch.fitting",
     "fit_many": "batch.fitting",
     "pil_quantize": "pillow",
+    "survey": "batch.survey",
     "sweep": "sweeps",
     "verify": "verification",
 }
@@ -105,6 +108,7 @@ __all__ = [
     "SmaltiError",
     "Step",
     "Summary",
+    "Survey",
     "Sweep",
     "TargetMissed",
     "apply_palette",
@@ -122,6 +126,7 @@ __all__ = [
     "pil_quantize",
     "quantize",
     "steps",
+    "survey",
     "sweep",
     "verify",
 ]

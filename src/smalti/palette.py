@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import colornames, encode, files, palette_files, swatches
+from . import colornames, encode, files, palette_files, swatches, transport
 from .color import to_oklch
 from .errors import BadOption
 
@@ -172,6 +172,29 @@ class Palette:
         clear = self.colors[:, 3] == 0 if self.colors.shape[1] == 4 else np.zeros(self.k, bool)
         keys = (lightness, hue, chroma > 0, clear) if by == "hue" else (lightness, clear)
         return np.lexsort(keys)
+
+    def distance(self, other: "Palette") -> float:
+        """Return the earth mover's distance to another palette, in Oklab, with shares as earth.
+
+        Returns
+        -------
+        float >= 0
+            Black and white are 1 apart. Colors of palettes without shares all weigh the same.
+
+        Raises
+        ------
+        MissingExtra : SciPy is not installed; it comes with the extra [survey].
+
+        Notes
+        -----
+        Rubner, Tomasi & Guibas (2000), doi:10.1023/A:1026543900054; more in docs/survey.md.
+
+        >>> black, mixed = Palette([[0, 0, 0]]), Palette([[0, 0, 0], [255, 255, 255]], [0.75, 0.25])
+        >>> black.distance(mixed)
+        0.25
+        """
+        here, there = (transport.Signature.of(each.colors, each.shares) for each in (self, other))
+        return transport.distance(here, there)
 
     def swatches(self) -> "Image.Image":
         """Return a Pillow image of the colors, each labeled with its hex code and share.

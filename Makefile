@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test two-machines sanitize fuzz lint bench bench-dither bench-look bench-pack bench-scale bench-size bench-web figures profile parity guard scaling lesson recipes clean help bench-survey
+.PHONY: demo web test two-machines sanitize fuzz lint bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo

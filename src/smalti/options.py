@@ -115,7 +115,7 @@ def _table() -> Iterator[Option]:
         "size",
         None,
         "How much bytes count when pixels get their entries: 0 is the nearest entry always, 1 the "
-        "smallest file that still looks like the picture (default: 0.25, or 0 for drawings that are "
+        "smallest file that still looks like the picture (default: 0.25; 0 for drawings that are "
         "smaller so, with a dithering method or palette of your own, and for turbo).",
         0,
         1,

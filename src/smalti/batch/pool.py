@@ -285,8 +285,8 @@ def _serve(
         pipe.send(READY)
         while True:
             pipe.send(_answer(pipe, work))
-    except (EOFError, OSError):  # the parent is gone
-        return
+    except (EOFError, OSError):  # the parent is gone, or needs us no more
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # we are about to end anyway, in peace
 
 
 def _answer(pipe: Connection, work: Callable[[Any], Any]) -> Any:

@@ -401,6 +401,7 @@ def test_nothing_to_read_is_an_error_and_leaves_nothing(tmp_path):
     for source in (tmp_path / "in", tmp_path / "none"):
         with pytest.raises(smalti.BadImage, match=source.name):
             smalti.compress_many(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_source_beside_others_is_a_record(few, tmp_path):

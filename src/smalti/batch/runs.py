@@ -413,7 +413,8 @@ class _Driver:
                     else:
                         self._fail(piece, job, message or "")
                     self._tell(self._now())
-                    if self._progress.failed > self._most_errors:
+                    now = self._progress
+                    if now.failed > self._most_errors and now.done < now.total:
                         self._stopped = True
                         break
         if not self._stopped:

@@ -51,6 +51,7 @@ NOT_OPTIONS = {"source", "target", "k", "threads", "overwrite", "channels", "pro
 INDECISIVE = {"limits"}
 """Options that say whether there is a result, not which one: a higher limit redoes what failed."""
 
+OF_THE_RUN = ("engine", "shards", "worker_deaths", "settings", "versions")
 UNREADABLE = {"BadImage", "MissingFile"}
 SHOWN = 20  # failures that a Summary holds; the records have all
 NO_SIZE = 2**40  # bytes: what we wrote ourselves is read whatever its size
@@ -204,7 +205,7 @@ class Summary:
     stopped: bool
     out_dir: str
     state: str
-    run: dict[str, Any] = field(repr=False)  # engine, shards, settings and versions
+    run: dict[str, Any] = field(repr=False)  # `OF_THE_RUN`
     failures: list[dict[str, Any]] = field(repr=False)
 
     @property
@@ -296,7 +297,7 @@ def compress_many(
         Compared are names, sizes and times of inputs and outputs, options, and versions.
     max_errors : stop when more than so many pictures fail; "3%" is of all
     memory_limit : bytes of address space that each local process may take, or text such as "2G"
-        A picture that needs more fails alone. Processes take some 0.5 GB before the first one.
+        A picture that needs more fails alone. A process needs some 300 MB for small ones.
     state : path or URL of the folder for the plan and what is done; default: .smalti in `out_dir`
     overwrite : replace files in `out_dir` that no earlier run wrote
     on_progress : called with a Progress at the start and after each shard
@@ -331,7 +332,7 @@ def compress_many(
     work = CompressWork(place, _checked(k, options))
     _sizes_below.cache_clear()
     found = places.listing([os.fspath(source) for source in given], skip=place)
-    pictures, refusals = _planned(found.items, options.get("format") or "png")
+    pictures, refusals = _planned(found.items, work.options["format"])
     with runs.only_run_in(home):
         names = _names(home)
         if not overwrite:
@@ -355,16 +356,19 @@ def _checked(k: int | str, options: dict[str, Any]) -> dict[str, Any]:
 
     Palettes and kept colors are read here, so that workers need no file.
     """
-    known = set(inspect.signature(compress).parameters) - NOT_OPTIONS
+    parameters = inspect.signature(compress).parameters
+    defaults = {name: it.default for name, it in parameters.items() if name not in NOT_OPTIONS}
     for name in options:
-        if name not in known:
+        if name not in defaults:
             raise TypeError(f"compress_many() got an unexpected keyword argument {name!r}")
     if options.get("weight") not in (None, "auto"):
         raise BadOption("a weight map belongs to one picture; for many, weight is None or auto")
     palette = options.get("palette")
     options = {
+        **defaults,  # so that an option that is given as its default is no other option
         **options,
         "k": k,
+        "format": options.get("format") or "png",
         "keep": Kept.of(options.get("keep")),
         "palette": None if palette is None else Palette.of(palette),
         "limits": options.get("limits") or Limits(),
@@ -487,7 +491,7 @@ def _told(
         stopped=done["stopped"],
         out_dir=out_dir,
         state=run.state,
-        run={name: done[name] for name in ("engine", "shards", "settings", "versions")},
+        run={name: done[name] for name in OF_THE_RUN},
         failures=failures,
     )
     text = json.dumps(summary.to_dict(), indent=2) + "\n"

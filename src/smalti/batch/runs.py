@@ -271,7 +271,9 @@ class _Piece:
                 yield line
         else:
             for item in self.shard.items:
-                yield {"uri": item.uri, "relative": item.relative, **(self.fault or NOT_DONE)}
+                fault = self.fault or NOT_DONE
+                message = f"{shown(item.uri)}: {fault['message']}"
+                yield {"uri": item.uri, "relative": item.relative, **fault, "message": message}
 
     def payloads(self, state: str) -> Iterator[bytes]:
         if self.parts:
@@ -431,14 +433,12 @@ class _Driver:
         return [_Piece(shard, piece.known) for shard in alone]
 
     def _fail(self, piece: _Piece, job: ShardJob, message: str) -> None:
-        error, _, reason = message.partition(": ")
+        error, _, reason = message.partition(": ")  # as in "OSError: no such host"
         if error == "CannotWrite":  # not an output: the state folder itself
             raise CannotWrite(reason)
-        if message == DIED:
-            reason = DIED_MESSAGE
-        name = shown(job.items[0].uri)
-        fields = {"ok": False, "status": "failed", "error": error}
-        piece.fault = {**fields, "message": f"{name}: {reason}", "attempts": job.attempts}
+        reason = {DIED: DIED_MESSAGE, "MemoryError": shards.NO_MEMORY}.get(error, reason)
+        fault = {"ok": False, "status": "failed", "error": error, "message": reason}
+        piece.fault = {**fault, "attempts": job.attempts}
         self._count(list(piece.records(self._state)))
 
     def _forget(self, pieces: list[_Piece]) -> None:

@@ -17,18 +17,18 @@ from smalti.errors import BadImage
 class Digest:
     """Writes the digest of each input; `bad...` fails, and `poison...` kills its worker.
 
-    out : folder of the outputs
+    out_dir : folder of the outputs
     log : folder where the worker notes what it does; empty: nowhere
     seconds : how long each input takes
     """
 
-    out: str
+    out_dir: str
     log: str = ""
     seconds: float = 0.0
     name: str = "digest"
 
     def settings(self) -> dict[str, Any]:
-        return {"out": self.out}
+        return {"out": self.out_dir}
 
     def one(self, item: Item) -> tuple[dict[str, Any], bytes]:
         if self.log:
@@ -40,7 +40,7 @@ class Digest:
         if item.relative.startswith("bad"):
             raise BadImage(f"{item.relative} is bad")
         digest = hashlib.sha256(data).hexdigest().encode()
-        places.write(places.join(self.out, item.relative), digest)
+        places.write(places.join(self.out_dir, item.relative), digest)
         return {"bytes_in": len(data), "bytes_out": len(digest)}, digest
 
     def add(self, total: bytes | None, part: bytes) -> bytes:

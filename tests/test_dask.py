@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -182,7 +183,7 @@ class Cluster:
         ):  # fmt: skip
             self.processes.append(subprocess.Popen(
                 [sys.executable, "-m", "dask", *role], stderr=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path},
+                stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path}, cwd="/",
             ))  # fmt: skip
 
     def kill(self):
@@ -200,9 +201,11 @@ def cluster():
 
 
 def test_a_scheduler_that_is_killed_and_comes_back_changes_nothing(
-    tmp_path, collection, cluster, caplog
+    tmp_path, collection, cluster, caplog, monkeypatch
 ):
-    items = collection(16, bad=1)
+    collection(16, bad=1)
+    monkeypatch.chdir(tmp_path)
+    items = places.listing(["in"]).items
     cluster.start()
     restarts = []
 
@@ -214,7 +217,7 @@ def test_a_scheduler_that_is_killed_and_comes_back_changes_nothing(
 
     with caplog.at_level(logging.WARNING, "smalti.batch"):
         done = runs.run(
-            work(tmp_path, seconds=0.05), items, state=str(tmp_path / "state"), engine="dask",
+            Digest("out", seconds=0.05), items, state="state", engine="dask",
             address=cluster.address, shard=2, on_progress=restart,
         )  # fmt: skip
 
@@ -262,7 +265,7 @@ class Client:
         return self.threads
 
     def run(self, function, *args, on_error=None):
-        return {worker: self.versions.get(worker, (installed(), True)) for worker in self.threads}
+        return {worker: self.versions.get(worker, (installed(), [])) for worker in self.threads}
 
     def submit(self, function, *args, key, pure, workers):
         job = pickle.loads(args[0])
@@ -319,7 +322,7 @@ def test_four_shards_for_each_slot_are_on_their_way_and_never_pictures(play):
 
 def test_workers_of_other_versions_are_refused_before_any_work(play):
     other = {**installed(), "numpy": "1.0", "pyoxipng": ""}
-    client = Client(1, 1, versions={"tcp://w1": (other, True)})
+    client = Client(1, 1, versions={"tcp://w1": (other, [])})
 
     with pytest.raises(Broken, match=r"worker tcp://w1 has numpy 1\.0 .*, no pyoxipng instead of"):
         play(client)
@@ -330,7 +333,7 @@ def test_workers_of_other_versions_are_refused_before_any_work(play):
     ("answer", "words"),
     [
         (ModuleNotFoundError("No module named 'smalti'"), "cannot load smalti"),
-        ((installed(), False), "does not see /state"),
+        ((installed(), ["/state"]), "does not see /state"),
     ],
 )
 def test_workers_that_cannot_work_are_refused_before_any_work(play, answer, words):
@@ -346,7 +349,7 @@ def test_a_worker_of_another_version_that_joins_later_is_left_out(play, caplog, 
 
     def join():
         client.threads["tcp://late"] = 1
-        client.versions["tcp://late"] = ({**installed(), "Pillow": "1.0"}, True)
+        client.versions["tcp://late"] = ({**installed(), "Pillow": "1.0"}, [])
         return answer
 
     client.answers = [join]
@@ -397,12 +400,46 @@ def test_an_answer_that_is_lost_is_asked_for_again(play):
 # ---------------------------------------------------------------- refusals
 
 
-def test_paths_for_workers_elsewhere_are_absolute(monkeypatch):
-    monkeypatch.setattr(dask._Cluster, "_connected", lambda self, patience: Client(1))
-    item = Item("a.png", "a.png", 1, "")
+@pytest.mark.parametrize(
+    ("state", "uri", "out", "expected"),
+    [
+        ("/s", "/a.png", "/out", None),
+        ("s3://b/s", "s3://b/a.png", "s3://b/out", None),
+        ("file:///s", "file:///a.png", "", None),
+        ("s", "/a.png", "/out", "here"),
+        ("/s", "a.png", "/out", "here"),
+        ("/s", "/a.png", "out", "here"),
+    ],
+)
+def test_workers_go_to_the_drivers_folder_only_for_relative_paths(state, uri, out, expected):
+    class Work:
+        out_dir = out
 
-    with pytest.raises(BadOption, match=r"give a\.png as an absolute path"):
-        list(dask.run([ShardJob(Digest("/out"), (item,), "id", "/state", "")], address="tcp://h:1"))
+    job = ShardJob(Work(), (Item(uri, "a.png", 1, ""),), "id", state, "")
+
+    assert dask._folder_of(job) == (expected and os.getcwd())
+
+
+def test_a_worker_is_in_one_folder_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    seen = []
+
+    def visit(name):
+        with dask._inside(str(tmp_path / name)):
+            before = os.getcwd()
+            time.sleep(0.01)
+            seen.append((name, before, os.getcwd()))
+
+    threads = [threading.Thread(target=visit, args=(name,)) for name in "abab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(name for name, _, _ in seen) == ["a", "a", "b", "b"]
+    assert all(before == after == str(tmp_path / name) for name, before, after in seen)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Places: what is found, read and written, on this machine and where fsspec leads."""
 
 import builtins
+import multiprocessing
 import os
 import pickle
 import sys
@@ -288,6 +289,25 @@ def test_pictures_in_an_archive_are_found_and_read(tmp_path):
 
     assert [places.read(item.uri, MANY) for item in found.items] == [b"one", b"two"]
     assert relatives(found) == ["a.png", "b/c.png"]
+
+
+def write_in_a_worker(answers):
+    try:
+        places.write("memory://smalti/a.png", b"one")
+    except BadOption as error:
+        answers.put(str(error))
+
+
+def test_a_worker_says_that_it_cannot_reach_the_memory_of_another_process(memory):
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    worker = context.Process(target=write_in_a_worker, args=(answers,))
+
+    worker.start()
+    said = answers.get(timeout=30)
+    worker.join()
+
+    assert "in the memory of one process, where workers cannot reach it" in said
 
 
 class Flaky:

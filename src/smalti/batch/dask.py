@@ -20,6 +20,7 @@ import os
 import pickle
 import queue
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +29,7 @@ from typing import Any
 
 from ..errors import BadOption, MissingExtra
 from ..sources import shown
-from .places import exists, is_url
+from .places import exists, is_url, path_of
 from .pool import ONE_THREAD, Broken, cores
 from .shards import ShardJob, run_shard
 from .versions import difference, installed
@@ -91,19 +92,46 @@ def _outcomes(cluster: "_Cluster", jobs: Iterator[ShardJob]) -> Iterator[Outcome
 # ---------------------------------------------------------------- on the worker
 
 
-def _do(packed: bytes, expected: dict[str, str]) -> tuple[str, Any]:
+def _do(packed: bytes, expected: dict[str, str], folder: str | None) -> tuple[str, Any]:
     """Do a shard; whatever goes wrong is an answer, not a traceback in a worker's log."""
     if difference(expected, installed()):  # a worker that joined later
         return "stranger", None
     try:
-        return "done", run_shard(pickle.loads(packed))
+        with _inside(folder):
+            return "done", run_shard(pickle.loads(packed))
     except Exception as error:
         return "failed", f"{type(error).__name__}: {error}"
 
 
-def _introduce(state: str) -> tuple[dict[str, str], bool]:
-    """Return this worker's versions, and whether it sees the state folder."""
-    return installed(), exists(state)
+_guests = 0
+_turn = threading.Condition()
+
+
+@contextlib.contextmanager
+def _inside(folder: str | None) -> Iterator[None]:
+    """Work in the driver's folder, where its relative paths lead somewhere; None: there are none.
+
+    A process is in one folder. Its threads may share that, and wait for others to leave it.
+    """
+    global _guests
+    if folder is None:
+        yield
+        return
+    with _turn:
+        _turn.wait_for(lambda: _guests == 0 or os.getcwd() == folder)
+        os.chdir(folder)
+        _guests += 1
+    try:
+        yield
+    finally:
+        with _turn:
+            _guests -= 1
+            _turn.notify_all()
+
+
+def _introduce(*needed: str) -> tuple[dict[str, str], list[str]]:
+    """Return this worker's versions, and which places it does not see."""
+    return installed(), [place for place in needed if not exists(place)]
 
 
 def dask_setup(worker: Any) -> None:
@@ -127,7 +155,9 @@ class _Cluster:
         self._client: Any = None
         self._at_work: dict[str, tuple[ShardJob, Any]] = {}  # key -> job, future
         self._answered: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._given, self._state = 0, ""
+        self._given = 0
+        self._state = ""  # of the shards, and the folder that their relative paths begin at
+        self._folder: str | None = None
         self._strangers: set[str] = set()  # addresses of workers with other versions
         self._slots, self._looked, self._seen = 0, -GLANCE, time.monotonic()
         self._loud = _hush()
@@ -153,14 +183,19 @@ class _Cluster:
     def give(self, job: ShardJob) -> None:
         """Send a shard on its way."""
         if self._state != job.state:
-            self._state = job.state
-            self._check_paths(job)
+            self._state, self._folder = job.state, _folder_of(job)
             self._admit()
         self._given += 1
         key = f"smalti-{job.id}-{self._given}"
         # Packed, so that neither Dask nor another version of us looks inside.
         future = self._client.submit(
-            _do, pickle.dumps(job), self._versions, key=key, pure=False, workers=self._welcome()
+            _do,
+            pickle.dumps(job),
+            self._versions,
+            self._folder,
+            key=key,
+            pure=False,
+            workers=self._welcome(),
         )
         self._at_work[key] = job, future
         future.add_done_callback(self._answered.put)
@@ -269,7 +304,9 @@ class _Cluster:
         Broken : there is no other worker, or no shard was given yet, and all of them can be put
             right before any work.
         """
-        answers = self._client.run(_introduce, self._state, on_error="return")
+        state = self._state if is_url(self._state) else os.path.abspath(path_of(self._state))
+        needed = (state, self._folder) if self._folder else (state,)
+        answers = self._client.run(_introduce, *needed, on_error="return")
         found = {worker: self._strangeness(answer) for worker, answer in answers.items()}
         strange = {worker: how for worker, how in found.items() if how}
         new = sorted(set(strange) - self._strangers)
@@ -287,20 +324,11 @@ class _Cluster:
     def _strangeness(self, answer: Any) -> str:
         if isinstance(answer, Exception):
             return f"cannot load smalti ({type(answer).__name__}: {shown(str(answer))})"
-        versions, sees = answer
+        versions, missing = answer
         unlike = difference(self._versions, versions)
         if unlike:
             return f"has {unlike}"
-        return "" if sees else f"does not see {shown(self._state)}"
-
-    def _check_paths(self, job: ShardJob) -> None:
-        places_of = (job.state, job.items[0].uri)
-        relative = [each for each in places_of if not is_url(each) and not os.path.isabs(each)]
-        if self._address and relative:
-            raise BadOption(
-                f"workers elsewhere run in other folders: give {shown(relative[0])} as an absolute "
-                "path or a URL that all of them can reach"
-            )
+        return f"does not see {shown(missing[0])}" if missing else ""
 
     # ------------------------------------------------------------ coming and going
 
@@ -382,6 +410,13 @@ def _library() -> Any:
             "the engine dask needs Dask distributed; install it with pip install '.[dask]'"
         ) from error
     return distributed
+
+
+def _folder_of(job: ShardJob) -> str | None:
+    """Return the folder that relative paths of a shard begin at; None if it has none."""
+    paths = (job.state, job.items[0].uri, getattr(job.work, "out_dir", ""))
+    relative = any(path and not is_url(path) and not os.path.isabs(path_of(path)) for path in paths)
+    return os.getcwd() if relative else None
 
 
 def _config(values: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ Source: the documentation of fsspec, https://filesystem-spec.readthedocs.io.
 
 import contextlib
 import glob
+import multiprocessing
 import os
 import random
 import re
@@ -127,7 +128,7 @@ def listing(sources: Sequence[str], *, skip: str | None = None) -> Listing:
     Raises
     ------
     MissingExtra : fsspec, or its driver for a URL, is not installed.
-    BadOption : fsspec knows no such URL.
+    BadOption : fsspec knows no such URL, or workers cannot reach it.
     """
     found: dict[str, Item] = {}
     real = lru_cache(os.path.realpath)  # many files share a folder
@@ -475,6 +476,11 @@ def _file_system(url: str) -> tuple[Any, str]:
             f"{shown(url)} is a URL, and those need fsspec; install it with pip install '.[dask]', "
             "or pip install fsspec alone"
         ) from error
+    if _scheme(url) == "memory" and multiprocessing.parent_process() is not None:
+        raise BadOption(
+            f"{shown(url)} is in the memory of one process, where workers cannot reach it; "
+            "work in one process (-j 1), or elsewhere"
+        )
     try:
         files, path = url_to_fs(url)
     except ImportError as error:

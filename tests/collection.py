@@ -8,7 +8,17 @@ from process import file_of, picture
 
 from smalti.batch.work import Item
 
-__all__ = ["QUICK", "bad_file", "fill", "items_of", "outputs", "plain", "temporary", "times"]
+__all__ = [
+    "QUICK",
+    "bad_bytes",
+    "bad_file",
+    "fill",
+    "items_of",
+    "outputs",
+    "plain",
+    "temporary",
+    "times",
+]
 
 QUICK = {"k": 4, "effort": "turbo", "pack": "fast"}
 """Options that take milliseconds for a tiny picture."""
@@ -25,11 +35,16 @@ def fill(folder: Path, number: int, *, first: int = 0, size: int = 16) -> list[s
     return sorted(names)
 
 
-def bad_file(path: Path) -> Path:
-    """Write a picture that ends in its middle."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def bad_bytes() -> bytes:
+    """Return a picture's file that ends in its middle."""
     data = file_of(picture(1))
-    path.write_bytes(data[: len(data) // 2])
+    return data[: len(data) // 2]
+
+
+def bad_file(path: Path) -> Path:
+    """Write such a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bad_bytes())
     return path
 
 

@@ -15,9 +15,11 @@ from smalti.errors import BadImage
 
 @dataclass(frozen=True)
 class Digest:
-    """Writes the digest of each input; `slow` takes a while, `bad` fails, `poison` kills its worker.
+    """Writes the digest of each input; `bad...` fails, and `poison...` kills its worker.
 
-    `log` is a folder where the worker notes what it does, if it is there.
+    out : folder of the outputs
+    log : folder where the worker notes what it does; empty: nowhere
+    seconds : how long each input takes
     """
 
     out: str

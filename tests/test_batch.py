@@ -11,7 +11,7 @@ from collection import QUICK, bad_file, fill, outputs, plain, temporary, times
 from process import file_of, listing, picture
 
 import smalti
-from smalti.batch import places, runs, shards
+from smalti.batch import many, places, runs, shards
 from smalti.batch.many import CompressWork
 from smalti.batch.work import Item
 from smalti.decode import Limits
@@ -401,6 +401,7 @@ def test_nothing_to_read_is_an_error_and_leaves_nothing(tmp_path):
     for source in (tmp_path / "in", tmp_path / "none"):
         with pytest.raises(smalti.BadImage, match=source.name):
             smalti.compress_many(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_source_beside_others_is_a_record(few, tmp_path):
@@ -498,3 +499,26 @@ def test_a_shard_is_called_after_all_that_it_depends_on():
         ),
     ]
     assert len({name(item, work), *changed}) == 6
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ZeroDivisionError("by zero"), "a bug in smalti: ZeroDivisionError: by zero"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_an_error_that_is_no_refusal_is_a_record_that_names_the_input(
+    few, tmp_path, monkeypatch, error, words
+):
+    def broken(*_, **__):
+        raise error
+
+    work = CompressWork(str(tmp_path / "out"), {"limits": Limits()})
+    item = many.Picture(str(few / "a" / "0000.bmp"), "a/0000.bmp", 1, "1", "a/0000.png")
+    monkeypatch.setattr(many, "compress", broken)
+
+    (record,) = runs.run(work, [item], state=None, jobs=1).records
+
+    assert record["error"] == type(error).__name__
+    assert f"a/0000.bmp: {words}" in record["message"]

@@ -40,7 +40,8 @@ ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli", "web"}
 ENGINE = "batch"  # a package above all these modules, and below the faces
 PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
-                "profiles", "libtiff", "stored", "swatches", "comparison", "preview"}  # fmt: skip
+                "profiles", "libtiff", "stored", "swatches", "comparison", "preview",
+                "versions"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},

@@ -16,8 +16,10 @@ Source: the documentation of Dask distributed, https://distributed.dask.org.
 
 import contextlib
 import logging
+import os
 import pickle
 import queue
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +28,7 @@ from typing import Any
 
 from ..errors import BadOption, MissingExtra
 from ..sources import shown
+from .places import exists, is_url
 from .pool import ONE_THREAD, Broken, cores
 from .shards import ShardJob, run_shard
 from .versions import difference, installed
@@ -98,6 +101,19 @@ def _do(packed: bytes, expected: dict[str, str]) -> tuple[str, Any]:
         return "failed", f"{type(error).__name__}: {error}"
 
 
+def _introduce(state: str) -> tuple[dict[str, str], bool]:
+    """Return this worker's versions, and whether it sees the state folder."""
+    return installed(), exists(state)
+
+
+def dask_setup(worker: Any) -> None:
+    """Leave Ctrl-C, which a terminal sends to all, to the process that started this worker.
+
+    Dask calls this when a worker of our own starts.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 # ---------------------------------------------------------------- the cluster
 
 
@@ -111,7 +127,7 @@ class _Cluster:
         self._client: Any = None
         self._at_work: dict[str, tuple[ShardJob, Any]] = {}  # key -> job, future
         self._answered: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._given = 0
+        self._given, self._state = 0, ""
         self._strangers: set[str] = set()  # addresses of workers with other versions
         self._slots, self._looked, self._seen = 0, -GLANCE, time.monotonic()
         self._loud = _hush()
@@ -119,7 +135,6 @@ class _Cluster:
             if address is None:
                 self._own = self._found(workers)
             self._client = self._connected(PATIENCE / 6)
-            self._admit()
         except BaseException:
             self.close()
             raise
@@ -137,6 +152,10 @@ class _Cluster:
 
     def give(self, job: ShardJob) -> None:
         """Send a shard on its way."""
+        if self._state != job.state:
+            self._state = job.state
+            self._check_paths(job)
+            self._admit()
         self._given += 1
         key = f"smalti-{job.id}-{self._given}"
         # Packed, so that neither Dask nor another version of us looks inside.
@@ -250,7 +269,7 @@ class _Cluster:
         Broken : there is no other worker, or no shard was given yet, and all of them can be put
             right before any work.
         """
-        answers = self._client.run(installed, on_error="return")
+        answers = self._client.run(_introduce, self._state, on_error="return")
         found = {worker: self._strangeness(answer) for worker, answer in answers.items()}
         strange = {worker: how for worker, how in found.items() if how}
         new = sorted(set(strange) - self._strangers)
@@ -258,17 +277,30 @@ class _Cluster:
         if new and (not self._given or len(strange) == len(found)):
             more = f" ({len(new) - 1} more differ)" if len(new) > 1 else ""
             raise Broken(
-                f"the Dask worker {new[0]} has {strange[new[0]]}{more}; results would differ: "
-                "give all machines the same versions"
+                f"the Dask worker {new[0]} {strange[new[0]]}{more}; all machines need the same "
+                "versions, and the same folders or buckets"
             )
         for worker in new:
             LOG.warning("smalti: Dask worker %s is left out: %s", worker, strange[worker])
         return bool(new)
 
     def _strangeness(self, answer: Any) -> str:
-        if isinstance(answer, dict):
-            return difference(self._versions, answer)
-        return f"no smalti that can be imported ({type(answer).__name__}: {shown(str(answer))})"
+        if isinstance(answer, Exception):
+            return f"cannot load smalti ({type(answer).__name__}: {shown(str(answer))})"
+        versions, sees = answer
+        unlike = difference(self._versions, versions)
+        if unlike:
+            return f"has {unlike}"
+        return "" if sees else f"does not see {shown(self._state)}"
+
+    def _check_paths(self, job: ShardJob) -> None:
+        places_of = (job.state, job.items[0].uri)
+        relative = [each for each in places_of if not is_url(each) and not os.path.isabs(each)]
+        if self._address and relative:
+            raise BadOption(
+                f"workers elsewhere run in other folders: give {shown(relative[0])} as an absolute "
+                "path or a URL that all of them can reach"
+            )
 
     # ------------------------------------------------------------ coming and going
 
@@ -276,16 +308,20 @@ class _Cluster:
         return f" at {self._address}" if self._address else ""
 
     def _found(self, workers: int) -> Any:
-        """Start a scheduler in this process and workers beside it, without pages to look at."""
+        """Start a scheduler in this process and workers beside it."""
+        pages = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}  # with nothing on them
         try:
-            return self._distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-                scheduler_kwargs={"allowed_failures": FAILURES},
-                env=dict(ONE_THREAD),
-            )
+            with _config({"distributed.scheduler.http.routes": []}):
+                return self._distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                    scheduler_kwargs={"allowed_failures": FAILURES, **pages},
+                    security=_own_keys(),
+                    env=dict(ONE_THREAD),
+                    preload=[__name__],
+                )
         except (RuntimeError, OSError, TimeoutError) as error:
             raise Broken(f"Dask's workers do not start: {error}") from error
 
@@ -346,6 +382,25 @@ def _library() -> Any:
             "the engine dask needs Dask distributed; install it with pip install '.[dask]'"
         ) from error
     return distributed
+
+
+def _config(values: dict[str, Any]) -> Any:
+    import dask.config
+
+    return dask.config.set(values)
+
+
+def _own_keys() -> Any:
+    """Return keys for as long as this run, or any user of this machine might talk to our workers.
+
+    None where the package that makes them is missing: it comes with the extra.
+    """
+    from distributed.security import Security
+
+    try:
+        return Security.temporary()  # type: ignore[no-untyped-call]
+    except ImportError:
+        return None
 
 
 def _hush() -> Callable[[], None]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .. import outputs
-from ..compress import compress
+from ..compress import Report, compress
 from ..decode import Limits
 from ..errors import BadImage, BadOption, NotSmaller, OutputExists, SmaltiError
 from ..files import shown
@@ -51,6 +51,7 @@ NOT_OPTIONS = {"source", "target", "k", "threads", "overwrite", "channels", "pro
 INDECISIVE = {"limits"}
 """Options that say whether there is a result, not which one: a higher limit redoes what failed."""
 
+OF_THE_RUN = ("engine", "shards", "worker_deaths", "settings", "versions")
 UNREADABLE = {"BadImage", "MissingFile"}
 SHOWN = 20  # failures that a Summary holds; the records have all
 NO_SIZE = 2**40  # bytes: what we wrote ourselves is read whatever its size
@@ -92,24 +93,16 @@ class CompressWork:
         limits: Limits = self.options["limits"]
         most = int(limits.input_mib * 2**20)
         data = places.read(item.uri, most, size_bytes=item.size_bytes)
+        before = len(data)
         try:
             report = compress(_Named(data, item.uri), None, threads=1, **self.options)
         except NotSmaller as error:
-            fields: dict[str, Any] = {
-                "status": "kept",
-                "message": str(error),
-                "k": None,
-                "psnr": None,
-            }
-            target = item.relative
+            target, fields = item.relative, {"status": "kept", "message": str(error)}
         else:
             assert report.data is not None
-            psnr = round(report.psnr, 3) if np.isfinite(report.psnr) else None
-            fields = {"status": "compressed", "message": "; ".join(report.notes)}
-            fields |= {"k": report.colors_used, "psnr": psnr}
-            data, target = report.data, item.target
+            data, target, fields = report.data, item.target, _fields(report)
         stamp = self._write(item, target, data)
-        sizes = {"bytes_in": item.size_bytes, "bytes_out": len(data)}
+        sizes = {"bytes_in": before, "bytes_out": len(data)}
         return {**fields, **sizes, "target": target, "stamp": stamp}, None
 
     def _write(self, item: Item, target: str, data: bytes) -> str | None:
@@ -133,6 +126,16 @@ class CompressWork:
         if places.is_url(self.out_dir):
             return bool(record["bytes_out"] == _sizes_below(self.out_dir).get(record["target"], -1))
         return bool(_stamp(places.join(self.out_dir, record["target"])) == record["stamp"])
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    """Return what a record holds of a report."""
+    return {
+        "status": "compressed",
+        "message": "; ".join(report.notes),
+        "k": report.colors_used,
+        "psnr": round(report.psnr, 3) if np.isfinite(report.psnr) else None,
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -204,7 +207,7 @@ class Summary:
     stopped: bool
     out_dir: str
     state: str
-    run: dict[str, Any] = field(repr=False)  # engine, shards, settings and versions
+    run: dict[str, Any] = field(repr=False)  # `OF_THE_RUN`
     failures: list[dict[str, Any]] = field(repr=False)
 
     @property
@@ -296,7 +299,7 @@ def compress_many(
         Compared are names, sizes and times of inputs and outputs, options, and versions.
     max_errors : stop when more than so many pictures fail; "3%" is of all
     memory_limit : bytes of address space that each local process may take, or text such as "2G"
-        A picture that needs more fails alone. Processes take some 0.5 GB before the first one.
+        A picture that needs more fails alone. A process needs some 300 MB for small ones.
     state : path or URL of the folder for the plan and what is done; default: .smalti in `out_dir`
     overwrite : replace files in `out_dir` that no earlier run wrote
     on_progress : called with a Progress at the start and after each shard
@@ -331,15 +334,17 @@ def compress_many(
     work = CompressWork(place, _checked(k, options))
     _sizes_below.cache_clear()
     found = places.listing([os.fspath(source) for source in given], skip=place)
-    pictures, refusals = _planned(found.items, options.get("format") or "png")
+    pictures, refusals = _planned(found.items, work.options["format"])
+    refusals += found.refusals
+    if not pictures:
+        raise _nothing(refusals)
     with runs.only_run_in(home):
         names = _names(home)
         if not overwrite:
             pictures, existing = _unless_foreign(pictures, place, names)
             refusals += existing
-        refusals += found.refusals
         if not pictures:
-            raise _nothing(refusals)
+            raise _nothing(existing)
         now = {picture.relative for picture in pictures}
         _write_lines(places.join(home, NAMES), sorted(names | now))
         run = runs.run(
@@ -355,16 +360,19 @@ def _checked(k: int | str, options: dict[str, Any]) -> dict[str, Any]:
 
     Palettes and kept colors are read here, so that workers need no file.
     """
-    known = set(inspect.signature(compress).parameters) - NOT_OPTIONS
+    parameters = inspect.signature(compress).parameters
+    defaults = {name: it.default for name, it in parameters.items() if name not in NOT_OPTIONS}
     for name in options:
-        if name not in known:
+        if name not in defaults:
             raise TypeError(f"compress_many() got an unexpected keyword argument {name!r}")
     if options.get("weight") not in (None, "auto"):
         raise BadOption("a weight map belongs to one picture; for many, weight is None or auto")
     palette = options.get("palette")
     options = {
+        **defaults,  # so that an option that is given as its default is no other option
         **options,
         "k": k,
+        "format": options.get("format") or "png",
         "keep": Kept.of(options.get("keep")),
         "palette": None if palette is None else Palette.of(palette),
         "limits": options.get("limits") or Limits(),
@@ -406,13 +414,14 @@ def _unless_foreign(
     pictures: list[Picture], out_dir: str, names: set[str]
 ) -> tuple[list[Picture], list[Refusal]]:
     """Refuse pictures whose outputs are there already and not of an earlier run."""
-    there: Callable[[str], bool]
-    if places.is_url(out_dir):
-        there = _sizes_below(out_dir).__contains__
-    elif os.path.isdir(places.path_of(out_dir)):
-        there = lambda relative: os.path.lexists(places.path_of(places.join(out_dir, relative)))  # noqa: E731
-    else:
+    if not places.is_url(out_dir) and not os.path.isdir(places.path_of(out_dir)):
         return pictures, []
+
+    def there(relative: str) -> bool:
+        if places.is_url(out_dir):
+            return relative in _sizes_below(out_dir)
+        return os.path.lexists(places.join(out_dir, relative))
+
     ours, refusals = [], []
     for picture in pictures:
         mine = (picture.target, picture.relative)
@@ -487,7 +496,7 @@ def _told(
         stopped=done["stopped"],
         out_dir=out_dir,
         state=run.state,
-        run={name: done[name] for name in ("engine", "shards", "settings", "versions")},
+        run={name: done[name] for name in OF_THE_RUN},
         failures=failures,
     )
     text = json.dumps(summary.to_dict(), indent=2) + "\n"

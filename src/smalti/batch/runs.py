@@ -271,7 +271,9 @@ class _Piece:
                 yield line
         else:
             for item in self.shard.items:
-                yield {"uri": item.uri, "relative": item.relative, **(self.fault or NOT_DONE)}
+                fault = self.fault or NOT_DONE
+                message = f"{shown(item.uri)}: {fault['message']}"
+                yield {"uri": item.uri, "relative": item.relative, **fault, "message": message}
 
     def payloads(self, state: str) -> Iterator[bytes]:
         if self.parts:
@@ -411,7 +413,8 @@ class _Driver:
                     else:
                         self._fail(piece, job, message or "")
                     self._tell(self._now())
-                    if self._progress.failed > self._most_errors:
+                    now = self._progress
+                    if now.failed > self._most_errors and now.done < now.total:
                         self._stopped = True
                         break
         if not self._stopped:
@@ -431,14 +434,12 @@ class _Driver:
         return [_Piece(shard, piece.known) for shard in alone]
 
     def _fail(self, piece: _Piece, job: ShardJob, message: str) -> None:
-        error, _, reason = message.partition(": ")
+        error, _, reason = message.partition(": ")  # as in "OSError: no such host"
         if error == "CannotWrite":  # not an output: the state folder itself
             raise CannotWrite(reason)
-        if message == DIED:
-            reason = DIED_MESSAGE
-        name = shown(job.items[0].uri)
-        fields = {"ok": False, "status": "failed", "error": error}
-        piece.fault = {**fields, "message": f"{name}: {reason}", "attempts": job.attempts}
+        reason = {DIED: DIED_MESSAGE, "MemoryError": shards.NO_MEMORY}.get(error, reason)
+        fault = {"ok": False, "status": "failed", "error": error, "message": reason}
+        piece.fault = {**fault, "attempts": job.attempts}
         self._count(list(piece.records(self._state)))
 
     def _forget(self, pieces: list[_Piece]) -> None:

@@ -18,23 +18,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SmaltiError
+from ..sources import shown
 from . import places
 from .versions import installed
 from .work import Item, Work
 
 __all__ = [
-    "Shard", "ShardJob", "committed", "deal", "fields_of", "hashed", "key_of", "lines_of", "payload_of",
-    "remove", "run_shard", "seconds", "settings_of",
+    "Shard", "ShardJob", "commit", "committed", "deal", "fields_of", "hashed", "key_of",
+    "lines_of", "payload_of", "remove", "run_shard", "seconds", "settings_of",
 ]  # fmt: skip
 
 FORMAT = 1
 """Of the files in a state folder; another number, and none of them is believed."""
 
+NO_MEMORY = "not enough memory; fewer jobs, or a higher memory limit, leave it more"
+
 FOLDER = "shards"
 RECORDS, PAYLOAD = ".jsonl", ".bin"
 
 SECONDS = 30.0  # of work in a shard: long against what committing takes, short enough to lose
-SECONDS_PER_PIXEL = 0.4e-6
+SECONDS_PER_PIXEL = 1e-6  # of one slow core, all in
 BYTES_PER_PIXEL = {".jpg": 0.3, ".jpeg": 0.3, ".mpo": 0.3, ".webp": 0.2, ".avif": 0.15, ".gif": 0.5}
 USUAL_BYTES_PER_PIXEL = 1.5
 AT_LEAST = 32  # shards, where there are as many inputs: something to do for every core
@@ -183,19 +186,19 @@ def _one(job: ShardJob, item: Item) -> tuple[dict[str, Any], Any]:
         fields, part = job.work.one(item)
         fields = {"ok": True, "status": "done", "error": None, "message": "", **fields}
     except Exception as error:  # one input's fault is no other's
-        fields = failure(error)
+        fields = _failure(item, error)
     milliseconds = round(1000 * (time.perf_counter() - started), 1)
     base = {"uri": item.uri, "relative": item.relative}
     return {**base, **fields, "ms": milliseconds, "attempts": job.attempts}, part
 
 
-def failure(error: Exception) -> dict[str, Any]:
+def _failure(item: Item, error: Exception) -> dict[str, Any]:
     """Return the fields of a record that tell of an error."""
     message = str(error)
     if isinstance(error, MemoryError):
-        message = "not enough memory; fewer jobs, or a higher memory limit, leave it more"
+        message = f"{shown(item.uri)}: {NO_MEMORY}"
     elif not isinstance(error, SmaltiError):
-        message = f"a bug in smalti: {type(error).__name__}: {message}"
+        message = f"{shown(item.uri)}: a bug in smalti: {type(error).__name__}: {message}"
     return {
         "ok": False,
         "status": "failed",

@@ -208,6 +208,7 @@ def test_apply_maps_to_a_palette_even_where_that_is_larger(smalti, folder):
     (["batch", "art", "--out-dir", "o", "--lock", "a", "-k", 9], 2, "--limit says how many"),
     (["batch", "art", "--out-dir", "o", "--shared", "--frozen"], 2, "--frozen goes with --lock"),
     (["batch", "art", "--out-dir", "o", "--shared", "--weight", "auto"], 2, "without weight"),
+    (["batch", "none", "--out-dir", "o", "--shared"], 2, "none does not exist"),
 ])  # fmt: skip
 def test_apply_verify_and_batch_refuse_in_one_line(refused, folder, arguments, code, says):
     before = listing(folder)

@@ -210,7 +210,7 @@ def fit_many(
     BadOption : an option is out of range; histograms of other bits or policies.
     """
     settings, _ = settings_for(k, space=space, effort=effort, seed=seed, keep=keep)  # refuses early
-    listed = places.listing(sources, skip=skip)
+    listed = _listed(sources, skip)
     bits = _bits(bits, listed.items, settings.k if isinstance(k, int) else 0)
     work = CountWork(bits, _icc(icc), limits or Limits())
     done = run(
@@ -250,6 +250,14 @@ def _bits(asked: int | str, items: Sequence[Item], k: int) -> int:
     return min(few, usual)
 
 
+def _listed(sources: Sequence[str], skip: str | None) -> places.Listing:
+    """Return what there is; raise, before anything is written, if that is nothing."""
+    listed = places.listing(sources, skip=skip)
+    if not listed.items:
+        raise listed.refusals[0].error if listed.refusals else BadImage("no pictures were given")
+    return listed
+
+
 def _failures(done: Run, refusals: list[Refusal]) -> Failures:
     """Return what failed; raise if that is everything, or if the run was stopped by it."""
     summary = done.summary
@@ -261,8 +269,7 @@ def _failures(done: Run, refusals: list[Refusal]) -> Failures:
             f"first: {failed[0]['message']}"
         )
     if not summary["ok"]:
-        first = (failures.messages or ["no pictures were given"])[0]
-        raise BadImage(first)
+        raise BadImage(failures.messages[0])
     return failures
 
 
@@ -353,7 +360,7 @@ def extend_lock(
     lock = Lock.load(path, limit=limit)
     if frozen and lock.found is None:
         raise MissingFile(f"{lock.name} does not exist, so it cannot be frozen")
-    listed = places.listing(sources, skip=skip)
+    listed = _listed(sources, skip)
     items = sorted(listed.items, key=lambda item: (named_from(path, item.uri), item.uri))
     work = NewColorsWork(lock, _icc(icc), limits or Limits())
     done = run(

@@ -11,7 +11,7 @@ from collection import QUICK, bad_file, fill, outputs, plain, temporary, times
 from process import file_of, listing, picture
 
 import smalti
-from smalti.batch import many, places, runs, shards
+from smalti.batch import local, many, places, runs, shards
 from smalti.batch.many import CompressWork
 from smalti.batch.work import Item
 from smalti.decode import Limits
@@ -196,6 +196,13 @@ def test_a_second_run_does_nothing_again_whatever_its_shards(few, tmp_path, shar
     assert times(tmp_path / "out") == written
     assert (second.reused, second.compressed) == (5, 5)
     assert second.records == first.records
+
+
+def test_where_there_is_nothing_to_do_no_engine_starts(few, tmp_path, monkeypatch):
+    again(few, shard=2)
+    monkeypatch.setattr(local, "run", None)
+
+    assert again(few, shard=3).reused == 5
 
 
 def redone(few, tmp_path, **options):

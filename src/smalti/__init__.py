@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .choose import Choice, choose_k, elbow
 from .compress import Report, compress
 from .errors import (
+    AlreadyCompressed,
     BadImage,
     BadOption,
     CannotWrite,
@@ -73,6 +74,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "AlreadyCompressed",
     "BadImage",
     "BadOption",
     "CannotWrite",

@@ -12,8 +12,9 @@ import pytest
 import smalti
 
 NAMES = [
-    "AlreadyCompressed", "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison", "Convergence", "Fit",
-    "Histogram", "IndexedImage", "LimitExceeded", "MissingExtra", "MissingFile", "NotSmaller",
+    "AlreadyCompressed", "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison",
+    "Convergence", "Fit", "Histogram", "IndexedImage", "LimitExceeded", "MissingExtra",
+    "MissingFile", "NotSmaller",
     "OutputExists", "OutsidePalette", "Palette", "Report", "SmaltiError", "Step", "Sweep",
     "TargetMissed",
     "apply_palette", "build_palette", "choose_k", "compare", "compress", "converge", "elbow",
@@ -64,7 +65,8 @@ def test_exit_codes_are_the_documented_ones():
 
     assert codes == {"BadImage": 2, "BadOption": 2, "MissingExtra": 2, "MissingFile": 2,
                      "LimitExceeded": 4, "OutputExists": 15, "CannotWrite": 16,
-                     "NotSmaller": 98, "AlreadyCompressed": 98, "OutsidePalette": 99, "TargetMissed": 99}  # fmt: skip
+                     "NotSmaller": 98, "AlreadyCompressed": 98, "OutsidePalette": 99,
+                     "TargetMissed": 99}  # fmt: skip
 
 
 def test_bad_values_are_also_value_errors():

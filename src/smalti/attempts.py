@@ -103,7 +103,9 @@ class Attempts:
         encoding: dict[str, Any],
         progress: Callable[[Step], object] | None,
     ) -> None:
-        self.recipe = b""  # the mark of the settings (`marks.of_settings`) that files shall carry
+        # Marks of settings (`marks.of_settings`): what files shall carry, and, where that is
+        # nothing, what the input carried and keeps as long as its pixels are the same.
+        self.recipe = self.former = b""
         self.original, self.kind, self.settings, self.clock = decoded.image, kind, settings, clock
         self.dithering, self.encoding, self._progress = dithering, encoding, progress
         self.image, self.hard_edged = held(decoded.image, kind)
@@ -218,9 +220,10 @@ class Attempt:
                 encoded = try_all(
                     indexed.indices, indexed.palette, of.kind, order=order, **of.encoding
                 )
-            if not of.recipe:
+            recipe = of.recipe or (of.former if of.former and self.lossless else b"")
+            if not recipe:
                 return encoded
-            return _marked(encoded, of.recipe + marks.of_picture(self.pixels))
+            return _marked(encoded, recipe + marks.of_picture(self.pixels))
 
     @property
     def pixels(self) -> NDArray[np.uint8]:

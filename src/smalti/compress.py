@@ -31,7 +31,7 @@ from .histogram import Histogram
 from .kmeans import Step
 from .load import load_with_notes
 from .palette import Palette
-from .recognition import is_done, of_other_settings, recipe_of
+from .recognition import former_recipe, is_done, recipe_of
 from .report import Report
 from .size import DEFAULT
 from .targets import Found, Targets, meet, squeeze
@@ -211,6 +211,7 @@ def compress(
     attempts.recipe = recipe = recipe_of(
         attempts, word, targets, size=size, guard=guard, given=given, icc=icc
     )
+    attempts.former = former_recipe(decoded)
     if is_done(decoded, recipe, targets):
         word, targets = None, Targets()
     choice = None
@@ -254,7 +255,7 @@ def compress(
             *([str(choice)] if choice else []),
             *([_found(found, done.known())] if found else []),
             *_look_notes(targets, done),
-            *([REDUCED_TWICE] if of_other_settings(decoded, recipe) and not done.lossless else []),
+            *([REDUCED_TWICE] if attempts.former and not done.lossless else []),
             *decoded.notes,
             *_notes(decoded, palette, fit, k, attempts.hard_edged),
             *(str(region) for region in done.regions),

@@ -110,7 +110,7 @@ def _in_png(data: bytes) -> bytes:
     while at + 12 <= len(data):
         size, name = struct.unpack_from(">I4s", data, at)
         if name == b"tEXt" and data.startswith(KEYWORD + b"\0", at + 8):
-            return data[at + 8 + len(KEYWORD) + 1 : at + 8 + size]
+            return data[at + 8 + len(KEYWORD) + 1 : at + 8 + int(size)]
         at += 12 + size
     return b""
 

@@ -156,7 +156,7 @@ def by_use(
     indices : (H, W) uint8, each below k
     palette : (k, 3) or (k, 4) uint8, distinct; a column of alpha goes where all of it is opaque
 
-    >>> indices, palette = by_use(np.uint8([[2, 0, 2]]), np.uint8([[1, 1, 1], [2, 2, 2], [3, 3, 3]]))
+    >>> indices, palette = by_use(np.uint8([[2, 0, 2]]), np.uint8([[1, 1, 1], [2, 2, 2], [3] * 3]))
     >>> indices.tolist(), palette[:, 0].tolist()
     ([[0, 1, 0]], [3, 1])
     """

@@ -19,7 +19,7 @@ from .palette import Palette
 from .settings import Settings
 from .targets import Targets
 
-__all__ = ["is_done", "of_other_settings", "recipe_of"]
+__all__ = ["former_recipe", "is_done", "recipe_of"]
 
 SCHEME = 1
 """Changes when the meaning of the settings below does."""
@@ -78,13 +78,11 @@ def is_done(decoded: Decoded, recipe: bytes, targets: Targets) -> bool:
     """
     limit, size = targets.max_bytes, decoded.size_bytes
     fits = limit is None or size is None or size <= limit
-    return fits and bool(recipe) and decoded.mark[:HALF] == recipe and _true(decoded)
+    return fits and bool(recipe) and former_recipe(decoded) == recipe
 
 
-def of_other_settings(decoded: Decoded, recipe: bytes) -> bool:
-    """Whether a picture is the result of other settings, as far as a mark says so."""
-    return bool(decoded.mark) and decoded.mark[:HALF] != recipe and _true(decoded)
-
-
-def _true(decoded: Decoded) -> bool:
-    return decoded.mark[HALF:] == marks.of_picture(decoded.image)
+def former_recipe(decoded: Decoded) -> bytes:
+    """Return the mark of the settings that a picture is the result of; b"" if none is known."""
+    mark = decoded.mark
+    true = bool(mark) and mark[HALF:] == marks.of_picture(decoded.image)
+    return mark[:HALF] if true else b""

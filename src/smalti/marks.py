@@ -86,7 +86,7 @@ def with_mark(data: bytes, mark: bytes) -> bytes:
 
 def _extended(data: bytes) -> bytes:
     """Return the extended header for a WebP that holds nothing but a lossless picture."""
-    (bits,) = struct.unpack_from("<I", data, 21)  # after the chunk's name, size and signature
+    bits = int.from_bytes(data[21:25], "little")  # after the chunk's name, size and signature
     width, height, alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1
     sides = width.to_bytes(3, "little") + height.to_bytes(3, "little")
     return b"VP8X" + struct.pack("<IB3x", 10, ALPHA_FLAG * alpha) + sides

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import BadImage, BadOption, SmaltiError
+from ..errors import BadImage, BadOption, MissingFile, SmaltiError
 from ..files import shown
 
 __all__ = ["STANDARD", "SUFFIXES", "Job", "Naming", "Plan", "plan"]
@@ -157,6 +157,8 @@ def _job(source: Path, relative: Path, naming: Naming) -> Job:
 def _job_in_place(source: Path, relative: Path) -> Job:
     if source.suffix.lower() in WRITTEN:
         return Job(str(source), str(source), relative=str(relative))
+    if not source.exists():  # nothing is left alone there
+        return Job(str(source), refusal=MissingFile(f"{shown(source)} does not exist"))
     return Job(
         str(source),
         left=f"{shown(source)}: left alone: in place, only .png, .webp and .gif are compressed",

@@ -72,7 +72,7 @@ def test_a_check_tells_what_would_shrink_and_writes_nothing(tree):
     assert errors == ""
     told = [line.split("  ")[0] for line in out.splitlines() if "would shrink: " in line]
     assert told == ["a.png", "g.gif", "w.webp", "sub dir/b.png"]
-    assert "4 images: 4 would shrink, by " in out
+    assert "4 images: 4 would shrink, together by " in out
     assert "1 of other formats left alone" in out
     assert "what helps: smalti compress --in-place -k 64 --recursive ." in out
     assert max(map(len, out.splitlines())) < 80
@@ -280,7 +280,7 @@ def test_one_file_that_is_compressed_already_says_so(tree):
 
     out, errors = run("--in-place", "a.png", "-k", 16)
 
-    assert out.startswith("a.png: already compressed at these settings: the same pixels in 16 ")
+    assert out.startswith("a.png: already compressed at these settings: 16 colors take ")
     assert errors == ""
 
 
@@ -414,7 +414,7 @@ def test_markdown_survives_strange_names():
         assert len(re.findall(r"(?<!\\)\|", row)) == 5
     assert "``a\\|b`c.png``" in text
     assert "- \\<b\\>.png: \\*broken\\* \\| it is" in text
-    assert "would shrink, by " in text.splitlines()[2]
+    assert "would shrink, together by " in text.splitlines()[2]
 
 
 def test_what_saves_most_comes_first():

@@ -216,7 +216,9 @@ class Attempt:
             if len(indexed.palette) > 256:
                 encoded = Encoded(indexed.encoded(of.kind, **of.encoding))
             else:
-                order = "given" if self.fit.order == "given" else "auto"
+                # A GIF has no other way to hold on to colors that are kept, but that no pixel has.
+                own = of.kind == "GIF" and of.settings.keep is not None
+                order = "given" if own or self.fit.order == "given" else "auto"
                 encoded = try_all(
                     indexed.indices, indexed.palette, of.kind, order=order, **of.encoding
                 )

@@ -373,8 +373,8 @@ def _refuse_larger(
         return
     if decoded.format == kind and not decoded.notes and done.lossless:
         raise AlreadyCompressed(
-            f"{_name(source) or 'the image'}: already compressed at these settings: the same "
-            f"pixels in {_colors(k)} take {size:,} bytes, the input {before:,}"
+            f"{_name(source) or 'the image'}: already compressed at these settings: "
+            f"{_colors(k)} {'takes' if k == 1 else 'take'} {size:,} bytes, the input {before:,}"
         )
     advice = ""
     if distinct > 256 and _is_lossy(source, decoded):

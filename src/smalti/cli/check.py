@@ -142,8 +142,8 @@ class Findings:
         if not self.shrinks:
             return f"{files}: none would shrink{over}"
         return (
-            f"{files}: {len(self.shrinks):,} would shrink{over}, by {self.saved_bytes:,} bytes "
-            "in all"
+            f"{files}: {len(self.shrinks):,} would shrink{over}, together by "
+            f"{self.saved_bytes:,} bytes"
         )
 
 

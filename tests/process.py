@@ -10,7 +10,9 @@ from PIL import Image
 
 import smalti as package
 
-__all__ = ["COMMAND", "file_of", "listing", "one_line", "picture"]
+__all__ = ["COMMAND", "file_of", "listing", "one_line", "picture", "unmarked"]
+
+MARK_BYTES = 35  # of a PNG, its last chunk but one
 
 COMMAND = [sys.executable, "-m", "smalti.cli"]
 
@@ -30,6 +32,13 @@ def file_of(image, kind="PNG", **options):
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def unmarked(data):
+    """Return a PNG without the mark that `-k auto` and the like put into it."""
+    end = len(data) - 12
+    assert data[end - MARK_BYTES + 4 : end - MARK_BYTES + 15] == b"tEXtsmalti\0"
+    return data[: end - MARK_BYTES] + data[end:]
 
 
 def listing(folder):

@@ -191,7 +191,7 @@ def test_quiet_prints_nothing_but_errors(smalti):
     done = smalti("a.png", "-q")
 
     assert done.stdout == done.stderr == ""
-    assert one_line(smalti("a.png", "-q", code=15).stderr)
+    assert one_line(smalti("a.png", "-q", "-k", 4, code=15).stderr)
 
 
 def test_json_is_one_object_for_one_file(smalti, folder):
@@ -608,15 +608,16 @@ def test_walks_take_every_suffix_that_the_help_lists(smalti, folder):
 def test_outputs_that_exist_are_told_in_one_line_and_listed_by_verbose(smalti, folder):
     smalti("a.png", "b.png", "--out-dir", "out")
 
-    again = smalti("a.png", "b.png", "--out-dir", "out", code=1)
-    listed = smalti("a.png", "b.png", "--out-dir", "out", "-v", code=1)
+    again = smalti("a.png", "b.png", "-k", 4, "--out-dir", "out", code=1)
+    listed = smalti("a.png", "b.png", "-k", 4, "--out-dir", "out", "-v", code=1)
 
     assert (
         one_line(again.stderr)
         == "smalti: 2 outputs exist, out/a.png first; --force replaces them\n"
     )
     assert "2 exist" in again.stdout.splitlines()[-1]
-    assert [line.split()[1] for line in listed.stderr.splitlines()] == ["out/a.png", "out/b.png"]
+    told = [line.split()[1] for line in listed.stderr.splitlines() if "exists" in line]
+    assert told == ["out/a.png", "out/b.png"]
 
 
 def test_lines_of_a_folder_run_are_short(smalti, folder):
@@ -759,7 +760,7 @@ def test_strange_file_names_are_printed_on_one_line(smalti, folder):
     (folder / name).write_bytes(file_of(picture()))
 
     done = smalti(name, "-k", 4)
-    failed = smalti(name, "-k", 4, code=15)
+    failed = smalti(name, "-k", 5, code=15)
 
     assert "\x1b" not in done.stdout
     assert done.stdout.splitlines()[0].count(".png") == 2

@@ -60,7 +60,7 @@ def test_report_describes_what_was_written(source, tmp_path):
     report = smalti.compress(source, target, 16)
 
     result = IndexedImage.load(target)
-    np.testing.assert_array_equal(result.palette, report.palette.colors)
+    assert sorted(result.palette.tolist()) == sorted(report.palette.colors.tolist())
     assert report.bytes_in == source.stat().st_size
     assert report.bytes_out == target.stat().st_size
     assert (report.width, report.height, report.format) == (64, 48, "PNG")
@@ -92,8 +92,8 @@ def test_result_equals_that_of_quantize(source, tmp_path):
     smalti.compress(source, target, 12, size=0, **options)
 
     expected, got = smalti.quantize(picture(), 12, **options), IndexedImage.load(target)
-    np.testing.assert_array_equal(got.palette, expected.palette)
-    np.testing.assert_array_equal(got.indices, expected.indices)
+    assert sorted(got.palette.tolist()) == sorted(expected.palette.tolist())
+    np.testing.assert_array_equal(got.to_array(), expected.to_array())
 
 
 @pytest.mark.parametrize("kind", ["path", "str", "bytes", "file", "pillow", "array"])

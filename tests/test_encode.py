@@ -392,7 +392,7 @@ def test_what_was_tried_begins_with_what_was_used():
     data, tried = try_all(indices, palette, order="auto")
 
     assert tried[0].bytes == len(data)
-    assert {way.name for way in tried} == {"palette as given", "palette arranged, filtered"}
+    assert {way.name for way in tried} == {"palette by use", "palette arranged, filtered"}
     quick = [way.quick_bytes for way in tried]
     assert quick[0] == min(quick)
 

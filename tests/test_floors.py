@@ -16,7 +16,7 @@ NATIVE = Path(__file__).parent.parent / "native"
 FLOORS = (
     ("errors", "_core"),
     ("options",),
-    ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
+    ("headers", "libtiff", "marks", "palette_binary", "palette_text", "png", "profiles",
      "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
     ("packing", "pixels", "stored", "ordering", "folders", "histogram_file", "outputs"),
     ("blue_noise", "color", "image", "layouts"),
@@ -33,6 +33,7 @@ FLOORS = (
     ("quantize", "masks", "comparison", "export", "verification"),
     ("formats",),
     ("attempts",),
+    ("recognition",),
     ("compress", "sweeps", "convergence", "pillow", "preview"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}

@@ -1,10 +1,12 @@
 """Kept colors: in the palette to the bit, in their rows, and the rest as good as can be."""
 
+import io
 import itertools
 
 import numpy as np
 import pytest
 from pictures import LEVELS, draw, level, photo, tree_of
+from PIL import Image
 
 from smalti import (
     BadOption,
@@ -320,3 +322,13 @@ def test_a_see_through_color_is_kept_beside_an_opaque_picture(options):
     report = compress(photo(1), k=9, keep=keep, **options)
 
     assert set(keep) <= set(report.palette.hex())
+
+
+def test_a_gif_holds_kept_colors_that_no_pixel_has():
+    image = np.zeros((20, 20, 3), np.uint8)
+    image[:, 10:] = 200
+
+    data = compress(image, k=4, keep="#f0f", format="gif").data
+
+    with Image.open(io.BytesIO(data)) as gif:
+        assert b"\xff\x00\xff" in bytes(gif.getpalette())

@@ -12,10 +12,10 @@ import pytest
 import smalti
 
 NAMES = [
-    "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison", "Convergence", "Fit",
-    "Histogram", "IndexedImage", "LimitExceeded", "Lock", "MissingExtra", "MissingFile",
-    "NotSmaller", "OutputExists", "OutsidePalette", "Palette", "Report", "SmaltiError", "Step",
-    "Summary", "Survey", "Sweep", "TargetMissed",
+    "AlreadyCompressed", "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison",
+    "Convergence", "Fit", "Histogram", "IndexedImage", "LimitExceeded", "Lock", "MissingExtra",
+    "MissingFile", "NotSmaller", "OutputExists", "OutsidePalette", "Palette", "Report",
+    "SmaltiError", "Step", "Summary", "Survey", "Sweep", "TargetMissed",
     "apply_palette", "build_palette", "choose_k", "compare", "compress", "compress_many",
     "converge", "elbow", "extend_lock", "fit_many", "from_float", "from_uint16",
     "pil_quantize", "quantize", "steps", "survey", "sweep", "verify",
@@ -65,7 +65,8 @@ def test_exit_codes_are_the_documented_ones():
 
     assert codes == {"BadImage": 2, "BadOption": 2, "MissingExtra": 2, "MissingFile": 2,
                      "LimitExceeded": 4, "OutputExists": 15, "CannotWrite": 16,
-                     "NotSmaller": 98, "OutsidePalette": 99, "TargetMissed": 99}  # fmt: skip
+                     "NotSmaller": 98, "AlreadyCompressed": 98, "OutsidePalette": 99,
+                     "TargetMissed": 99}  # fmt: skip
 
 
 def test_bad_values_are_also_value_errors():

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import draw, level
 from PIL import Image
+from process import unmarked
 from sklearn.datasets import load_sample_image
 
 import smalti
-from smalti import BadOption, NotSmaller, TargetMissed, metrics
+from smalti import BadOption, NotSmaller, TargetMissed, marks, metrics
 from smalti.histogram import Histogram
 from smalti.quality import aim, distortion, distortion_at, parse, quality_of
 from smalti.targets import Targets, crossing, meet, parse_bytes
@@ -276,7 +277,7 @@ def test_what_is_found_is_what_that_k_gives(targets, dither):
     found = smalti.compress(image, **targets, dither=dither)
     plain = smalti.compress(image, k=found.k, dither=dither, size=found.size)
 
-    assert found.data == plain.data
+    assert (unmarked(found.data) if marks.find(found.data) else found.data) == plain.data
     assert found.distortion == plain.distortion
 
 
@@ -360,7 +361,7 @@ def test_k_auto_is_the_most_there_may_be_too():
 
     report = smalti.compress(image, k="auto", max_bytes=10**6)
 
-    assert report.data == auto.data
+    assert unmarked(report.data) == unmarked(auto.data)
 
 
 @pytest.mark.parametrize("format", ["png", "webp", "gif"])

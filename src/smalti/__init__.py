@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .choose import Choice, choose_k, elbow
 from .compress import Report, compress
 from .errors import (
+    AlreadyCompressed,
     BadImage,
     BadOption,
     CannotWrite,
@@ -87,6 +88,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "AlreadyCompressed",
     "BadImage",
     "BadOption",
     "CannotWrite",

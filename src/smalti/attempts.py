@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import metrics, quality
+from . import marks, metrics, quality
 from .decode import Decoded
 from .dither import Dithering
 from .encode import Encoded, try_all
@@ -108,15 +108,18 @@ class Attempts:
         encoding: dict[str, Any],
         progress: Callable[[Step], object] | None,
     ) -> None:
+        # Marks of settings (`marks.of_settings`): what files shall carry, and, where that is
+        # nothing, what the input carried and keeps as long as its pixels are the same.
+        self.recipe = self.former = b""
         self.original, self.kind, self.settings, self.clock = decoded.image, kind, settings, clock
         self.dithering, self.encoding, self._progress = dithering, encoding, progress
         self.image, self.hard_edged = held(decoded.image, kind)
         with clock("histogram"):
             self.histogram = Histogram.of(self.image, threads=settings.threads)
-            self._weights, self.weighted = weight_map(weight, self.image), None
-            if self._weights is not None:
+            self.weights, self.weighted = weight_map(weight, self.image), None
+            if self.weights is not None:
                 self.weighted = Histogram.weighted(
-                    self.image, self._weights, threads=settings.threads
+                    self.image, self.weights, threads=settings.threads
                 )
         self._given, self._guard, self.size = given, guard and not is_map(weight), size
         self._latest: Attempt | None = None
@@ -167,9 +170,9 @@ class Attempts:
         kept = [] if keep is None else [tuple(color[:3]) for color in keep.colors.tolist()]
         kept += [tuple(region.color[:3]) for region in regions]
         if not isinstance(self.settings.init, str):  # the user's own centroids
-            return Sizing(size, self.kind, weights=self._weights)
+            return Sizing(size, self.kind, weights=self.weights)
         fixed = np.array(kept, np.uint8).reshape(-1, 3)
-        return Sizing(size, self.kind, fixed, self._weights)
+        return Sizing(size, self.kind, fixed, self.weights)
 
     @cached_property
     def scorer(self) -> metrics.Scorer:
@@ -229,9 +232,33 @@ class Attempt:
         indexed, of = self.indexed, self._of
         with of.clock("encode"):
             if len(indexed.palette) > 256:
-                return Encoded(indexed.encoded(of.kind, **of.encoding))
-            order = "given" if self.fit.order == "given" else "auto"
-            return try_all(indexed.indices, indexed.palette, of.kind, order=order, **of.encoding)
+                encoded = Encoded(indexed.encoded(of.kind, **of.encoding))
+            else:
+                # A GIF has no other way to hold on to colors that are kept, but that no pixel has.
+                own = of.kind == "GIF" and of.settings.keep is not None
+                order = "given" if own or self.fit.order == "given" else "auto"
+                encoded = try_all(
+                    indexed.indices, indexed.palette, of.kind, order=order, **of.encoding
+                )
+            recipe = of.recipe or (of.former if of.former and self.lossless else b"")
+            if not recipe:
+                return encoded
+            return _marked(encoded, recipe + marks.of_picture(self.pixels))
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The finished picture, (H, W, 3|4) uint8."""
+        return np.take(self.mapped.palette, self.mapped.indices, axis=0)
+
+    @property
+    def lossless(self) -> bool:
+        """Whether the finished picture is the one that came in, wherever that is visible."""
+        before, after = self._of.original, self.pixels
+        if after.shape[2] < before.shape[2]:  # some pixel was not opaque, and all are now
+            return False
+        if after.shape[2] > before.shape[2] and (after[..., 3] < 255).any():
+            return False
+        return bool(np.array_equal(after[..., : before.shape[2]], before))
 
     def estimate(self) -> int:
         """Bytes of the indices, hastily compressed: only good for comparing attempts."""
@@ -292,3 +319,17 @@ class Attempt:
         pixels = self._of.original.reshape(-1, self._of.original.shape[2])
         indices = self.mapped.indices.ravel()
         return metrics.distortion_of(pixels, self.mapped.palette, indices, space)
+
+
+def _marked(encoded: Encoded, mark: bytes) -> Encoded:
+    """Put a mark into a file; all that was tried would have been as much larger."""
+    data = marks.with_mark(encoded.data, mark)
+    more = len(data) - len(encoded.data)
+    tried = [
+        way._replace(
+            quick_bytes=way.quick_bytes + more,
+            bytes=None if way.bytes is None else way.bytes + more,
+        )
+        for way in encoded.tried
+    ]
+    return Encoded(data, tuple(tried))

@@ -23,7 +23,7 @@ from .attempts import Attempt, Attempts, Clock, Try
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
 from .dither import Dithering
-from .errors import BadOption, CannotWrite, NotSmaller, TargetMissed
+from .errors import AlreadyCompressed, BadOption, CannotWrite, NotSmaller, TargetMissed
 from .fit import Fit
 from .fixed import refuse_outside
 from .formats import check_alpha, check_many_colors, format_of, without_what_is_not_held
@@ -31,6 +31,7 @@ from .histogram import Histogram
 from .kmeans import Step
 from .load import load_with_notes
 from .palette import Palette
+from .recognition import former_recipe, is_done, recipe_of
 from .report import Report
 from .size import DEFAULT
 from .targets import Found, Targets, meet, squeeze
@@ -45,6 +46,11 @@ UNLIKE = 20
 """Points of SSIMULACRA2 below which a picture is not what it was."""
 
 ADVICE = "photographs belong in JPEG, WebP or AVIF"
+
+REDUCED_TWICE = (
+    "smalti made this file with other settings, and it was reduced once more; the picture that "
+    "it was made from would give a better one"
+)
 
 CONVERSIONS = ("converted", "rounded")
 """Words of the notes of decoding that say that pixels were changed, not only moved."""
@@ -150,6 +156,8 @@ def compress(
     BadOption, MissingFile, BadImage, LimitExceeded : what came in.
     OutputExists, CannotWrite : where it should go; checked before any work.
     NotSmaller : the result is no smaller than the input. Nothing was written.
+    AlreadyCompressed : of these, the case that the input is that result: the same format and
+        pixels. That is so of what this function wrote at the same settings, and stays so.
     OutsidePalette : `strict`, and pixels have colors that the palette lacks. Nothing was written.
     TargetMissed : no number of colors has the quality, score or size. Nothing was written.
 
@@ -201,6 +209,12 @@ def compress(
     histogram = attempts.histogram
     if given is not None and strict:
         refuse_outside(attempts.image, histogram, given, _name(source) or "the image")
+    attempts.recipe = recipe = recipe_of(
+        attempts, word, targets, size=size, guard=guard, given=given, icc=icc
+    )
+    attempts.former = former_recipe(decoded)
+    if is_done(decoded, recipe, targets):
+        word, targets = None, Targets()
     choice = None
     if word:
         with clock("palette"):
@@ -211,7 +225,7 @@ def compress(
         raise TargetMissed(f"{_name(source) or 'the image'}: {error}") from error
     palette, fit, data = done.palette, done.fit, done.encoded.data
     if not allow_larger:
-        _refuse_larger(source, decoded, len(data), kind, palette.k, len(histogram))
+        _refuse_larger(source, decoded, done, kind, len(histogram))
     errors = done.errors
     with clock("write"):
         times_of = Path(source) if preserve and _is_path(source) else None
@@ -242,6 +256,7 @@ def compress(
             *([str(choice)] if choice else []),
             *([_found(found, done.known())] if found else []),
             *_look_notes(targets, done),
+            *([REDUCED_TWICE] if attempts.former and not done.lossless else []),
             *decoded.notes,
             *_notes(decoded, palette, fit, k, attempts.hard_edged),
             *(str(region) for region in done.regions),
@@ -351,12 +366,17 @@ def _name(place: Any) -> str | None:
 
 
 def _refuse_larger(
-    source: Source, decoded: Decoded, size: int, kind: str, k: int, distinct: int
+    source: Source, decoded: Decoded, done: Attempt, kind: str, distinct: int
 ) -> None:
     """Raise NotSmaller unless the result is smaller than the input's file."""
-    before = decoded.size_bytes
+    before, size, k = decoded.size_bytes, done.size_bytes, done.palette.k
     if before is None or size < before:
         return
+    if decoded.format == kind and not decoded.notes and done.lossless:
+        raise AlreadyCompressed(
+            f"{_name(source) or 'the image'}: already compressed at these settings: "
+            f"{_colors(k)} {'takes' if k == 1 else 'take'} {size:,} bytes, the input {before:,}"
+        )
     advice = ""
     if distinct > 256 and _is_lossy(source, decoded):
         advice = f"; {ADVICE}"

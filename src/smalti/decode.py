@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import headers, options, pixels, png, profiles
+from . import headers, marks, options, pixels, png, profiles
 from .errors import BadImage, LimitExceeded, SmaltiError
 from .headers import FORMATS
 from .sources import Source, read_source
@@ -47,6 +47,7 @@ class Decoded:
     dpi: tuple[float, float] | None  # horizontal, vertical
     notes: tuple[str, ...]  # what was changed or ignored on the way in
     metadata_bytes: int  # of the file, neither pixels nor needed for them; best effort
+    mark: bytes = b""  # as `marks` finds it, true or not
 
 
 @dataclass
@@ -108,7 +109,16 @@ def decode(source: Input, *, limits: Limits | None = None, icc: str = "srgb") ->
         raise LimitExceeded(f"{name}: not enough memory to decode it") from error
     size = len(data) if data else None
     notes = tuple(found.notes)
-    return Decoded(image, found.kind, size, profile, _density(found), notes, found.metadata_bytes)
+    return Decoded(
+        image,
+        found.kind,
+        size,
+        profile,
+        _density(found),
+        notes,
+        found.metadata_bytes,
+        marks.find(data),
+    )
 
 
 def _from_bytes(data: bytes, limits: Limits) -> _Found:

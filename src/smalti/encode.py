@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import BadImage, BadOption
 from .options import check
-from .png_packing import Density, Encoded, packed, packed_truecolor, pillow_indexed
+from .png_packing import Density, Encoded, by_use, packed, packed_truecolor, pillow_indexed
 from .stored import decode_indexed
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def encode(
     pack : "fast", "default" or "max", what to spend on a small file
     order : "given" or "auto"
         With "auto", PNG holds the same pixels in whatever way is smallest: its palette in
-        another order and without unused rows, as plain gray, or as colors.
+        another order and without unused rows, as plain gray, or as colors. The palette of a GIF is
+        in order of use. The bytes then depend on nothing but the pixels.
 
     Returns
     -------
@@ -113,6 +114,8 @@ def try_all(
     if format == "WEBP":
         return Encoded(_webp(np.take(palette, indices, axis=0), icc, pack))
     if format == "GIF":
+        if order == "auto":
+            indices, palette = by_use(indices, palette)
         return Encoded(_gif(indices, palette, icc))
     raise BadOption(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
 

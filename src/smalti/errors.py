@@ -9,6 +9,7 @@
      ├─ OutputExists   OSError       something is there and may not be replaced    exit 15
      ├─ CannotWrite    OSError       folder missing, read-only, disk full          exit 16
      ├─ NotSmaller     ValueError    the result would be larger than the input     exit 98
+     │   └─ AlreadyCompressed  NotSmaller, too: the input is that result already exit 98
      ├─ OutsidePalette ValueError    pixels have colors that a strict palette lacks  exit 99
      └─ TargetMissed   ValueError    a quality or size asked for cannot be had     exit 99
 
@@ -17,6 +18,7 @@ exit codes are those of pngquant where it has one.
 """
 
 __all__ = [
+    "AlreadyCompressed",
     "BadImage",
     "BadOption",
     "CannotWrite",
@@ -75,6 +77,10 @@ class NotSmaller(SmaltiError, ValueError):
     """The result would not be smaller than the input; nothing was written."""
 
     exit_code = 98
+
+
+class AlreadyCompressed(NotSmaller):
+    """The input is what would be written: the same format and pixels, and no more bytes."""
 
 
 class OutsidePalette(SmaltiError, ValueError):

@@ -80,7 +80,8 @@ def layouts(
     thorough : 0 for few and quick ones, 1, or 2 for all
     """
     given = np.arange(len(palette), dtype=np.uint8)
-    yield from _indexed("palette as given", palette, given, thorough if reorder else 0)
+    name = "palette by use" if reorder else "palette as given"
+    yield from _indexed(name, palette, given, thorough if reorder else 0)
     if not reorder:
         yield from _indexed("palette as given", palette, given, 0, filtered=True)
         return

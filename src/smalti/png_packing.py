@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .layouts import Layout, layouts
 from .packing import bits_for
@@ -20,7 +21,7 @@ from .packing import bits_for
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Density", "Encoded", "Tried", "packed", "packed_truecolor", "pillow_indexed"]
+__all__ = ["Density", "Encoded", "Tried", "by_use", "packed", "packed_truecolor", "pillow_indexed"]
 
 Density = tuple[float, float] | None
 
@@ -113,11 +114,15 @@ def packed(
     icc, dpi : as for `encode`
     pack : "fast", "default" or "max"
     reorder : whether the palette may be reordered, or left out where gray or truecolor is smaller
+        The bytes then depend on the pixels only, not on how indices and palette describe them: a
+        file that is read and packed again comes out the same.
 
     Returns
     -------
     Encoded
     """
+    if reorder:
+        indices, palette = by_use(indices, palette)
     oxipng = _oxipng()
     if oxipng is None:
         return _by_pillow(indices, palette, icc, dpi, pack, reorder)
@@ -141,6 +146,29 @@ def packed(
         slow = press(best, 0, plan.filters, zopfli=plan.zopfli)
         files[best] = min(files[best], slow, key=len)
     return Encoded(files[best], _tried(best, quick, full))
+
+
+def by_use(
+    indices: NDArray[np.uint8], palette: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the same pixels with the palette in order of use, ties by color, unused rows left out.
+
+    indices : (H, W) uint8, each below k
+    palette : (k, 3) or (k, 4) uint8, distinct; a column of alpha goes where all of it is opaque
+
+    >>> indices, palette = by_use(np.uint8([[2, 0, 2]]), np.uint8([[1, 1, 1], [2, 2, 2], [3] * 3]))
+    >>> indices.tolist(), palette[:, 0].tolist()
+    ([[0, 1, 0]], [3, 1])
+    """
+    counts = np.bincount(indices.ravel(), minlength=len(palette))
+    order = np.lexsort((*palette.T[::-1], -counts))
+    order = order[: np.count_nonzero(counts)]
+    places = np.zeros(256, np.uint8)
+    places[order] = np.arange(len(order), dtype=np.uint8)
+    rows = palette[order]
+    if rows.shape[1] == 4 and (rows[:, 3] == 255).all():
+        rows = rows[:, :3]
+    return np.take(places, indices), np.ascontiguousarray(rows)
 
 
 def _promise(layout: Layout) -> float:

@@ -11,7 +11,7 @@ compares their numbers, so that it is the same for all targets.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from . import quality as qualities
@@ -62,6 +62,7 @@ class Targets:
     min_score: float | None = None
     max_bytes: int | None = None
     asked: float | None = None  # the quality that is aimed at, in the words of who asked for it
+    lenient: bool = field(default=False, compare=False)  # asked for alone: less will do, too
 
     @classmethod
     def of(cls, quality: Any, min_score: Any, max_bytes: Any) -> "Targets":
@@ -72,6 +73,7 @@ class Targets:
             check("min_score", min_score),
             None if max_bytes is None else parse_bytes(max_bytes),
             most,
+            isinstance(quality, int) or str(quality).strip().isdigit(),
         )
 
     def __bool__(self) -> bool:
@@ -265,15 +267,21 @@ class _Search(Generic[Tried]):
         """Raise unless the chosen attempt looks as good as it must."""
         targets, chosen = self.targets, self[k]
         if targets.quality and chosen.quality < targets.quality[0]:
-            raise self._missed("a quality", targets.quality[0], chosen.quality, k)
+            what = "a quality"
+            if targets.lenient:
+                what = (
+                    f"a quality of {targets.asked:g} is asked for; nine tenths of it would do, but"
+                )
+            raise self._missed(what, targets.quality[0], chosen.quality, k)
         if targets.min_score is not None and chosen.score < targets.min_score:
             raise self._missed("an SSIMULACRA2 score", targets.min_score, chosen.score, k)
 
     def _missed(self, what: str, least: float, reached: float, k: int) -> TargetMissed:
         limit = self.targets.max_bytes
         within = "" if limit is None else f" within {limit:,} bytes"
+        goal = f"{what} {least:g}" if what.endswith("but") else f"{what} of {least:g}"
         return TargetMissed(
-            f"{what} of {least:g} is not reached{within}; the best is {reached:.1f}, with k = {k:,}"
+            f"{goal} is not reached{within}; the best is {reached:.1f}, with k = {k:,}"
         )
 
     def _looks(self, k: int) -> float:

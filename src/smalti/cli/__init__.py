@@ -3,6 +3,7 @@
     main     this page: exit codes, signals, one-line errors
     app      the group of subcommands; a bare `smalti FILE...` means `smalti compress FILE...`
     compress the flags of `smalti compress`
+    check    the reports of `smalti compress --check`
     converge the flags of `smalti converge`
     batch    the flags of `smalti batch`, its progress and its summary
     jobs     which files become which files

@@ -1,5 +1,7 @@
 """The group of subcommands, and the rule that `smalti FILE...` compresses."""
 
+import difflib
+import os
 from importlib import import_module
 
 import click
@@ -8,6 +10,8 @@ from .. import __version__
 from .terminal import say
 
 __all__ = ["smalti"]
+
+ALMOST = 0.75  # how alike a word and the command that it is meant for are, as difflib counts
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -43,8 +47,19 @@ class _CompressByDefault(click.Group):
         if not args:
             args = ["--help"]
         elif args[0] not in own:
+            _refuse_misspelled(args[0], own)
             args = ["compress", *args]
         return super().parse_args(ctx, args)
+
+
+def _refuse_misspelled(word: str, commands: set[str]) -> None:
+    """Refuse what can only be meant as a command: no file, no number, no suffix, nearly a name."""
+    if word.startswith("-") or "." in word or os.sep in word or os.path.exists(word):
+        return
+    if nearest := difflib.get_close_matches(word, commands, 1, ALMOST):
+        raise click.UsageError(
+            f"there is no command and no file {word}; did you mean smalti {nearest[0]}?"
+        )
 
 
 def _show_version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 import click
@@ -14,6 +15,7 @@ from ..keep import Kept
 from ..options import OPTIONS, Option, check
 from ..palette import Palette
 from ..targets import Targets
+from . import check as checks
 from . import jobs
 from .parameters import Command, came_from_user, flag, knob
 from .run import Settings, run
@@ -21,6 +23,11 @@ from .run import Settings, run
 __all__ = ["compress", "contradictions", "defaults", "options_of", "prepared"]
 
 ASK_DEFAULT = 16  # what the tutorials ask for
+IDLE = (
+    "sources", "k", "ask", "check", "check_over", "reports", "in_place", "recursive", "jobs",
+    "threads", "json", "explain", "verbose", "quiet", "debug",
+)  # fmt: skip
+"""Parameters that change nothing in what is written."""
 LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where numbers overflow
 
 
@@ -30,7 +37,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     epilog="Exit codes: 0 done; 1 some of several files failed; 2 usage or unreadable input; "
     "4 refused by a limit; 15 output exists (see --force); 16 cannot write; 98 not smaller; "
     "99 a quality, score or size that cannot be had, or colors outside a strict palette; "
-    "130 and 143 interrupted.",
+    "130 and 143 interrupted. With --check: 1 something would shrink, or could not be read.",
 )
 @click.argument("sources", nargs=-1, metavar="[K] FILE|FOLDER|-...")
 @knob("k", "-k", "--colors")
@@ -54,6 +61,24 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @click.option("--ext", metavar="SUFFIX", help="Replace the input's suffix, such as -small.png.")
 @click.option("--name", metavar="TEMPLATE", help="Output name, such as '{stem}_{k}_colors.png'.")
 @flag("-f", "--force", help="Replace existing outputs. Never makes a file larger.")
+@flag(
+    "-i", "--in-place", help="Replace each PNG, WebP and GIF by its result, where that is smaller."
+)
+@flag("--check", help="Write nothing; tell what would shrink, and exit with 1 if anything would.")
+@click.option(
+    "--check-over",
+    metavar="SIZE|PERCENT",
+    default="0",
+    show_default=True,
+    help="With --check: tell what would shrink by more than so many bytes, such as 4k, or 10%.",
+)
+@click.option(
+    "--report",
+    "reports",
+    metavar="FILE",
+    multiple=True,
+    help="With --check: write a report, .md, .json or .sarif; md, json or sarif alone prints it.",
+)
 @flag("-r", "--recursive", help="Compress all images in the given folders.")
 @knob("format")
 @click.option(
@@ -154,6 +179,9 @@ def compress(**given: Any) -> int:
     A result that is no smaller than its input is not written: exit code 98. With --out-dir the
     original is copied and counted as kept; on standard output it goes through, with exit code 98.
 
+    What smalti wrote at the same settings is recognized and left alone: compressed in place again,
+    it does not change, and an output that is what would be written is no error.
+
     In folders, -r takes .png .jpg .jpeg .mpo .webp .gif .bmp .tif .tiff .avif, and leaves hidden
     entries, the output folder and its own earlier results (*-smalti.*) alone.
 
@@ -172,6 +200,8 @@ def prepared(sources: list[str], k: int | str, given: dict[str, Any]) -> tuple[j
     """Return the plan and the settings of a run; refuse what cannot be before any work."""
     _refuse_contradictions(sources, given)
     _refuse_places(given["output"], given["out_dir"])
+    if given["check"] and not _names_outputs(given) and given["format"] is None:
+        given["in_place"] = True
     to_standard = given["output"] == "-" or (given["output"] is None and sources == ["-"])
     if to_standard and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; redirect it, or use -o FILE")
@@ -186,6 +216,11 @@ def prepared(sources: list[str], k: int | str, given: dict[str, Any]) -> tuple[j
 def defaults() -> dict[str, Any]:
     """Return what `compress` is given where nothing was said."""
     return compress.make_context("compress", [], resilient_parsing=True).params
+
+
+def _names_outputs(given: dict[str, Any]) -> list[str]:
+    """Return those of the options that name outputs which were given."""
+    return [name for name in ("output", "out_dir", "ext", "name") if given[name] is not None]
 
 
 def _number_first(sources: list[str], k: int | str) -> tuple[list[str], int | str]:
@@ -219,10 +254,46 @@ def _refuse_contradictions(sources: list[str], given: dict[str, Any]) -> None:
         (given["name"] == "", "--name must not be empty; '{stem}_{k}.png' is an example"),
         (given["show"] and several, "--show is for one input"),
         (given["quiet"] and given["verbose"], "--quiet and --verbose exclude each other"),
+        *_in_place_contradictions(sources, given),
+        *_check_contradictions(sources, given),
     )
     for wrong, sentence in problems:
         if wrong:
             raise click.UsageError(sentence)
+
+
+def _in_place_contradictions(sources: list[str], given: dict[str, Any]) -> list[tuple[Any, str]]:
+    wanted = given["in_place"]
+    return [
+        (
+            wanted and _names_outputs(given),
+            "--in-place writes where the input is; leave out what names an output",
+        ),
+        (
+            wanted and given["format"],
+            "--in-place keeps the format of each file; leave --format out",
+        ),
+        (wanted and "-" in sources, "--in-place takes files; standard input has no place"),
+    ]
+
+
+def _check_contradictions(sources: list[str], given: dict[str, Any]) -> list[tuple[Any, str]]:
+    kinds = [checks.format_of(report) for report in given["reports"]]
+    printed = [report for report in given["reports"] if report in checks.FORMATS]
+    return [
+        (given["check"] and "-" in (*sources, given["output"]), "--check looks at files, not at -"),
+        (given["check"] and given["show"], "--check makes nothing that --show could open"),
+        (not given["check"] and given["reports"], "--report is about what --check finds"),
+        (not given["check"] and came_from_user("check_over"), "--check-over goes with --check"),
+        (
+            None in kinds,
+            "--report takes a file that ends in .md, .json or .sarif, or one of these words",
+        ),
+        (
+            len(printed) > 1 or (printed and given["json"]),
+            "standard output takes one report; write others to files",
+        ),
+    ]
 
 
 def contradictions(given: dict[str, Any], k_given: bool) -> list[tuple[Any, str]]:
@@ -295,24 +366,32 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
         out_dir=given["out_dir"],
         ext=given["ext"],
         name=given["name"],
+        in_place=given["in_place"],
     )
 
 
 def _settings(given: dict[str, Any], k: int | str) -> Settings:
     """Return what every job has in common."""
-    options = options_of(given) | {"k": k, "overwrite": given["force"], "threads": given["threads"]}
+    options = options_of(given) | {"k": k, "threads": given["threads"]}
+    options["overwrite"] = given["force"] or given["in_place"]
     options["keep"] = Kept.of(options["keep"])  # here, so that what is wrong is said once
     palette = options["palette"]
     options["palette"] = None if palette is None else Palette.of(palette)
     Targets.of(*(given[name] for name in ("quality", "min_score", "max_bytes")))  # refuses early
+    printed = any(report in checks.FORMATS for report in given["reports"])
     return Settings(
         options,
         jobs=given["jobs"],
+        over=checks.Over.of(given["check_over"]) if given["check"] else None,
+        reports=tuple(_reports(given["reports"])),
+        command=tuple(_command(given, k)),
+        everything=tuple(_everything(given)),
+        in_place=given["in_place"],
         json=given["json"],
         explain=given["explain"],
         show=given["show"],
         verbose=given["verbose"],
-        quiet=given["quiet"],
+        quiet=given["quiet"] or printed,
         debug=given["debug"],
     )
 
@@ -333,6 +412,44 @@ def options_of(given: dict[str, Any]) -> dict[str, Any]:
         options["effort"] = _effort(given["speed"])
     options["limits"] = Limits(given["max_megapixels"], given["max_input_mib"])
     return options
+
+
+def _reports(wanted: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the format and the path of each report; a word alone goes to standard output."""
+    for report in wanted:
+        kind = checks.format_of(report)
+        assert kind is not None
+        yield kind, "-" if report in checks.FORMATS else report
+
+
+def _command(given: dict[str, Any], k: int | str) -> Iterator[str]:
+    """Yield the words of the command line that does what is checked, without files."""
+    yield from ("smalti", "compress")
+    if given["in_place"]:
+        yield "--in-place"
+    for parameter in click.get_current_context().command.params:
+        name, value = parameter.name or "", given.get(parameter.name or "")
+        if name == "k" and k != OPTIONS["k"].default and given["palette"] is None:
+            yield from ("-k", str(k))
+        elif name in IDLE or not came_from_user(name) or not isinstance(parameter, click.Option):
+            continue
+        elif not parameter.is_flag:
+            yield from (_longest(parameter.opts), str(value))
+        else:
+            yield _longest(parameter.opts if value else parameter.secondary_opts)
+
+
+def _everything(given: dict[str, Any]) -> Iterator[str]:
+    """Yield the words that name all inputs."""
+    if given["recursive"]:
+        yield "--recursive"
+    if any(source.startswith("-") for source in given["sources"]):
+        yield "--"
+    yield from given["sources"]
+
+
+def _longest(spellings: list[str]) -> str:
+    return max(spellings, key=len)
 
 
 def _effort(speed: int) -> str:

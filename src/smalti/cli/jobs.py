@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import outputs
-from ..errors import BadImage, BadOption, SmaltiError
+from ..errors import BadImage, BadOption, MissingFile, SmaltiError
 from ..files import shown
 from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
 
@@ -22,6 +22,8 @@ __all__ = ["STANDARD", "Job", "Naming", "Plan", "plan"]
 
 STANDARD = "-"  # standard input or output
 MARK = "-smalti"
+WRITTEN = (".png", ".webp", ".gif")
+"""What can be compressed in place."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Job:
 
     `target` and `source` may be "-". `copy_to` is where the original goes if the result
     would be larger; None leaves it alone. `relative` is the source's place under its folder.
+    `left` says why there is nothing to do.
     """
 
     source: str
@@ -37,6 +40,12 @@ class Job:
     copy_to: str | None = None
     refusal: SmaltiError | None = None
     relative: str = ""
+    left: str = ""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the result goes where the input is."""
+        return STANDARD not in (self.source, self.target) and _key(self.source) == _key(self.target)
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ class Naming:
     out_dir : folder that mirrors the inputs, with unchanged names
     ext : replaces the input's suffix, as in pngquant: "-small.png"
     name : template with {stem}, {name}, {k} and {format}
+    in_place : each output is its input, in the format that its name says
     """
 
     k: int | str
@@ -65,11 +75,13 @@ class Naming:
     out_dir: str | None = None
     ext: str | None = None
     name: str | None = None
+    in_place: bool = False
 
     @property
     def beside(self) -> bool:
         """Whether outputs lie beside their inputs, told apart by nothing but the mark."""
-        return self.out_dir is None and self.ext is None and self.name is None
+        names = (self.out_dir, self.ext, self.name)
+        return not self.in_place and all(name is None for name in names)
 
     def target(self, source: Path, relative: Path, *, whole: bool = False) -> Path:
         """Return the output's path for `source`, which lies at `relative` under its folder.
@@ -133,9 +145,22 @@ def _all(
 def _job(source: Path, relative: Path, naming: Naming) -> Job:
     if naming.output is not None:
         return Job(str(source), naming.output)
+    if naming.in_place:
+        return _job_in_place(source, relative)
     copy_to = str(Path(naming.out_dir) / relative) if naming.out_dir else None
     target = str(naming.target(source, relative))
     return Job(str(source), target, copy_to, relative=str(relative))
+
+
+def _job_in_place(source: Path, relative: Path) -> Job:
+    if source.suffix.lower() in WRITTEN:
+        return Job(str(source), str(source), relative=str(relative))
+    if not source.exists():  # nothing is left alone there
+        return Job(str(source), refusal=MissingFile(f"{shown(source)} does not exist"))
+    return Job(
+        str(source),
+        left=f"{shown(source)}: left alone: in place, only .png, .webp and .gif are compressed",
+    )
 
 
 # ---------------------------------------------------------------- folders
@@ -205,7 +230,7 @@ def _unless_taken(jobs: list[Job]) -> Iterator[Job]:
 
 def _places(job: Job) -> set[str]:
     """Return where a job writes."""
-    if job.refusal or job.target == STANDARD:
+    if job.refusal or job.left or job.target == STANDARD:
         return set()
     return {_key(place) for place in (job.target, job.copy_to) if place}
 

@@ -1,14 +1,17 @@
 """Doing the jobs, here or in worker processes, and telling how each went.
 
 A job ends in an Outcome: compressed, kept (the result would have been larger, so
-the original went where it belongs), or failed. Outcomes are plain values that
-travel between processes, and are told in the order of the inputs.
+the original went where it belongs), unchanged (what is there is what would be
+written), left (nothing to do with it), failed, or, where nothing shall be written,
+shrinks. Outcomes are plain values that travel between processes, and are told in
+the order of the inputs.
 """
 
 import io
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,17 +22,28 @@ from ..attempts import Try
 from ..compress import Report
 from ..compress import compress as library_compress
 from ..decode import Limits
-from ..errors import BadImage, CannotWrite, LimitExceeded, NotSmaller, OutputExists, SmaltiError
+from ..errors import (
+    AlreadyCompressed,
+    BadImage,
+    CannotWrite,
+    LimitExceeded,
+    NotSmaller,
+    OutputExists,
+    SmaltiError,
+)
 from ..files import check_writable, shown, write_atomic
+from ..formats import format_of
 from ..headers import sniff
 from ..kmeans import Step
 from ..sources import read_source
+from .check import Failure, Findings, Over, Shrinks, text_of
 from .jobs import STANDARD, Job, Plan
 from .terminal import Bar, blame, complain, paint, say, tell
 
 __all__ = ["Settings", "run", "standard_input"]
 
 SOME_FAILED = 1
+WOULD_CHANGE = 1
 STAGES = {"decode": 0, "histogram": 15, "palette": 20, "map": 60, "encode": 65, "write": 95}
 """Where on the progress bar, in percent, each stage begins."""
 SEARCHED = ("quality", "min_score", "max_bytes")
@@ -38,10 +52,22 @@ SEARCHED = ("quality", "min_score", "max_bytes")
 
 @dataclass(frozen=True)
 class Settings:
-    """What all jobs have in common: the library's options, and what to print."""
+    """What all jobs have in common: the library's options, and what to print.
+
+    over : with `--check`, by how much files must shrink to be told; else None
+    reports : (format, path) of the reports of a check; the path "-" is standard output
+    command : the command line that does what was checked, without files
+    everything : the words for all files
+    in_place : whether it was asked for by this name: then nothing to gain is no failure
+    """
 
     options: dict[str, Any]
     jobs: int | None = None
+    over: Over | None = None
+    reports: tuple[tuple[str, str], ...] = ()
+    command: tuple[str, ...] = ()
+    everything: tuple[str, ...] = ()
+    in_place: bool = False
     json: bool = False
     explain: bool = False
     show: bool = False
@@ -55,7 +81,7 @@ class Outcome:
     """How one job ended."""
 
     job: Job
-    status: str  # "compressed", "kept" or "failed"
+    status: str  # "compressed", "kept", "unchanged", "left", "shrinks" or "failed"
     exit_code: int = 0
     message: str = ""
     report: Report | None = None
@@ -74,12 +100,49 @@ def run(plan: Plan, settings: Settings) -> int:
     """Do all jobs, tell about each, and return the exit code."""
     first = plan.jobs[0]
     if len(plan.jobs) > 1 or (plan.walked and not first.refusal):
-        return _many(plan, settings)
-    outcome = _alone(first, settings)
-    _tell(outcome, settings, single=True)
-    if settings.show and outcome.report:
-        _show(outcome)
-    return outcome.exit_code
+        outcomes = _many(plan, settings)
+        code = SOME_FAILED if any(outcome.exit_code for outcome in outcomes) else 0
+    else:
+        outcome = _alone(first, settings)
+        _tell(outcome, settings, single=True)
+        if settings.show and outcome.report:
+            _show(outcome)
+        outcomes, code = [outcome], outcome.exit_code
+    _report(outcomes, settings)
+    return code
+
+
+def _report(outcomes: Sequence[Outcome], settings: Settings) -> None:
+    """Write what a check found to where it was asked for."""
+    if settings.over is None or not settings.reports:
+        return
+    findings = _findings(outcomes, settings)
+    for kind, path in settings.reports:
+        text = text_of(findings, kind)
+        if path == STANDARD:
+            say(text.rstrip("\n"))
+        else:
+            write_atomic(path, text.encode(), overwrite=True)
+
+
+def _findings(outcomes: Sequence[Outcome], settings: Settings) -> Findings:
+    assert settings.over is not None
+    return Findings(
+        sum(outcome.status != "left" for outcome in outcomes),
+        [
+            Shrinks(each.job.source, each.bytes_in, each.bytes_out)
+            for each in outcomes
+            if each.status == "shrinks"
+        ],
+        [
+            Failure(each.job.source, each.message, each.exit_code)
+            for each in outcomes
+            if each.status == "failed"
+        ],
+        settings.command,
+        settings.everything,
+        settings.over,
+    )
 
 
 # ---------------------------------------------------------------- one job
@@ -95,30 +158,99 @@ def perform(
 ) -> Outcome:
     """Do one job. Whatever goes wrong is its outcome, so that it cannot stop the others."""
     source: Any = job.source
+    watch: dict[str, Any] = {"progress": on_step, "on_stage": on_stage, "on_try": on_try}
     try:
         if job.refusal:
             raise job.refusal
+        if job.left:
+            return Outcome(job, "left", 0, job.left)
         if source == STANDARD:
             source = standard_input(settings.options["limits"])
+        if settings.over is not None:
+            return _judged(job, source, settings, watch)
         if job.copy_to:
             _make_folder(Path(job.target).parent)
-        report = library_compress(
-            source,
-            job.target,
-            **settings.options,
-            progress=on_step,
-            on_stage=on_stage,
-            on_try=on_try,
-        )
+        report = library_compress(source, job.target, **settings.options, **watch)
         report = replace(report, data=None)
         sizes = (report.bytes_in or 0, report.bytes_out)
         return Outcome(job, "compressed", 0, "", report, *sizes)
     except NotSmaller as error:
+        if job.in_place and (settings.in_place or isinstance(error, AlreadyCompressed)):
+            return _unchanged(job, str(error))
         return _not_smaller(job, source, settings, error)
     except OutputExists as error:
-        return _failed(job, _first_of_all(source, settings.options["limits"]) or error, settings)
+        return _exists(job, source, settings, watch, error)
     except Exception as error:
         return _failed(job, error, settings)
+
+
+def _unchanged(job: Job, message: str) -> Outcome:
+    size = 0 if job.source == STANDARD else os.path.getsize(job.source)
+    return Outcome(job, "unchanged", 0, message, bytes_in=size, bytes_out=size)
+
+
+def _judged(job: Job, source: Any, settings: Settings, watch: dict[str, Any]) -> Outcome:
+    """Say what would come of a job, and write nothing."""
+    assert settings.over is not None
+    try:
+        report = _in_memory(job, source, settings, watch)
+    except NotSmaller as error:
+        return _unchanged(job, str(error))
+    if not job.in_place and report.data == _content(job.target):
+        return _unchanged(job, _as_it_is(job))
+    before, after = report.bytes_in or 0, report.bytes_out
+    if not settings.over.is_exceeded(before, after):
+        return _unchanged(
+            job, f"{shown(job.source)}: would shrink by {before - after:,} bytes only"
+        )
+    report = replace(report, data=None)
+    return Outcome(job, "shrinks", WOULD_CHANGE, "", report, before, after)
+
+
+def _in_memory(job: Job, source: Any, settings: Settings, watch: dict[str, Any]) -> Report:
+    """Compress without writing anything, to what the output's name says."""
+    named = None if job.target == STANDARD else job.target
+    kind = format_of(settings.options["format"], named)
+    options = settings.options | {"format": kind.lower()}
+    return library_compress(source, None, **options, **watch)
+
+
+def _content(path: str) -> bytes:
+    """Return the bytes of a file, none where there is no such."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def _as_it_is(job: Job) -> str:
+    return f"{shown(job.target)} is what {shown(job.source)} gives at these settings"
+
+
+def _exists(
+    job: Job, source: Any, settings: Settings, watch: dict[str, Any], error: OutputExists
+) -> Outcome:
+    """Find out whether the output that exists is the one that would be written: then all is well.
+
+    It takes as long as writing it would. A file that is no picture is not worth the time.
+    """
+    limits = settings.options["limits"]
+    if wrong := _first_of_all(source, limits):
+        return _failed(job, wrong, settings)
+    before = _content(job.target)
+    try:
+        if sniff(before) != format_of(settings.options["format"], job.target):
+            return _failed(job, error, settings)
+        if isinstance(source, _StandardInput):
+            source.seek(0)
+        if _in_memory(job, source, settings, watch).data == before:
+            return _unchanged(job, _as_it_is(job))
+    except NotSmaller:
+        if job.copy_to and _content(job.copy_to) == _content(job.source):
+            return _unchanged(job, f"{shown(job.copy_to)} is a copy of {shown(job.source)} already")
+    except SmaltiError:  # of a file that is none of ours
+        pass
+    return _failed(job, error, settings)
 
 
 class _StandardInput(io.BytesIO):
@@ -175,7 +307,7 @@ def _copy(data: bytes, job: Job, options: dict[str, Any]) -> None:
     """Write the original to where it is kept, unless it is there already."""
     assert job.copy_to is not None
     target, overwrite = Path(job.copy_to), options["overwrite"]
-    if target.exists() and target.samefile(job.source):
+    if target.exists() and (target.samefile(job.source) or target.read_bytes() == data):
         return
     check_writable(target, overwrite)
     times_of = Path(job.source) if options["preserve"] else None
@@ -247,22 +379,23 @@ def _step_line(step: Step) -> str:
 # ---------------------------------------------------------------- many jobs
 
 
-def _many(plan: Plan, settings: Settings) -> int:
-    """Do several jobs, on several cores; return 0 or `SOME_FAILED`."""
+def _many(plan: Plan, settings: Settings) -> list[Outcome]:
+    """Do several jobs, on several cores."""
     started = time.perf_counter()
     outcomes = []
     with Bar(len(plan.jobs), wanted=not settings.quiet) as bar:
-        bar.move(0, "compressing")
+        verb = "compressing" if settings.over is None else "checking"
+        bar.move(0, verb)
         for outcome in _outcomes(plan.jobs, settings):
             outcomes.append(replace(outcome, report=None))
             bar.erase()
             _tell(outcome, settings, single=False)
-            bar.move(len(outcomes), "compressing")
+            bar.move(len(outcomes), verb)
     if not settings.verbose:
         _tell_existing([outcome for outcome in outcomes if outcome.refused_as_existing])
     if not settings.json and not settings.quiet:
-        say(_total(outcomes, plan, time.perf_counter() - started))
-    return SOME_FAILED if any(outcome.exit_code for outcome in outcomes) else 0
+        say(_total(outcomes, plan, time.perf_counter() - started, settings))
+    return outcomes
 
 
 def _outcomes(jobs: Sequence[Job], settings: Settings) -> Iterator[Outcome]:
@@ -309,24 +442,41 @@ def _tell_existing(outcomes: Sequence[Outcome]) -> None:
         complain(f"{len(outcomes):,} outputs exist, {first} first; --force replaces them")
 
 
-def _total(outcomes: Sequence[Outcome], plan: Plan, seconds: float) -> str:
+def _total(outcomes: Sequence[Outcome], plan: Plan, seconds: float, settings: Settings) -> str:
     """Return a line about all files that were compressed, and one about all others."""
+    rest = [f"{number:,} {word}" for number, word in _counts(outcomes) if number]
+    left = ((plan.earlier, "earlier result"), (plan.others, "other file"))
+    rest += [f"{_counted(number, noun)} left alone" for number, noun in left if number]
+    below = f"\n  {'; '.join(rest)}" if rest else ""
+    if settings.over is not None:
+        findings = _findings(outcomes, settings)
+        helps = f"\n  what helps: {findings.command_for_all()}" if findings.shrinks else ""
+        return f"{findings.headline()}, {seconds:.1f} s{below}{helps}"
     done = [outcome for outcome in outcomes if outcome.status != "failed"]
     before, after = (sum(o.bytes_in for o in done), sum(o.bytes_out for o in done))
     total = _counted(len(outcomes), "file")
-    if before:
+    if before and all(outcome.status in ("unchanged", "left") for outcome in done):
+        total += f": {before:,} bytes, none changed"
+    elif before:
         percent = 100 * (1 - after / before)
         change = f"{abs(percent):.1f} % {'smaller' if percent >= 0 else 'larger'}"
         total += f": {before:,} → {after:,} bytes, {change}"
-    kept = sum(outcome.status == "kept" for outcome in outcomes)
+    return f"{total}, {seconds:.1f} s{below}"
+
+
+def _counts(outcomes: Sequence[Outcome]) -> list[tuple[int, str]]:
+    """Return how many outcomes there are of each kind but the usual one."""
+    of = Counter(outcome.status for outcome in outcomes)
     exist = sum(outcome.refused_as_existing for outcome in outcomes)
     larger = sum(outcome.exit_code == NotSmaller.exit_code for outcome in outcomes)
-    failed = len(outcomes) - len(done) - larger - exist
-    counts = ((kept, "kept"), (exist, "exist"), (larger, "not smaller"), (failed, "failed"))
-    rest = [f"{number:,} {word}" for number, word in counts if number]
-    left = ((plan.earlier, "earlier result"), (plan.others, "other file"))
-    rest += [f"{_counted(number, noun)} left alone" for number, noun in left if number]
-    return f"{total}, {seconds:.1f} s" + (f"\n  {'; '.join(rest)}" if rest else "")
+    return [
+        (of["unchanged"], "unchanged"),
+        (of["left"], "of other formats left alone"),
+        (of["kept"], "kept"),
+        (exist, "exist"),
+        (larger, "not smaller"),
+        (of["failed"] - larger - exist, "failed"),
+    ]
 
 
 def _counted(number: int, noun: str) -> str:
@@ -347,9 +497,16 @@ def _tell(outcome: Outcome, settings: Settings, *, single: bool) -> None:
             complain(outcome.message)
     if settings.json:
         _print_for(outcome, _as_json(outcome))
-    elif outcome.status == "kept" and not settings.quiet:
+    elif settings.quiet:
+        return
+    elif outcome.status == "kept":
         _print_for(outcome, _kept_line(outcome, single=single))
-    elif outcome.report and not settings.quiet:
+    elif outcome.status in ("unchanged", "left"):
+        if single or settings.verbose:
+            say(outcome.message)
+    elif outcome.status == "shrinks":
+        say(_shrinks_line(outcome, settings, single=single))
+    elif outcome.report:
         _print_for(outcome, _text(outcome.report, settings, full=single or settings.verbose))
 
 
@@ -362,6 +519,16 @@ def _print_for(outcome: Outcome, text: str) -> None:
 def _text(report: Report, settings: Settings, *, full: bool) -> str:
     text = str(report) if full else report.summary()
     return f"{text}\n{report.explained()}" if settings.explain else text
+
+
+def _shrinks_line(outcome: Outcome, settings: Settings, *, single: bool) -> str:
+    before, after = outcome.bytes_in, outcome.bytes_out
+    saved = 100 * (1 - after / before)
+    line = f"{shown(outcome.job.source)}  would shrink: {before:,} → {after:,} bytes, {saved:.1f} %"
+    if not single:
+        return line
+    command = _findings([outcome], settings).command_for(outcome.job.source)
+    return f"{line}\n  what helps: {shown(command)}"
 
 
 def _kept_line(outcome: Outcome, *, single: bool) -> str:
@@ -377,11 +544,13 @@ def _as_json(outcome: Outcome) -> str:
     """Return one line: the report, or what came instead of it."""
     import json
 
+    sizes = {"bytes_in": outcome.bytes_in, "bytes_out": outcome.bytes_out}
     if outcome.report:
         record = outcome.report.to_dict()
     elif outcome.status == "kept":
-        sizes = {"bytes_in": outcome.bytes_in, "bytes_out": outcome.bytes_out}
         record = {"source": outcome.job.source, "target": outcome.job.copy_to, **sizes}
+    elif outcome.status in ("unchanged", "left"):
+        record = {"source": outcome.job.source, "message": outcome.message, **sizes}
     else:
         record = {"source": outcome.job.source, "error": outcome.message}
     return json.dumps({**record, "status": outcome.status, "exit_code": outcome.exit_code})

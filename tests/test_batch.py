@@ -11,7 +11,7 @@ from collection import QUICK, bad_file, fill, outputs, plain, temporary, times
 from process import file_of, listing, picture
 
 import smalti
-from smalti.batch import many, places, runs, shards
+from smalti.batch import local, many, places, runs, shards
 from smalti.batch.many import CompressWork
 from smalti.batch.work import Item
 from smalti.decode import Limits
@@ -196,6 +196,13 @@ def test_a_second_run_does_nothing_again_whatever_its_shards(few, tmp_path, shar
     assert times(tmp_path / "out") == written
     assert (second.reused, second.compressed) == (5, 5)
     assert second.records == first.records
+
+
+def test_where_there_is_nothing_to_do_no_engine_starts(few, tmp_path, monkeypatch):
+    again(few, shard=2)
+    monkeypatch.setattr(local, "run", None)
+
+    assert again(few, shard=3).reused == 5
 
 
 def redone(few, tmp_path, **options):
@@ -401,6 +408,7 @@ def test_nothing_to_read_is_an_error_and_leaves_nothing(tmp_path):
     for source in (tmp_path / "in", tmp_path / "none"):
         with pytest.raises(smalti.BadImage, match=source.name):
             smalti.compress_many(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_source_beside_others_is_a_record(few, tmp_path):

@@ -64,10 +64,14 @@ def test_the_tour_of_the_package_runs(folder):
     tour = re.search(r"\n\n((?:    .*\n|\n)+)", smalti.__doc__)[1]
     pictures = [np.random.default_rng(i).integers(0, 256, (40, 50, 3), np.uint8) for i in (0, 1)]
 
+    (folder / "pictures").mkdir()
+    shutil.copy(folder / "photo.png", folder / "pictures")
+
     namespace = dict(zip("ab", pictures, strict=True))
     exec(compile(textwrap.dedent(tour), "tour", "exec"), namespace)
 
     assert (folder / "photo-64.png").exists()
+    assert (folder / "small" / "photo.png").exists()
     assert (folder / "photo-small.png").stat().st_size < (folder / "photo.png").stat().st_size
 
 

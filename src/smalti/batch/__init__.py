@@ -7,4 +7,12 @@ alone, its result is committed in one step, and doing it again gives the same
 bytes, so that neither a killed process nor the choice of an engine matters. An
 engine moves descriptions and records; pictures and histograms never travel
 through it.
+
+    many     compressing a collection: what goes where, records, the summary
+    runs     the driver: plan, resume, engines, counts
+    shards   dealing inputs into shards, doing one, committing it
+    work     what is done to each input
+    local    the engine of this machine, on the workers of `pool`
+    dask     the engine of many machines, which must agree on `versions`
+    places   paths and URLs: finding, reading, writing
 """

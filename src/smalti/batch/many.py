@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .. import outputs
-from ..compress import compress
+from ..compress import Report, compress
 from ..decode import Limits
 from ..errors import BadImage, BadOption, NotSmaller, OutputExists, SmaltiError
 from ..files import shown
@@ -93,24 +93,16 @@ class CompressWork:
         limits: Limits = self.options["limits"]
         most = int(limits.input_mib * 2**20)
         data = places.read(item.uri, most, size_bytes=item.size_bytes)
+        before = len(data)
         try:
             report = compress(_Named(data, item.uri), None, threads=1, **self.options)
         except NotSmaller as error:
-            fields: dict[str, Any] = {
-                "status": "kept",
-                "message": str(error),
-                "k": None,
-                "psnr": None,
-            }
-            target = item.relative
+            target, fields = item.relative, {"status": "kept", "message": str(error)}
         else:
             assert report.data is not None
-            psnr = round(report.psnr, 3) if np.isfinite(report.psnr) else None
-            fields = {"status": "compressed", "message": "; ".join(report.notes)}
-            fields |= {"k": report.colors_used, "psnr": psnr}
-            data, target = report.data, item.target
+            data, target, fields = report.data, item.target, _fields(report)
         stamp = self._write(item, target, data)
-        sizes = {"bytes_in": item.size_bytes, "bytes_out": len(data)}
+        sizes = {"bytes_in": before, "bytes_out": len(data)}
         return {**fields, **sizes, "target": target, "stamp": stamp}, None
 
     def _write(self, item: Item, target: str, data: bytes) -> str | None:
@@ -134,6 +126,16 @@ class CompressWork:
         if places.is_url(self.out_dir):
             return bool(record["bytes_out"] == _sizes_below(self.out_dir).get(record["target"], -1))
         return bool(_stamp(places.join(self.out_dir, record["target"])) == record["stamp"])
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    """Return what a record holds of a report."""
+    return {
+        "status": "compressed",
+        "message": "; ".join(report.notes),
+        "k": report.colors_used,
+        "psnr": round(report.psnr, 3) if np.isfinite(report.psnr) else None,
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -333,14 +335,16 @@ def compress_many(
     _sizes_below.cache_clear()
     found = places.listing([os.fspath(source) for source in given], skip=place)
     pictures, refusals = _planned(found.items, work.options["format"])
+    refusals += found.refusals
+    if not pictures:
+        raise _nothing(refusals)
     with runs.only_run_in(home):
         names = _names(home)
         if not overwrite:
             pictures, existing = _unless_foreign(pictures, place, names)
             refusals += existing
-        refusals += found.refusals
         if not pictures:
-            raise _nothing(refusals)
+            raise _nothing(existing)
         now = {picture.relative for picture in pictures}
         _write_lines(places.join(home, NAMES), sorted(names | now))
         run = runs.run(
@@ -410,13 +414,14 @@ def _unless_foreign(
     pictures: list[Picture], out_dir: str, names: set[str]
 ) -> tuple[list[Picture], list[Refusal]]:
     """Refuse pictures whose outputs are there already and not of an earlier run."""
-    there: Callable[[str], bool]
-    if places.is_url(out_dir):
-        there = _sizes_below(out_dir).__contains__
-    elif os.path.isdir(places.path_of(out_dir)):
-        there = lambda relative: os.path.lexists(places.path_of(places.join(out_dir, relative)))  # noqa: E731
-    else:
+    if not places.is_url(out_dir) and not os.path.isdir(places.path_of(out_dir)):
         return pictures, []
+
+    def there(relative: str) -> bool:
+        if places.is_url(out_dir):
+            return relative in _sizes_below(out_dir)
+        return os.path.lexists(places.join(out_dir, relative))
+
     ours, refusals = [], []
     for picture in pictures:
         mine = (picture.target, picture.relative)

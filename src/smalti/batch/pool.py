@@ -36,7 +36,9 @@ NO_START = (
     '`if __name__ == "__main__":`, as they import it, and jobs=1 needs no workers'
 )
 FALSE_STARTS = 3
-"""Workers in a row that die before they are ready: then it is no accident."""
+MORE_FALSE_STARTS = 20
+"""Workers in a row that die before they are ready: then it is no accident. Where others were ready
+before, it may be one for longer: a machine without memory left."""
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1"
@@ -100,7 +102,7 @@ class Pool(Generic[Work, Answer]):
         self._serving = (work, None if fork else os.getpid(), memory_limit)
         self._context = multiprocessing.get_context("fork" if fork else "spawn")
         self._environment = {} if fork else environment
-        self._false_starts = 0
+        self._false_starts, self._ever_ready = 0, False
 
     def answers(self, inputs: Iterable[Work], lost: Callable[[Work], Answer]) -> Iterator[Answer]:
         """Yield the answer for each input, in input order, as soon as its turn comes."""
@@ -165,12 +167,12 @@ class Pool(Generic[Work, Answer]):
             if worker.ready:
                 return [(number, work, Lost(worker.process.exitcode))]
             self._false_starts += 1
-            if self._false_starts == FALSE_STARTS:
+            if self._false_starts == (MORE_FALSE_STARTS if self._ever_ready else FALSE_STARTS):
                 raise Broken(NO_START) from None
             self._hire(crew).give((number, work))
             return []
         if not worker.ready:
-            self._false_starts = 0
+            self._false_starts, self._ever_ready = 0, True
             worker.begin()
             return []
         worker.task = None

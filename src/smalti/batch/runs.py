@@ -353,6 +353,10 @@ class _Driver:
         strangers = present - {piece.shard.id for piece in pieces}
         if open_pieces and strangers:
             self._reuse_items(open_pieces, sorted(strangers))
+        for piece in open_pieces:
+            if len(piece.known) == len(piece.shard.items):  # dealt in another way: no work
+                self._count(shards.run_shard(self._job(piece)), reused=len(piece.known))
+                piece.committed = True
         self._tell(self._now())
 
     def _reuse_shard(self, piece: _Piece) -> None:
@@ -413,7 +417,8 @@ class _Driver:
                     else:
                         self._fail(piece, job, message or "")
                     self._tell(self._now())
-                    if self._progress.failed > self._most_errors:
+                    now = self._progress
+                    if now.failed > self._most_errors and now.done < now.total:
                         self._stopped = True
                         break
         if not self._stopped:
@@ -421,11 +426,11 @@ class _Driver:
 
     def _jobs(self, queue: deque[_Piece]) -> Iterator[ShardJob]:
         while queue:
-            piece = queue.popleft()
-            yield ShardJob(
-                self._work, piece.shard.items, piece.shard.id, self._state, self._settings,
-                piece.known,
-            )  # fmt: skip
+            yield self._job(queue.popleft())
+
+    def _job(self, piece: _Piece) -> ShardJob:
+        items, name = piece.shard.items, piece.shard.id
+        return ShardJob(self._work, items, name, self._state, self._settings, piece.known)
 
     def _divided(self, piece: _Piece) -> list[_Piece]:
         """Return a piece for each item: one of them kills workers, and shall hurt only itself."""

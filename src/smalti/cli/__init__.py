@@ -4,6 +4,7 @@
     app      the group of subcommands; a bare `smalti FILE...` means `smalti compress FILE...`
     compress the flags of `smalti compress`
     converge the flags of `smalti converge`
+    batch    the flags of `smalti batch`, its progress and its summary
     jobs     which files become which files
     run      doing the jobs, here or in worker processes, and telling about them
     terminal printing, color, the progress bar

@@ -318,7 +318,7 @@ def duration(seconds: float) -> str:
     for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.3g} {name}"
-    return f"{seconds:.2g} seconds"
+    return f"{seconds:.3g} seconds"
 
 
 @dataclass(frozen=True)

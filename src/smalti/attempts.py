@@ -22,7 +22,7 @@ from .decode import Decoded
 from .dither import Dithering
 from .encode import Encoded, try_all
 from .fit import Fit, fit_palette
-from .fixed import map_to
+from .fixed import map_to, refuse_outside
 from .formats import held
 from .guard import Region, fit_guarded
 from .histogram import Histogram
@@ -34,7 +34,7 @@ from .settings import Settings
 from .size import Sizing
 from .weights import is_map, weight_map
 
-__all__ = ["Attempt", "Attempts", "Clock", "Try"]
+__all__ = ["Attempt", "Attempts", "Clock", "Fitted", "Try"]
 
 
 class Clock:
@@ -126,6 +126,15 @@ class Attempts:
         self._latest = Attempt(self, k, self._fitted[1], self.size if size is None else size)
         return self._latest
 
+    @property
+    def channels(self) -> int:
+        """Of the picture, 3 or 4."""
+        return int(self.original.shape[2])
+
+    def refuse_outside(self, palette: Palette, name: str) -> None:
+        """Raise OutsidePalette if the picture has a color that the palette lacks."""
+        refuse_outside(self.image, self.histogram, palette, name)
+
     def _fit(self, settings: Settings) -> "Fitted":
         histogram, weighted, progress = self.histogram, self.weighted, self._progress
         regions: tuple[Region, ...] = ()
@@ -190,6 +199,11 @@ class Attempt:
                 replace(of.settings, k=self.k),
                 of.sizing(self.size, self.regions),
             )
+
+    @property
+    def dithering(self) -> str:
+        """Which pixels were dithered, and why."""
+        return self.mapped.dithering
 
     @cached_property
     def palette(self) -> Palette:

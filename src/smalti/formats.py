@@ -13,12 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import files, options, pixels, profiles
+from .animation import Animation
 from .decode import Decoded
 from .dither import Dithering
 from .errors import BadOption
 from .indexed import FORMATS
+from .targets import Targets
 
-__all__ = ["check_alpha", "check_many_colors", "format_of", "held", "without_what_is_not_held"]
+__all__ = [
+    "check_alpha",
+    "check_animation",
+    "check_many_colors",
+    "format_of",
+    "held",
+    "kept_format",
+    "without_what_is_not_held",
+]
 
 
 def format_of(asked: str | None, path: str | os.PathLike[str] | None) -> str:
@@ -35,6 +45,31 @@ def format_of(asked: str | None, path: str | os.PathLike[str] | None) -> str:
     return kind
 
 
+def kept_format(asked: str | None, path: str | os.PathLike[str] | None, own: str) -> str:
+    """Return the format of an animation: as `format_of` says, but its own rather than PNG."""
+    named = path is not None and os.path.splitext(os.fspath(path))[1].lower() in FORMATS
+    return format_of(asked, path) if asked or named else own
+
+
+def check_animation(
+    kind: str, k: int, keep: Any, given: Any, weight: Any, targets: Targets, *, own: bool
+) -> None:
+    """Refuse what animations cannot have; `own`: palettes of each frame."""
+    if k > 256:
+        raise BadOption(f"a palette of an animation has at most 256 colors, got k = {k:,}")
+    for wanted in (keep, given):
+        check_alpha(kind, wanted)
+    problems = (
+        (kind == "PNG", "PNG has one palette for all frames; use GIF or WebP for frame_palettes"),
+        (given is not None, "the palette is given for all frames; leave frame_palettes out"),
+        (weight is not None, "weights are for one palette of all frames; leave frame_palettes out"),
+        (targets.quality, "quality is that of one palette; leave frame_palettes out"),
+    )
+    for wrong, sentence in problems:
+        if own and wrong:
+            raise BadOption(sentence)
+
+
 def check_many_colors(kind: str, k: int, dithering: Dithering) -> None:
     """Refuse early what palettes above 256 colors cannot do."""
     if k > 256 and kind == "GIF":
@@ -48,12 +83,13 @@ def check_alpha(kind: str, wanted: Any) -> None:
         raise BadOption("GIF cannot keep a partly transparent color; use PNG or WebP")
 
 
-def without_what_is_not_held(decoded: Decoded, kind: str, preserve: bool) -> Decoded:
+def without_what_is_not_held(
+    decoded: Decoded | Animation, kind: str, preserve: bool
+) -> Decoded | Animation:
     """Give up the profile and density that the format cannot hold, and say so."""
     notes = list(decoded.notes)
-    image = decoded.image
-    if kind == "GIF" and decoded.icc:
-        image, note = _converted(image, decoded.icc)
+    if kind == "GIF" and decoded.icc and isinstance(decoded, Decoded):
+        image, note = _converted(decoded.image, decoded.icc)
         decoded = replace(decoded, image=image, icc=None)
         notes.append(f"GIF holds no color profile: {note}")
     if kind != "PNG" and preserve and decoded.dpi:

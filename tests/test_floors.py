@@ -16,14 +16,14 @@ NATIVE = Path(__file__).parent.parent / "native"
 FLOORS = (
     ("errors", "_core"),
     ("options",),
-    ("headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
+    ("animation", "headers", "libtiff", "palette_binary", "palette_text", "png", "profiles",
      "sources"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored", "ordering"),
-    ("blue_noise", "color", "image", "layouts"),
+    ("cels", "gif", "packing", "pixels", "stored", "ordering", "webp"),
+    ("apng", "blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
-    ("load", "plots", "keep", "quality"),
+    ("load", "movies", "painting", "plots", "keep", "quality"),
     ("targets",),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows", "size", "snap", "weights"),
@@ -33,14 +33,16 @@ FLOORS = (
     ("quantize", "masks", "comparison", "export"),
     ("formats",),
     ("attempts",),
+    ("animated",),
     ("compress", "sweeps", "convergence", "pillow", "preview"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli", "web"}
 ENGINE = "batch"  # a package above all these modules, and below the faces
-PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
-                "profiles", "libtiff", "stored", "swatches", "comparison", "preview"}  # fmt: skip
+PILLOW_USERS = {"decode", "encode", "gif", "png_packing", "indexed", "palette", "pixels", "plots",
+                "png", "profiles", "libtiff", "stored", "swatches", "comparison",
+                "preview"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},

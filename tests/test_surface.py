@@ -17,7 +17,7 @@ NAMES = [
     "OutputExists", "OutsidePalette", "Palette", "Report", "SmaltiError", "Step", "Sweep",
     "TargetMissed",
     "apply_palette", "build_palette", "choose_k", "compare", "compress", "converge", "elbow",
-    "from_float", "from_uint16", "pil_quantize", "quantize", "steps", "sweep",
+    "frames", "from_float", "from_uint16", "pil_quantize", "quantize", "steps", "sweep",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip

@@ -43,6 +43,7 @@ from .quantize import apply_palette, build_palette, quantize, steps
 if TYPE_CHECKING:
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
+    from .movies import frames
     from .pillow import pil_quantize
     from .sweeps import Sweep, sweep
 
@@ -54,6 +55,7 @@ _LATER = {
     "Sweep": "sweeps",
     "compare": "comparison",
     "converge": "convergence",
+    "frames": "movies",
     "pil_quantize": "pillow",
     "sweep": "sweeps",
 }
@@ -101,6 +103,7 @@ __all__ = [
     "compress",
     "converge",
     "elbow",
+    "frames",
     "from_float",
     "from_uint16",
     "pil_quantize",

@@ -57,14 +57,13 @@ SCORED = 8
 
 
 @dataclass(frozen=True)
-class FrameRegion:
+class FrameRegion(Region):
     """A small region that was kept, and the frame it was found in, counted from 1."""
 
-    region: Region
-    frame: int
+    frame: int = 1
 
     def __str__(self) -> str:
-        return f"{self.region}, in frame {self.frame:,}"
+        return f"{super().__str__()}, in frame {self.frame:,}"
 
 
 class AnimatedAttempts:
@@ -130,7 +129,8 @@ class AnimatedAttempts:
 
     def _counted(self) -> tuple[Histogram, Histogram | None]:
         """Count the colors of all frames; hold the frames, if that is not too much."""
-        sums, weighted, kept, room = _Sum(), _Sum(), [], HELD_BYTES
+        sums, weighted, room = _Sum(), _Sum(), HELD_BYTES
+        kept: list[Canvas] = []
         for image in self.movie:
             picture, hardened = held(image, self.kind)
             self.hard_edged |= hardened
@@ -140,7 +140,10 @@ class AnimatedAttempts:
                 part = Histogram.weighted(picture, weights, threads=self.settings.threads)
                 weighted.add(part)
             room -= picture.size
-            kept = [*kept, picture] if room > 0 else []
+            if room > 0:
+                kept.append(picture)
+            else:
+                kept.clear()
         total = sums.total()
         if room > 0 and not self.hard_edged:
             self._held = [widened(picture, total.channels) for picture in kept]
@@ -209,7 +212,8 @@ def _placed(
     height = len(stack) // len(numbers)
     for region in regions:
         frame, y = divmod(region.y, height)
-        yield FrameRegion(replace(region, y=y), numbers[frame] + 1)
+        place = (region.x, y, region.pixels, region.others)
+        yield FrameRegion(region.color, *place, frame=numbers[frame] + 1)
 
 
 class AnimatedAttempt:
@@ -276,9 +280,7 @@ class AnimatedAttempt:
         if of.kind == "GIF":
             palette = Palette(held(palette.colors, "GIF")[0], palette.shares)
         sizing = Sizing(self.size, of.kind, np.zeros((0, 3), np.uint8))
-        mapped = map_pixels(
-            image, histogram, palette, labels, fit, of.dithering, settings, sizing
-        )
+        mapped = map_pixels(image, histogram, palette, labels, fit, of.dithering, settings, sizing)
         self.dithering = self.dithering or mapped.dithering
         return mapped.palette, mapped.indices, fit
 
@@ -307,7 +309,7 @@ class AnimatedAttempt:
             for cel in self.cels
             if cel.changed.any()
         ]
-        total = sum(painted)
+        total = sum(painted[1:], painted[0])
         order = np.argsort(-total.counts, kind="stable")[:65_536]
         return Palette(total.colors[order], total.counts[order] / total.counts[order].sum())
 
@@ -317,9 +319,7 @@ class AnimatedAttempt:
         of, cels = self._of, self.cels
         with of.clock("encode"):
             show = replace(of.show, reorder=self.fit.order != "given")
-            data, self.time_notes = animated(
-                cels, show, of.kind, own_palettes=self._fitted is None
-            )
+            data, self.time_notes = animated(cels, show, of.kind, own_palettes=self._fitted is None)
             return Encoded(data)
 
     @property
@@ -382,19 +382,18 @@ class AnimatedAttempt:
 
 def _changes(image: Canvas, before: Canvas | None) -> tuple[Box, NDArray[np.bool_]]:
     """Return the box around what is not as before, and which of its pixels are not."""
-    if before is None:
-        changed = np.ones(image.shape[:2], bool)
-    else:
-        changed = (_as_numbers(image) != _as_numbers(before)) if image.shape[2] == 4 else (
-            (image != before).any(2)
-        )
+    changed = np.ones(image.shape[:2], bool) if before is None else _differ(image, before)
     box = box_of(changed)
     return box, np.ascontiguousarray(changed[box.part])
 
 
-def _as_numbers(image: Canvas) -> NDArray[np.uint32]:
-    """Return one number per RGBA pixel."""
-    return image.view(np.uint32)[..., 0]
+def _differ(image: Canvas, other: Canvas) -> NDArray[np.bool_]:
+    """Return which pixels are not the same, (H, W)."""
+    if image.shape[2] == 4:
+        found: NDArray[np.bool_] = (image.view(np.uint32) != other.view(np.uint32))[..., 0]
+        return found
+    red, green, blue = (image[..., i] != other[..., i] for i in range(3))
+    return np.asarray(red | green | blue)
 
 
 def _with_context(image: Canvas, box: Box) -> tuple[Canvas, tuple[slice, slice]]:

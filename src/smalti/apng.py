@@ -1,6 +1,6 @@
 """APNG: the frames of an animated PNG, in and out.
 
-    bytes -> [read_apng] -> Apng -> [patches] -> canvases      painted frames -> [assembled] -> bytes
+    bytes -> [read_apng] -> Apng -> [patches] -> canvases;   painted frames -> [assembled] -> bytes
 
 An APNG is a PNG whose fcTL chunks say where, how and how long frames are painted; the first one
 may be the picture that viewers without animation show (IDAT), all others are in fdAT chunks, which
@@ -162,8 +162,8 @@ def _rgba(values: NDArray[np.uint8], mode: str) -> NDArray[np.uint8]:
 def fraction(delay: Fraction) -> tuple[int, int]:
     """Return the numerator and denominator nearest to a delay that PNG can hold.
 
-    >>> fraction(Fraction(1, 3)), fraction(Fraction(700_001, 10_000))
-    ((1, 3), (65030, 929))
+    >>> fraction(Fraction(1, 3)), fraction(Fraction(1, 100_000))
+    ((1, 3), (1, 65535))
     """
     delay = min(delay, Fraction(LONGEST))
     bottom = LONGEST if delay <= 1 else max(1, int(LONGEST / delay))

@@ -2,10 +2,10 @@
 
     Cel, Cel, ... -> [canvases] -> targets (H, W) -> [painted] -> patches, each with its disposal
 
-A canvas is one number per pixel here (red, green, blue, alpha; 0 is clear), so that comparing two is
-one pass. Before each frame the ground can be what was seen last, or that with the last patch
-cleared, or what was there before it. The ground from which fewest pixels differ is taken, and those
-are what the frame paints. Formats differ in what a patch can do: that is theirs to say, as `Coder`.
+A canvas is one number per pixel here (red, green, blue, alpha; 0 is clear), so that comparing two
+is one pass. Before each frame the ground can be what was seen last, or that with the last patch
+cleared, or what was there before it. The ground from which fewest pixels differ is taken, and
+those are what the frame paints. Formats differ in what a patch can do: theirs to say, as `Coder`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -68,19 +68,22 @@ class Task(NamedTuple):
 
 
 Coded = TypeVar("Coded")
+Made = TypeVar("Made", covariant=True)
 
 
-class Coder(Protocol[Coded]):
+class Coder(Protocol[Made]):
     """How a format codes patches."""
 
     grid: int
     """Boxes begin at multiples of this."""
     erases: bool
     """Whether a patch can make pixels clear that were not."""
+    whole: bool
+    """Whether the first patch must be as large as the canvas."""
     grounds: tuple[str, ...]
     """Disposals that may be chosen."""
 
-    def code(self, task: Task) -> Coded:
+    def code(self, task: Task) -> Made:
         """Return the patch, as small as may be."""
 
 
@@ -152,7 +155,8 @@ class _Scene(Generic[Coded]):
     def show(self, target: Numbers, palette: Numbers) -> Iterator[Painted[Coded]]:
         """Paint the next picture; yield the one before it, if there is one."""
         if self._last is None:
-            frame = self._paint(self._whole, target, self._seen, palette)
+            box = self._whole if self._coder.whole else box_of(target != 0, self._coder.grid)
+            frame = self._paint(box, target, self._seen, palette)
         else:
             how, ground, differs = self._ground(target)
             self._last[0].dispose = how
@@ -177,7 +181,7 @@ class _Scene(Generic[Coded]):
         differs = self._seen != target
         best = (KEEP, self._seen, differs)
         kept = not self._lacks(target, self._seen, differs)
-        least = WORTH * np.count_nonzero(differs) if kept else np.inf
+        least = WORTH * float(np.count_nonzero(differs)) if kept else float("inf")
         if least == 0 and kept:
             return best
         for how in self._coder.grounds:
@@ -187,7 +191,7 @@ class _Scene(Generic[Coded]):
             differs = ground != target
             if self._lacks(target, ground, differs):
                 continue
-            if (count := np.count_nonzero(differs)) < least:
+            if (count := int(np.count_nonzero(differs))) < least:
                 best, least, kept = (how, ground, differs), count, True
         return best if kept else self._cleared(target)
 

@@ -19,8 +19,8 @@ from typing import IO, Any, TypeGuard
 import numpy as np
 
 from . import anatomy, files, headers, metrics, options
-from .animation import Animation
 from .animated import AnimatedAttempts
+from .animation import Animation
 from .attempts import Attempt, Attempts, Clock, Try
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
@@ -229,6 +229,7 @@ def compress(
     if word:
         with clock("palette"):
             settings, choice = settled(attempts.weighted or histogram, settings, word)
+    done: Any
     try:
         k, done, found = _met(targets, attempts, settings.k, size is None, on_try)
     except TargetMissed as error:
@@ -432,7 +433,8 @@ def _write(target: Target, data: bytes, overwrite: bool, times_of: Path | None) 
 
 
 def _notes(
-    decoded: Decoded | Animation, palette: Palette, fit: Fit, k: int, hard_edged: bool) -> Iterator[str]:
+    decoded: Decoded | Animation, palette: Palette, fit: Fit, k: int, hard_edged: bool
+) -> Iterator[str]:
     """Yield what else the user should know about the output."""
     if hard_edged:
         yield "partial transparency became opaque or clear: GIF knows no other"
@@ -440,7 +442,7 @@ def _notes(
         changed = any(word in note for note in decoded.notes for word in CONVERSIONS)
         same = "identical to the converted picture" if changed or hard_edged else "pixel-identical"
         yield f"all {_colors(palette.k)} kept (k = {k:,}): {same}"
-    if palette.k > 256:
+    if palette.k > 256 and isinstance(decoded, Decoded):
         yield f"{palette.k:,} colors are too many for indices: stored as truecolor pixels"
 
 

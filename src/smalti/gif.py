@@ -91,6 +91,8 @@ def read_gif(data: bytes) -> Gif:
     shared = data[13 : 13 + _table_bytes(flags)]
     gif, control = Gif(width, height), b""
     for kind, start, end in _blocks(data):
+        if end > len(data):
+            raise BadImage("it is truncated: the GIF ends inside a block")
         if kind == IMAGE:
             gif.frames.append(_frame(data, start, end, control, shared))
             control = b""
@@ -111,10 +113,13 @@ def read_gif(data: bytes) -> Gif:
 
 
 def _blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield kind, start and end of images and extensions."""
+    """Yield kind, start and end of images and extensions; of a truncated one the end is beyond."""
     at = 13 + (_table_bytes(data[10]) if len(data) > 12 else 0)
     while at < len(data) and data[at] != END:
         start, kind = at, data[at]
+        if kind == 0:  # padding that writers leave now and then
+            at += 1
+            continue
         if kind == EXTENSION:
             at += 2
         elif kind == IMAGE and at + 10 < len(data):
@@ -123,8 +128,6 @@ def _blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise BadImage("it is damaged: something that is no GIF block follows another")
         while at < len(data) and data[at]:
             at += data[at] + 1
-        if at >= len(data):
-            raise BadImage("it is truncated: the GIF ends inside a block")
         at += 1
         yield kind, start, at
 
@@ -247,5 +250,3 @@ def _written(frame: Frame) -> list[bytes]:
         bytes([frame.bits]),
         frame.data,
     ]
-
-

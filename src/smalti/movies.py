@@ -188,7 +188,7 @@ def _webp(data: bytes, limits: Limits) -> Parts | None:
     def canvases() -> Iterator[Canvas]:
         with damage_as_bad_image("WEBP"):
             image = pixels.open_pillow(data, "WEBP")
-            side.update(image.info)
+            side.update((str(name), value) for name, value in image.info.items())
         for number in range(len(file.delays)):
             with damage_as_bad_image("WEBP"):
                 image.seek(number)
@@ -199,9 +199,7 @@ def _webp(data: bytes, limits: Limits) -> Parts | None:
         kept = [side.get(name) or b"" for name in ("icc_profile", "exif", "xmp")]
         return Found("WEBP", canvas, "RGBA", kept[0] or None, kept[1], kept[2], None, [])
 
-    movie = Animation(
-        "WEBP", file.width, file.height, tuple(file.delays), file.plays, canvases
-    )
+    movie = Animation("WEBP", file.width, file.height, tuple(file.delays), file.plays, canvases)
     return replace(movie, metadata_bytes=headers.metadata_bytes(data, "WEBP")), found
 
 
@@ -219,9 +217,7 @@ def _check(width: int, height: int, frames: int, limits: Limits) -> None:
         )
 
 
-def _finished(
-    movie: Animation, found: Callable[[Canvas], Found], icc: str, size: int
-) -> Animation:
+def _finished(movie: Animation, found: Callable[[Canvas], Found], icc: str, size: int) -> Animation:
     """Bring color and orientation in order, which the first picture shows."""
     raw = movie.canvases
 

@@ -61,7 +61,8 @@ def _rows(numbers: Numbers, palette: Numbers) -> NDArray[np.uint8]:
     """Return the rows of a palette that colors have, all of which it holds."""
     order = np.argsort(palette, kind="stable").astype(np.intp)
     found = np.searchsorted(palette[order], numbers)
-    return order[found.clip(0, len(order) - 1)].astype(np.uint8)
+    rows: NDArray[np.uint8] = order[found.clip(0, len(order) - 1)].astype(np.uint8)
+    return rows
 
 
 # ---------------------------------------------------------------- GIF
@@ -76,7 +77,7 @@ class _GifCoded(NamedTuple):
 class _GifCoder:
     """GIF: an index of each frame can mean "leave what is there", and that only."""
 
-    grid, erases = 1, False
+    grid, erases, whole = 1, False, False
 
     def __init__(self, *, grounds: tuple[str, ...]) -> None:
         self.grounds = grounds
@@ -154,7 +155,7 @@ def _blends_exactly(task: Task) -> bool:
 class _PngCoder:
     """PNG: one palette for all frames, whose clear entry leaves what is there."""
 
-    grid, erases = 1, True
+    grid, erases, whole = 1, True, True
 
     def __init__(self, palette: Numbers, *, pack: str, grounds: tuple[str, ...]) -> None:
         clear = np.flatnonzero(palette == CLEAR)
@@ -241,7 +242,7 @@ def _fractions(show: Show) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
 class _WebpCoder:
     """WebP: any colors; boxes begin at even pixels."""
 
-    grid, erases = 2, True
+    grid, erases, whole = 2, True, False
 
     def __init__(self, *, pack: str, grounds: tuple[str, ...]) -> None:
         self._pack, self.grounds = pack, grounds
@@ -266,9 +267,7 @@ def _webp(cels: Sequence[Cel], show: Show, own: bool) -> tuple[bytes, tuple[str,
     plays, more = _plays(show.plays, webp.MOST_PLAYS, "WebP")
     frames = [
         webp.Frame(*frame.box, delay, frame.dispose, frame.coded.over, frame.coded.data)
-        for frame, delay in zip(
-            painted(cels, show.width, show.height, coder), delays, strict=True
-        )
+        for frame, delay in zip(painted(cels, show.width, show.height, coder), delays, strict=True)
     ]
     alpha = clears or any(frame.over for frame in frames)
     size = (show.width, show.height)
@@ -285,7 +284,7 @@ def _ticks(show: Show, rate: int, most: int, name: str) -> tuple[list[int], tupl
         return delays, ()
     notes = [_rounded(show, Fraction(sum(delays), rate), name)]
     if rate == 100 and any(
-        tick < 2 <= delay * 100 for tick, delay in zip(delays, show.delays, strict=True)
+        tick < 2 and delay * 100 > 1 for tick, delay in zip(delays, show.delays, strict=True)
     ):
         notes.append("delays under 0.02 s, which browsers stretch to 0.1 s")
     return delays, tuple(notes)

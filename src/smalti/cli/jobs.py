@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import BadImage, BadOption, SmaltiError
 from ..files import shown
+from ..movies import kept_format
 
 __all__ = ["STANDARD", "SUFFIXES", "Job", "Naming", "Plan", "plan"]
 
@@ -59,6 +60,7 @@ class Naming:
     out_dir : folder that mirrors the inputs, with unchanged names
     ext : replaces the input's suffix, as in pngquant: "-small.png"
     name : template with {stem}, {name}, {k} and {format}
+    animations : whether an animation keeps its own format
     """
 
     k: int | str
@@ -67,6 +69,7 @@ class Naming:
     out_dir: str | None = None
     ext: str | None = None
     name: str | None = None
+    animations: bool = False
 
     @property
     def beside(self) -> bool:
@@ -79,7 +82,9 @@ class Naming:
         `whole` keeps the suffix of the input's name: logo.gif becomes logo.gif.png.
         """
         folder = Path(self.out_dir) / relative.parent if self.out_dir else source.parent
-        return folder / self._file_name(source, source.name if whole else source.stem)
+        own = kept_format(str(source)) if self.animations else None
+        naming = replace(self, format=own or self.format)
+        return folder / naming._file_name(source, source.name if whole else source.stem)
 
     def _file_name(self, source: Path, stem: str) -> str:
         if self.ext is not None:

@@ -1,5 +1,6 @@
 """Animations: every frame comes in as people see it, and goes out as it was meant."""
 
+import base64
 import io
 import json
 from fractions import Fraction
@@ -554,6 +555,112 @@ def test_the_guard_says_in_which_frame_a_region_was_kept():
     kept = [note for note in report.notes if "region" in note]
     assert kept == ["small region kept: #d01010 at (302, 202), 36 pixels, in frame 2"]
     assert list(smalti.frames(report.data))[1][203, 303].tolist() == [208, 16, 16]
+
+
+# ---------------------------------------------------------------- other people's files
+
+BROWSER = """async ([text, type]) => {
+  const data = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  const decoder = new ImageDecoder(
+    { data, type, premultiplyAlpha: "none", colorSpaceConversion: "none" });
+  await decoder.tracks.ready;
+  await decoder.completed;
+  const track = decoder.tracks.selectedTrack, frames = [];
+  for (let frameIndex = 0; frameIndex < track.frameCount; frameIndex++) {
+    const { image } = await decoder.decode({ frameIndex });
+    const pixels = new Uint8Array(image.allocationSize({ format: "RGBA" }));
+    await image.copyTo(pixels, { format: "RGBA" });
+    let packed = "";
+    for (let at = 0; at < pixels.length; at += 8192) {
+      packed += String.fromCharCode.apply(null, pixels.subarray(at, at + 8192));
+    }
+    frames.push([image.codedWidth, image.codedHeight, image.duration, btoa(packed)]);
+    image.close();
+  }
+  return [track.repetitionCount === Infinity ? 0 : track.repetitionCount + 1, frames];
+}"""
+
+
+def by_chromium(page, data):
+    """Return plays, delays and frames as Chromium has them."""
+    kind = {b"\x89": "png", b"G": "gif", b"R": "webp"}[data[:1]]
+    plays, frames = page.evaluate(BROWSER, [base64.b64encode(data).decode(), f"image/{kind}"])
+    delays = tuple(Fraction(delay, 10**6) for _, _, delay, _ in frames)
+    shaped = (
+        np.frombuffer(base64.b64decode(packed), np.uint8).reshape(height, width, 4)
+        for width, height, _, packed in frames
+    )
+    return plays, delays, [kit.seen(frame) for frame in shaped]
+
+
+def assert_chromium_sees(page, data, movie):
+    plays, delays, frames = by_chromium(page, data)
+    assert (plays, delays) == (movie.plays, movie.delays)
+    for one, other in zip(frames, movie, strict=True):
+        # It holds color times alpha: of half transparent pixels, the rest is rounded away.
+        ours, theirs = ((each[..., :3] * (each[..., 3:] / 255)) for each in (kit.seen(other), one))
+        assert np.abs(ours - theirs).max() <= 1
+        solid = kit.seen(other)[..., 3] == 255
+        np.testing.assert_array_equal(kit.seen(other)[solid], one[solid])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_browser_shows_what_was_meant_as_long_and_as_often(page, tmp_path, kind):
+    (tmp_path / "page.html").write_text("<p>")
+    page.goto((tmp_path / "page.html").as_uri())
+    for frames in (kit.ball(5), kit.ball(5, clear=True), kit.film(3)):
+        data = kit.whole(frames, delays=[(i, 50) for i in range(len(frames))], plays=3)
+
+        report = smalti.compress(data, format=kind, k=32, allow_larger=True)
+
+        assert_chromium_sees(page, report.data, smalti.frames(report.data))
+
+
+REAL = (
+    "pillow/dispose_bgnd.gif", "pillow/dispose_bgnd_transparency.gif", "pillow/dispose_prev.gif",
+    "pillow/transparent_dispose.gif", "pillow/dispose_prev_first_frame.gif",
+    "pillow/comment_after_last_frame.gif", "pillow/palette_not_needed_for_second_frame.gif",
+    "image-rs/gif_anim_any-disposal.gif", "image-rs/gif_anim_mixed-disposal.gif",
+    "image-rs/gif_anim_border_touching_layers.gif", "image-rs/gif_anim_issue_1455_undersized.gif",
+    "pillow_apng/blend_op_over.png", "pillow_apng/blend_op_over_near_transparent.png",
+    "pillow_apng/blend_op_source_transparent.png", "pillow_apng/dispose_op_background.png",
+    "pillow_apng/dispose_op_background_region.png", "pillow_apng/dispose_op_previous.png",
+    "pillow_apng/dispose_op_previous_first.png", "pillow_apng/dispose_op_previous_region.png",
+    "pillow_apng/mode_16bit.png", "pillow_apng/mode_grayscale_alpha.png",
+    "pillow_apng/mode_palette_1bit_alpha.png", "pillow_apng/delay_zero_denom.png",
+    "pillow_apng/num_plays_1.png", "pillow_apng/fctl_actl.png", "image-rs/png_apng_ball.png", "made/anim_rgba.webp",
+)  # fmt: skip
+
+
+def test_real_animations_are_read_as_a_browser_reads_them(page, tmp_path, shared_data):
+    (tmp_path / "page.html").write_text("<p>")
+    page.goto((tmp_path / "page.html").as_uri())
+    for name in REAL:
+        data = (shared_data / "formats" / name).read_bytes()
+        assert_chromium_sees(page, data, smalti.frames(data))
+
+
+def test_every_real_animation_of_few_colors_comes_back_pixel_identical(shared_data):
+    done = 0
+    for path in sorted((shared_data / "formats").glob("*/*")):
+        try:
+            movie = smalti.frames(path)
+            if len(movie) < 2:
+                continue
+            expected = [kit.seen(frame) for frame in movie]
+        except smalti.SmaltiError:
+            continue
+        colors = len(sum(smalti.Histogram.of(frame) for frame in expected))
+        if colors > 256 or sum(map(len, expected)) * movie.width > 100_000:
+            continue
+        for kind in KINDS:
+            if kind == "gif" and any((frame[..., 3] % 255).any() for frame in expected):
+                continue
+            report = smalti.compress(path, format=kind, allow_larger=True, pack="fast")
+            assert_all_readers_see(report.data, expected)
+            assert smalti.frames(report.data).plays == movie.plays
+        done += 1
+    assert done > 20
 
 
 # ---------------------------------------------------------------- any animation

@@ -7,9 +7,12 @@ would, upright and in sRGB. Number and size of all frames are checked before the
 """
 
 import io
+import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,12 +61,11 @@ def frames(source: Any, *, limits: Limits | None = None, icc: str = "srgb") -> A
     BadImage : unreadable, truncated, or not an image. Of a damaged frame: when its turn comes.
     LimitExceeded : more pixels, bytes or frames than `limits` allow.
 
-    >>> from smalti import Histogram
-    >>> dot = bytes.fromhex("2c000000000100010000024401003b")
-    >>> blink = (b"GIF89a" + bytes.fromhex("01000100800000ff0000ffffff") + dot[:-1]) + dot
+    >>> dot = bytes.fromhex("2c00000000010001000002024401 00")
+    >>> blink = b"GIF89a" + bytes.fromhex("01000100800000ff0000ffffff") + dot + dot + b";"
     >>> movie = frames(blink)
-    >>> len(movie), sum(Histogram.of(image) for image in movie)
-    (2, Histogram(1 RGB colors of 2 pixels))
+    >>> len(movie), [image.tolist() for image in movie]
+    (2, [[[[255, 0, 0]]], [[[255, 0, 0]]]])
     """
     source, movie = opened(source, limits=limits, icc=icc)
     if movie is not None:
@@ -81,23 +83,28 @@ def kept_format(path: str) -> str | None:
 
     Whatever is wrong with the file is not said here: whoever opens it does.
     """
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            head = file.read(HEAD)
-            if webp.is_animated(head) and head[:4] == b"RIFF":
-                return "webp"
-            if head.startswith(b"GIF8") and gif.count(head + file.read(), 2) > 1:
-                return "gif"
-    except OSError:
-        pass
+    head = _head(path)
+    if head[:4] == b"RIFF" and webp.is_animated(head):
+        return "webp"
+    if head.startswith(b"GIF8") and gif.count(Path(path).read_bytes(), 2) > 1:
+        return "gif"
     return None
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a pipe that nobody writes to without waiting for ever."""
-    import os
+def _may_move(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins like one of the formats of animations: others are not read twice."""
+    return _head(path).startswith((b"GIF8", b"\x89PNG", b"RIFF"))
 
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+def _head(path: str | os.PathLike[str]) -> bytes:
+    """Return the first bytes of a regular file, or nothing."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""  # a pipe would wait for ever
+        with open(path, "rb") as file:
+            return file.read(HEAD)
+    except (OSError, ValueError):
+        return b""
 
 
 class _Named(io.BytesIO):
@@ -111,20 +118,18 @@ def opened(
 ) -> tuple[Any, Animation | None]:
     """Return the source, to be read by `decode`, and the animation if it is one.
 
-    Parameters and errors as for `frames`, but that what is wrong with the reading of a file is
-    left for `decode` to say.
+    Parameters and errors as for `frames`.
     """
     limits = limits or Limits()
-    if isinstance(source, np.ndarray) or hasattr(source, "getbands"):
+    named = isinstance(source, str | os.PathLike)
+    held = isinstance(source, bytes | bytearray | memoryview)
+    if not (named or held or hasattr(source, "read")) or (named and not _may_move(source)):
         return source, None
-    try:
-        data, name = read_source(source, int(limits.input_mib * 2**20))
-    except SmaltiError:
-        return source, None
-    if not isinstance(source, str | bytes | bytearray | memoryview) and hasattr(source, "read"):
-        held = _Named(data)
-        held.name = getattr(source, "name", None)
-        source = held
+    data, name = read_source(source, int(limits.input_mib * 2**20))
+    if not named and not held:
+        copy = _Named(data)
+        copy.name = getattr(source, "name", None)
+        source = copy
     try:
         return source, _animation(data, limits, icc)
     except SmaltiError as error:

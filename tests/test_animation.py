@@ -20,7 +20,9 @@ from smalti.apng import fraction
 from smalti.cels import Cel, box_of, canvases, unpacked
 from smalti.decode import Limits
 from smalti.errors import BadImage, BadOption, LimitExceeded, NotSmaller, OutsidePalette
+from smalti.movies import opened
 from smalti.painting import Show, animated
+from smalti.steady import kept
 
 KINDS = ("gif", "png", "webp")
 RED, GREEN, BLUE, NOTHING = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255), (0, 0, 0, 0)
@@ -375,6 +377,34 @@ def test_pixels_that_do_not_change_do_not_flicker(kind, own):
             np.testing.assert_array_equal(one[still], other[still])
 
 
+def test_noise_that_nobody_sees_is_not_painted_again_and_again():
+    rng = np.random.default_rng(4)
+    still = kit.film(1, 96)[0].astype(int)
+    frames = [np.clip(still + rng.integers(-1, 2, still.shape), 0, 255) for _ in range(6)]
+    data = kit.whole([frame.astype(np.uint8) for frame in frames])
+
+    steady = smalti.compress(data, format="gif", k=64)
+    restless = smalti.compress(data, format="gif", k=64, size=0, dither="none")
+
+    assert steady.bytes_out < 0.6 * restless.bytes_out
+    assert abs(steady.psnr - restless.psnr) < 1
+
+
+def test_an_entry_is_kept_only_where_it_does_and_all_around_it_do():
+    palette = np.uint8([[100, 100, 100], [103, 103, 103], [200, 0, 0]])
+    image = np.full((9, 9, 3), 102, np.uint8)
+    image[:, 8] = 103
+    shown, indices = np.zeros((9, 9), np.uint8), np.ones((9, 9), np.uint8)
+
+    found = kept(image, shown, indices, palette, 0.25)
+
+    assert found[4, :6].all()
+    assert not found[:, 8].any()  # the palette has its very color
+    assert not kept(image, shown, indices, palette, 0.0).any()
+    shown[3:6, 3:6] = 2
+    assert not kept(image, shown, indices, palette, 0.25)[4, 2:7].any()
+
+
 def test_the_report_of_an_animation_has_its_frames_and_time(tmp_path):
     data = kit.whole(kit.film(), delays=[(1, 5)] * 4, plays=0)
 
@@ -628,7 +658,8 @@ REAL = (
     "pillow_apng/dispose_op_previous_first.png", "pillow_apng/dispose_op_previous_region.png",
     "pillow_apng/mode_16bit.png", "pillow_apng/mode_grayscale_alpha.png",
     "pillow_apng/mode_palette_1bit_alpha.png", "pillow_apng/delay_zero_denom.png",
-    "pillow_apng/num_plays_1.png", "pillow_apng/fctl_actl.png", "image-rs/png_apng_ball.png", "made/anim_rgba.webp",
+    "pillow_apng/num_plays_1.png", "pillow_apng/fctl_actl.png",
+    "image-rs/png_apng_ball.png", "made/anim_rgba.webp",
 )  # fmt: skip
 
 
@@ -644,14 +675,14 @@ def test_every_real_animation_of_few_colors_comes_back_pixel_identical(shared_da
     done = 0
     for path in sorted((shared_data / "formats").glob("*/*")):
         try:
-            movie = smalti.frames(path)
-            if len(movie) < 2:
+            movie = opened(path)[1]
+            if movie is None or not 2 <= len(movie) <= 20:
                 continue
             expected = [kit.seen(frame) for frame in movie]
         except smalti.SmaltiError:
             continue
         colors = len(sum(smalti.Histogram.of(frame) for frame in expected))
-        if colors > 256 or sum(map(len, expected)) * movie.width > 100_000:
+        if colors > 256 or sum(map(len, expected)) * movie.width > 60_000:
             continue
         for kind in KINDS:
             if kind == "gif" and any((frame[..., 3] % 255).any() for frame in expected):

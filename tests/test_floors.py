@@ -23,7 +23,7 @@ FLOORS = (
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches"),
-    ("load", "movies", "painting", "plots", "keep", "quality"),
+    ("load", "movies", "painting", "plots", "keep", "quality", "steady"),
     ("targets",),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows", "size", "snap", "weights"),

@@ -4,7 +4,7 @@
 
 One palette serves all frames: it is found from the sum of their histograms, which is all it takes.
 Each frame is then mapped where it differs from the one before; a pixel that does not change keeps
-its entry, whatever dithering there is, so that nothing flickers that did not.
+its entry, whatever dithering there is, so that nothing flickers that did not (`steady`).
 
 With `frame_palettes`, each frame has a palette of its own for what it changes, and what it does not
 keeps its color. Pictures are decoded once more for each pass, and held only where that is cheap.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from . import metrics, quality
 from .animation import Animation, widened
 from .attempts import Clock, Fitted, Try
-from .cels import Box, Cel, box_of, canvases, unpacked
+from .cels import Cel, canvases, unpacked
 from .dither import Dithering
 from .errors import BadOption
 from .fit import Fit, fit_palette
@@ -37,6 +37,7 @@ from .png_packing import Encoded
 from .scorer import Scorer
 from .settings import Settings
 from .size import Sizing
+from .steady import changes, kept, with_context
 from .weights import is_map, weight_map
 
 __all__ = ["AnimatedAttempt", "AnimatedAttempts", "FrameRegion"]
@@ -48,9 +49,6 @@ HELD_BYTES = 2**27
 
 GUARDED_PIXELS = 16_000_000
 """The guard looks at as many frames as have so many pixels, from first to last."""
-
-TILE = 64
-"""Mapping begins at multiples of this, so that the patterns of ordered dithering stay in place."""
 
 SCORED = 8
 """Frames that are scored, from first to last; the lowest score counts."""
@@ -130,7 +128,7 @@ class AnimatedAttempts:
     def _counted(self) -> tuple[Histogram, Histogram | None]:
         """Count the colors of all frames; hold the frames, if that is not too much."""
         sums, weighted, room = _Sum(), _Sum(), HELD_BYTES
-        kept: list[Canvas] = []
+        pictures: list[Canvas] = []
         for image in self.movie:
             picture, hardened = held(image, self.kind)
             self.hard_edged |= hardened
@@ -141,12 +139,12 @@ class AnimatedAttempts:
                 weighted.add(part)
             room -= picture.size
             if room > 0:
-                kept.append(picture)
+                pictures.append(picture)
             else:
-                kept.clear()
+                pictures.clear()
         total = sums.total()
         if room > 0 and not self.hard_edged:
-            self._held = [widened(picture, total.channels) for picture in kept]
+            self._held = [widened(picture, total.channels) for picture in pictures]
         return total, weighted.total() if weighted else None
 
     def _room(self, k: int) -> int:
@@ -239,15 +237,21 @@ class AnimatedAttempt:
         if of.kind == "GIF":
             colors = held(colors, "GIF")[0]
         palette = Palette(colors, fitted.palette.shares)
+        slack = 0.0 if fitted.fit.stop_reason == "exact" else self.size
+        shown = np.zeros((of.movie.height, of.movie.width), np.uint8)
         for image in of.pictures():
-            box, changed = _changes(image, before)
-            crop, inner = _with_context(image, box)
+            box, changed = changes(image, before)
+            crop, inner = with_context(image, box)
             mapped = map_pixels(
                 crop, of.histogram, palette, fitted.labels, fitted.fit, of.dithering, settings,
                 Sizing(self.size, of.kind),
             )  # fmt: skip
             self.dithering = self.dithering or mapped.dithering
-            yield Cel(box, np.ascontiguousarray(mapped.indices[inner]), changed, palette.colors)
+            indices = np.ascontiguousarray(mapped.indices[inner])
+            if before is not None:
+                changed &= ~kept(image[box.part], shown[box.part], indices, palette.colors, slack)
+            shown[box.part][changed] = indices[changed]
+            yield Cel(box, indices, changed, palette.colors)
             before = image
 
     def _own_cels(self) -> Iterator[Cel]:
@@ -257,7 +261,7 @@ class AnimatedAttempt:
         self._fits: list[Fit] = []
         for image in of.pictures():
             # What becomes clear cannot be painted in GIF: every frame is then drawn anew.
-            box, changed = _changes(image, None if anew else before)
+            box, changed = changes(image, None if anew else before)
             crop = np.ascontiguousarray(image[box.part])
             if not changed.all():
                 crop = widened(crop, 4).copy()
@@ -378,26 +382,3 @@ class AnimatedAttempt:
         has = self.__dict__
         size = len(has["encoded"].data) if "encoded" in has else None
         return Try(self.k, self.size, size, has.get("quality"), has.get("score"))
-
-
-def _changes(image: Canvas, before: Canvas | None) -> tuple[Box, NDArray[np.bool_]]:
-    """Return the box around what is not as before, and which of its pixels are not."""
-    changed = np.ones(image.shape[:2], bool) if before is None else _differ(image, before)
-    box = box_of(changed)
-    return box, np.ascontiguousarray(changed[box.part])
-
-
-def _differ(image: Canvas, other: Canvas) -> NDArray[np.bool_]:
-    """Return which pixels are not the same, (H, W)."""
-    if image.shape[2] == 4:
-        found: NDArray[np.bool_] = (image.view(np.uint32) != other.view(np.uint32))[..., 0]
-        return found
-    red, green, blue = (image[..., i] != other[..., i] for i in range(3))
-    return np.asarray(red | green | blue)
-
-
-def _with_context(image: Canvas, box: Box) -> tuple[Canvas, tuple[slice, slice]]:
-    """Return the part of an image to be mapped, and where the box is in it."""
-    x, y = box.x // TILE * TILE, box.y // TILE * TILE
-    crop = np.ascontiguousarray(image[y : box.y + box.height, x : box.x + box.width])
-    return crop, (slice(box.y - y, None), slice(box.x - x, None))

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from . import metrics, quality
 from .animation import Animation, widened
 from .attempts import Clock, Fitted, Try
-from .cels import Cel, canvases, unpacked
+from .cels import Box, Cel, box_of, canvases, unpacked
+from .color import UNITS
 from .dither import Dithering
 from .errors import BadOption
 from .fit import Fit, fit_palette
@@ -342,12 +343,23 @@ class AnimatedAttempt:
     @cached_property
     def errors(self) -> dict[str, float]:
         """The mean distortion of all frames in each space."""
-        of, sums = self._of, {"srgb": 0.0, "oklab": 0.0}
+        of, spaces = self._of, ("srgb", "oklab")
+        whole = Box(0, 0, of.movie.width, of.movie.height)
+        frame, total = dict.fromkeys(spaces, 0), dict.fromkeys(spaces, 0)
+        last: tuple[Canvas, NDArray[np.uint32]] | None = None
         with of.clock("measure"):
-            for image, result in zip(of.originals(), self.results(), strict=True):
-                for space in sums:
-                    sums[space] += metrics.distortion(image, result, space)
-        return {space: total / len(of.movie) for space, total in sums.items()}
+            shown = canvases(self.cels, whole.width, whole.height)
+            for image, (numbers, _) in zip(of.originals(), shown, strict=True):
+                box = whole
+                if last:  # elsewhere, errors are what they were
+                    box = changes(image, last[0])[0].joined(box_of(numbers != last[1]))
+                for space in spaces:
+                    frame[space] += _squares(image, numbers, box, space)
+                    frame[space] -= _squares(*last, box, space) if last else 0
+                    total[space] += frame[space]
+                last = image, numbers
+        pixels = whole.width * whole.height * len(of.movie)
+        return {space: total[space] / pixels / UNITS[space] ** 2 for space in spaces}
 
     @cached_property
     def score(self) -> float:
@@ -382,3 +394,12 @@ class AnimatedAttempt:
         has = self.__dict__
         size = len(has["encoded"].data) if "encoded" in has else None
         return Try(self.k, self.size, size, has.get("quality"), has.get("score"))
+
+
+def _squares(image: Canvas, numbers: NDArray[np.uint32], box: Box, space: str) -> int:
+    """Return the sum of the squared errors in a box, a whole number of the space's steps."""
+    part, result = image[box.part], unpacked(numbers[box.part])
+    if result[..., 3].min() == 255:
+        result = result[..., :3]
+    mean = metrics.distortion(np.ascontiguousarray(part), np.ascontiguousarray(result), space)
+    return round(mean * box.width * box.height * UNITS[space] ** 2)

@@ -26,6 +26,10 @@ __all__ = ["Show", "animated"]
 
 CLEAR = np.uint32(0)
 
+RUNS = (4, 12)
+"""Shorter runs of pixels that stay as they were are painted, too, for a try: they break up phrases
+that GIF's LZW knows."""
+
 
 @dataclass(frozen=True)
 class Show:
@@ -83,16 +87,34 @@ class _GifCoder:
         self.grounds = grounds
 
     def code(self, task: Task) -> _GifCoded:
-        key = _free_index(task)
+        key, known = _free_index(task), np.isin(task.target, task.palette)
+        rows = _rows(task.target, task.palette)
         ways = []
         if key is not None and not task.differs.all():
-            rows = _rows(task.target, task.palette)
-            rows[~task.differs] = key
-            ways.append(_GifCoded(*gif.lzw(rows), key))
-        if not (task.target == CLEAR).any() and np.isin(task.target, task.palette).all():
+            for least in (1, *RUNS):
+                clear = _runs(~task.differs, least) | ~(task.differs | known)
+                ways.append(_GifCoded(*gif.lzw(np.where(clear, np.uint8(key), rows)), key))
+        if not (task.target == CLEAR).any() and known.all():
             mark = key if (task.palette == CLEAR).any() else None
-            ways.append(_GifCoded(*gif.lzw(_rows(task.target, task.palette)), mark))
+            ways.append(_GifCoded(*gif.lzw(rows), mark))
         return min(ways, key=lambda way: len(way.data))
+
+
+def _runs(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
+    """Return what of a mask is in runs, in reading order, of at least so many.
+
+    >>> _runs(np.array([[1, 0, 1, 1], [1, 0, 0, 0]], bool), 2).astype(int).tolist()
+    [[0, 0, 1, 1], [1, 0, 0, 0]]
+    """
+    if least == 1:
+        return mask
+    flat = np.concatenate([[False], mask.ravel(), [False]])
+    ends = np.flatnonzero(flat[1:] != flat[:-1])
+    starts, stops = ends[::2], ends[1::2]
+    long = stops - starts >= least
+    steps = np.zeros(mask.size + 1, np.int8)
+    steps[starts[long]], steps[stops[long]] = 1, -1
+    return steps[:-1].cumsum(dtype=np.int8).astype(bool).reshape(mask.shape)
 
 
 def _free_index(task: Task) -> int | None:

@@ -524,6 +524,25 @@ def test_color_profile_is_kept_in_png_and_webp_and_applied_for_gif(shared_data):
     assert any("colors converted" in note for note in report.notes)
 
 
+def test_density_of_an_apng_is_preserved_if_asked():
+    density = kit.chunk(b"pHYs", (3937).to_bytes(4, "big") * 2 + b"\1")
+    patches = [(0, 0, solid(color), 0, 0) for color in (RED, BLUE)]
+    data = kit.apng((6, 5), patches, None, 0, None, density)
+
+    report = smalti.compress(data, format="png", preserve=True, allow_larger=True)
+
+    assert smalti.frames(report.data).dpi == pytest.approx((100, 100), abs=0.1)
+
+
+def test_without_the_png_optimizer_frames_are_the_same(monkeypatch):
+    frames = kit.ball(4)
+    monkeypatch.setattr("smalti.png_packing._oxipng", lambda: None)
+
+    report = smalti.compress(kit.whole(frames), format="png")
+
+    assert_all_readers_see(report.data, [kit.seen(frame) for frame in frames])
+
+
 # ---------------------------------------------------------------- what cannot be had
 
 

@@ -246,7 +246,11 @@ def _check_single(frames: int, from_file: bool = True) -> None:
     if frames < 2:
         return
     many = f"it has {frames:,} frames" if frames <= MAX_FRAMES else "it has thousands of frames"
-    way_out = "smalti.frames gives one after the other" if from_file else "pass the copy() of one"
+    way_out = (
+        "smalti.frames gives one after the other"
+        if from_file
+        else "pass its file, or the copy() of one"
+    )
     raise BadImage(f"{many}, and of all verbs only compress takes animations; {way_out}")
 
 

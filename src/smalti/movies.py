@@ -33,7 +33,7 @@ from .decode import (
 from .errors import LimitExceeded, SmaltiError
 from .sources import read_source
 
-__all__ = ["frames", "kept_format", "opened"]
+__all__ = ["frames", "kept_format", "opened", "own_format"]
 
 Canvas = NDArray[np.uint8]
 HEAD = 64
@@ -84,11 +84,17 @@ def kept_format(path: str) -> str | None:
     Whatever is wrong with the file is not said here: whoever opens it does.
     """
     head = _head(path)
-    if head[:4] == b"RIFF" and webp.is_animated(head):
+    try:
+        return own_format(Path(path).read_bytes() if head.startswith(b"GIF8") else head)
+    except OSError:
+        return None
+
+
+def own_format(data: bytes) -> str | None:
+    """Return what `kept_format` does, of the bytes of a file; of a WebP, the first do."""
+    if data[:4] == b"RIFF" and webp.is_animated(data):
         return "webp"
-    if head.startswith(b"GIF8") and gif.count(Path(path).read_bytes(), 2) > 1:
-        return "gif"
-    return None
+    return "gif" if data.startswith(b"GIF8") and gif.count(data, 2) > 1 else None
 
 
 def _may_move(path: str | os.PathLike[str]) -> bool:

@@ -590,9 +590,13 @@ def test_given_colors_keep_their_rows_and_kept_ones_are_there():
     data = kit.whole(kit.film())
     given = smalti.compress(data, format="gif", palette="#fff,#000,#f00,#808080")
     kept = smalti.compress(data, format="png", k=8, keep="#ff00ff")
+    last = smalti.compress(data, format="gif", keep={255: "#ff00ff"}, allow_larger=True)
+    own = smalti.compress(data, format="gif", k=8, keep="#ff00ff", frame_palettes=True)
 
     assert gif.read_gif(given.data).frames[0].palette[:9].hex() == "ffffff000000ff0000"
     assert "#ff00ff" in kept.palette.hex()
+    assert last.palette.hex()[255] == "#ff00ff"
+    assert all(b"\xff\0\xff" in frame.palette for frame in gif.read_gif(own.data).frames)
 
 
 def test_the_guard_says_in_which_frame_a_region_was_kept():

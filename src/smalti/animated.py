@@ -94,15 +94,19 @@ class AnimatedAttempts:
             self.histogram, self.weighted = self._counted()
         self.show = Show(movie.width, movie.height, movie.delays, movie.plays, **encoding)
         self._fitted: tuple[int, Fitted] | None = None
+        self._latest: AnimatedAttempt | None = None
 
     def __call__(self, k: int, size: float | None = None) -> "AnimatedAttempt":
-        size = self.size if size is None else size
-        if self.frame_palettes:
-            return AnimatedAttempt(self, k, None, size)
-        if self._fitted is None or self._fitted[0] != k:
-            with self.clock("palette"):
-                self._fitted = k, self._fit(replace(self.settings, k=self._room(k)))
-        return AnimatedAttempt(self, k, self._fitted[1], size)
+        if self._latest:
+            self._latest.forget_cels()
+        fitted = None
+        if not self.frame_palettes:
+            if self._fitted is None or self._fitted[0] != k:
+                with self.clock("palette"):
+                    self._fitted = k, self._fit(replace(self.settings, k=self._room(k)))
+            fitted = self._fitted[1]
+        self._latest = AnimatedAttempt(self, k, fitted, self.size if size is None else size)
+        return self._latest
 
     @property
     def channels(self) -> int:
@@ -150,8 +154,10 @@ class AnimatedAttempts:
 
     def _room(self, k: int) -> int:
         """Leave an entry for pixels that stay as they were, if that is all it takes."""
-        full = k == 256 and len(self.histogram) > k and self._given is None
-        return k - 1 if full and self.histogram.opaque and len(self.movie) > 1 else k
+        lossy = len(self.histogram) > k and self.histogram.opaque and len(self.movie) > 1
+        theirs = self._given is not None or self.settings.keep is not None
+        free = lossy and not theirs and isinstance(self.settings.init, str)
+        return k - 1 if k == 256 and free else k
 
     def _fit(self, settings: Settings) -> Fitted:
         histogram, progress = self.histogram, self._progress
@@ -278,13 +284,14 @@ class AnimatedAttempt:
         of = self._of
         settings = replace(of.settings, k=self.k)
         histogram = Histogram.of(image, threads=settings.threads)
+        regions: tuple[Region, ...] = ()
         if of._guard:
-            palette, labels, fit, _ = fit_guarded(image, histogram, settings, of._progress)
+            palette, labels, fit, regions = fit_guarded(image, histogram, settings, of._progress)
         else:
             palette, labels, fit = fit_palette(histogram, settings, of._progress)
         if of.kind == "GIF":
             palette = Palette(held(palette.colors, "GIF")[0], palette.shares)
-        sizing = Sizing(self.size, of.kind, np.zeros((0, 3), np.uint8))
+        sizing = Sizing(self.size, of.kind, _fixed(settings, regions))
         mapped = map_pixels(image, histogram, palette, labels, fit, of.dithering, settings, sizing)
         self.dithering = self.dithering or mapped.dithering
         return mapped.palette, mapped.indices, fit
@@ -389,11 +396,24 @@ class AnimatedAttempt:
         """Have the quality among what is known."""
         _ = self.quality
 
+    def forget_cels(self) -> None:
+        """Free the largest part; it is made again if need be."""
+        self.__dict__.pop("cels", None)
+
     def known(self) -> Try:
         """What has been asked for so far."""
         has = self.__dict__
         size = len(has["encoded"].data) if "encoded" in has else None
         return Try(self.k, self.size, size, has.get("quality"), has.get("score"))
+
+
+def _fixed(settings: Settings, regions: tuple[Region, ...]) -> NDArray[np.uint8] | None:
+    """Return the colors that must not move in mapping for a small file; None for all."""
+    if not isinstance(settings.init, str):
+        return None
+    kept = [] if settings.keep is None else settings.keep.colors.tolist()
+    fixed = [color[:3] for color in [*kept, *(region.color for region in regions)]]
+    return np.array(fixed, np.uint8).reshape(-1, 3)
 
 
 def _squares(image: Canvas, numbers: NDArray[np.uint32], box: Box, space: str) -> int:

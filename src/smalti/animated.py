@@ -270,19 +270,21 @@ class AnimatedAttempt:
             # What becomes clear cannot be painted in GIF: every frame is then drawn anew.
             box, changed = changes(image, None if anew else before)
             crop = np.ascontiguousarray(image[box.part])
+            k = self.k
             if not changed.all():
                 crop = widened(crop, 4).copy()
                 crop[~changed] = 0
-            palette, indices, fit = self._fit_one(crop)
+                k = min(256, k + of.histogram.opaque)  # "as before" is none of the colors
+            palette, indices, fit = self._fit_one(crop, k)
             self._fits.append(fit)
             if before is not None and anew:
                 changed = np.ones_like(changed)
             yield Cel(box, indices, changed, palette)
             before = image
 
-    def _fit_one(self, image: Canvas) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Fit]:
+    def _fit_one(self, image: Canvas, k: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Fit]:
         of = self._of
-        settings = replace(of.settings, k=self.k)
+        settings = replace(of.settings, k=k)
         histogram = Histogram.of(image, threads=settings.threads)
         regions: tuple[Region, ...] = ()
         if of._guard:

@@ -829,6 +829,14 @@ def test_the_command_writes_an_animation_in_the_format_asked_for(smalti, folder)
     assert len(kit.by_pillow((folder / "film.webp").read_bytes())) == 4
 
 
+def test_a_file_called_apng_is_one(smalti, folder):
+    (folder / "film.webp").write_bytes(kit.webp(kit.film(), [50] * 4))
+
+    smalti("compress", "film.webp", "-o", "film.apng", "-k", 8)
+
+    assert (folder / "film.apng").read_bytes().startswith(b"\x89PNG")
+
+
 def test_other_commands_say_in_one_line_that_they_take_no_animation(smalti, folder):
     (folder / "film.gif").write_bytes(kit.whole(kit.film()))
 

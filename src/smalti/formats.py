@@ -31,23 +31,26 @@ __all__ = [
 ]
 
 
+SUFFIXES = {**FORMATS, ".apng": "PNG"}
+
+
 def format_of(asked: str | None, path: str | os.PathLike[str] | None) -> str:
     """Return "PNG", "WEBP" or "GIF": as asked, else as the target's suffix says, else PNG."""
     options.check("format", asked)
     suffix = "" if path is None else os.path.splitext(os.fspath(path))[1].lower()
-    named = FORMATS.get(suffix)
+    named = SUFFIXES.get(suffix)
     kind = (asked or named or "png").upper()
     if path is not None and suffix and named != kind:
         raise BadOption(
             f"{files.shown(path)}: {kind} cannot go into a file that ends in {suffix}; "
-            f"{', '.join(FORMATS)} name the formats that are written"
+            f"{', '.join(SUFFIXES)} name the formats that are written"
         )
     return kind
 
 
 def kept_format(asked: str | None, path: str | os.PathLike[str] | None, own: str) -> str:
     """Return the format of an animation: as `format_of` says, but its own rather than PNG."""
-    named = path is not None and os.path.splitext(os.fspath(path))[1].lower() in FORMATS
+    named = path is not None and os.path.splitext(os.fspath(path))[1].lower() in SUFFIXES
     return format_of(asked, path) if asked or named else own
 
 

@@ -16,14 +16,15 @@ NATIVE = Path(__file__).parent.parent / "native"
 FLOORS = (
     ("errors", "_core"),
     ("options",),
-    ("headers", "libtiff", "marks", "palette_binary", "palette_text", "png", "profiles",
-     "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
-    ("packing", "pixels", "stored", "ordering", "folders", "histogram_file", "outputs"),
-    ("blue_noise", "color", "image", "layouts"),
+    ("animation", "headers", "libtiff", "marks", "palette_binary", "palette_text", "png",
+     "profiles", "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
+    ("cels", "gif", "packing", "pixels", "stored", "ordering", "folders", "histogram_file",
+     "outputs", "webp"),
+    ("apng", "blue_noise", "color", "image", "layouts"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches", "transport"),
-    ("load", "plots", "keep", "quality", "tables"),
+    ("load", "movies", "painting", "plots", "keep", "quality", "steady", "tables"),
     ("targets",),
     ("histogram", "search", "palette", "settings"),
     ("fit", "grid", "rows", "size", "snap", "weights"),
@@ -33,15 +34,15 @@ FLOORS = (
     ("quantize", "masks", "comparison", "export", "verification"),
     ("formats",),
     ("attempts",),
-    ("recognition",),
+    ("animated", "recognition"),
     ("compress", "sweeps", "convergence", "pillow", "preview"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli", "web"}
 ENGINE = "batch"  # a package above all these modules, and below the faces
-PILLOW_USERS = {"decode", "encode", "png_packing", "indexed", "palette", "pixels", "plots", "png",
-                "profiles", "libtiff", "stored", "swatches", "comparison", "preview",
+PILLOW_USERS = {"decode", "encode", "gif", "png_packing", "indexed", "palette", "pixels", "plots",
+                "png", "profiles", "libtiff", "stored", "swatches", "comparison", "preview",
                 "versions"}  # fmt: skip
 
 EXTRAS = {

@@ -17,7 +17,7 @@ NAMES = [
     "MissingFile", "NotSmaller", "OutputExists", "OutsidePalette", "Palette", "Report",
     "SmaltiError", "Step", "Summary", "Survey", "Sweep", "TargetMissed",
     "apply_palette", "build_palette", "choose_k", "compare", "compress", "compress_many",
-    "converge", "elbow", "extend_lock", "fit_many", "from_float", "from_uint16",
+    "converge", "elbow", "extend_lock", "fit_many", "frames", "from_float", "from_uint16",
     "pil_quantize", "quantize", "steps", "survey", "sweep", "verify",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)

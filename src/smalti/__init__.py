@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
     from .lock import Lock
+    from .movies import frames
     from .pillow import pil_quantize
     from .sweeps import Sweep, sweep
     from .verification import verify
@@ -67,6 +68,7 @@ _LATER = {
     "converge": "convergence",
     "extend_lock": "batch.fitting",
     "fit_many": "batch.fitting",
+    "frames": "movies",
     "pil_quantize": "pillow",
     "survey": "batch.survey",
     "sweep": "sweeps",
@@ -123,6 +125,7 @@ __all__ = [
     "elbow",
     "extend_lock",
     "fit_many",
+    "frames",
     "from_float",
     "from_uint16",
     "pil_quantize",

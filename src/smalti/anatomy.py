@@ -40,21 +40,24 @@ def _png_parts(data: bytes) -> Iterator[tuple[str, int]]:
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if kind == b"IDAT":
             yield "pixels", size
+        elif kind == b"fdAT":  # with a number before them
+            yield "pixels", size - 4
         elif kind in (b"PLTE", b"tRNS"):
             yield "palette", size
-        elif kind not in (b"IHDR", b"IEND"):
+        elif kind not in (b"IHDR", b"IEND", b"acTL", b"fcTL"):
             yield "metadata", size
         at += size + 12
 
 
-def _webp_parts(data: bytes) -> Iterator[tuple[str, int]]:
+def _webp_parts(data: bytes, at: int = 12) -> Iterator[tuple[str, int]]:
     """WebP: RIFF chunks of type, length and content, padded to even sizes."""
-    at = 12
     while at + 8 <= len(data):
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         if kind in (b"VP8L", b"VP8 ", b"ALPH"):
             yield "pixels", size
-        elif kind != b"VP8X":
+        elif kind == b"ANMF":  # 16 bytes about the frame, then its chunks
+            yield from _webp_parts(data[at + 8 : at + 8 + size], 16)
+        elif kind not in (b"VP8X", b"ANIM"):
             yield "metadata", size
         at += 8 + size + size % 2
 
@@ -66,7 +69,8 @@ def _gif_parts(data: bytes) -> Iterator[tuple[str, int]]:
     while at < len(data) and data[at] != 0x3B:
         if data[at] == 0x21:  # extension: comments and application data are metadata
             length = _sub_blocks(data, at + 2)
-            if data[at + 1] in (0xFE, 0xFF):
+            loop = data[at + 3 : at + 14] == b"NETSCAPE2.0"
+            if data[at + 1] in (0xFE, 0xFF) and not loop:
                 yield "metadata", length
             at += 2 + length
         else:

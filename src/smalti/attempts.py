@@ -23,7 +23,7 @@ from .decode import Decoded
 from .dither import Dithering
 from .encode import Encoded, try_all
 from .fit import Fit, fit_palette
-from .fixed import map_to
+from .fixed import map_to, refuse_outside
 from .formats import held
 from .guard import Region, fit_guarded
 from .histogram import Histogram
@@ -35,7 +35,7 @@ from .settings import Settings
 from .size import Sizing
 from .weights import is_map, weight_map
 
-__all__ = ["Attempt", "Attempts", "Clock", "Try"]
+__all__ = ["Attempt", "Attempts", "Clock", "Fitted", "Try"]
 
 
 DRAWN = 10
@@ -147,6 +147,15 @@ class Attempts:
         sized = self(k)  # it is the likely one, so it comes last: its indices are kept
         return sized if sized.estimate() <= bytes_of_plain else self(k, 0.0)
 
+    @property
+    def channels(self) -> int:
+        """Of the picture, 3 or 4."""
+        return int(self.original.shape[2])
+
+    def refuse_outside(self, palette: Palette, name: str) -> None:
+        """Raise OutsidePalette if the picture has a color that the palette lacks."""
+        refuse_outside(self.image, self.histogram, palette, name)
+
     def _fit(self, settings: Settings) -> "Fitted":
         histogram, weighted, progress = self.histogram, self.weighted, self._progress
         regions: tuple[Region, ...] = ()
@@ -211,6 +220,11 @@ class Attempt:
                 replace(of.settings, k=self.k),
                 of.sizing(self.size, self.regions),
             )
+
+    @property
+    def dithering(self) -> str:
+        """Which pixels were dithered, and why."""
+        return self.mapped.dithering
 
     @cached_property
     def palette(self) -> Palette:

@@ -19,20 +19,29 @@ from typing import IO, Any, TypeGuard
 import numpy as np
 
 from . import anatomy, files, headers, metrics, options
+from .animated import AnimatedAttempts
+from .animation import Animation
 from .attempts import Attempt, Attempts, Clock, Try
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
 from .dither import Dithering
 from .errors import AlreadyCompressed, BadOption, CannotWrite, NotSmaller, TargetMissed
 from .fit import Fit
-from .fixed import refuse_outside
-from .formats import check_alpha, check_many_colors, format_of, without_what_is_not_held
+from .formats import (
+    check_alpha,
+    check_animation,
+    check_many_colors,
+    format_of,
+    kept_format,
+    without_what_is_not_held,
+)
 from .histogram import Histogram
 from .kmeans import Step
 from .load import load_with_notes
+from .movies import opened
 from .palette import Palette
 from .recognition import former_recipe, is_done, recipe_of
-from .report import Report
+from .report import Motion, Report
 from .size import DEFAULT
 from .targets import Found, Targets, meet, squeeze
 
@@ -89,11 +98,15 @@ def compress(
     channels: str = "rgb",
     size: float | None = None,
     pack: str = "default",
+    frame_palettes: bool = False,
     progress: Callable[[Step], object] | None = None,
     on_stage: Callable[[str], None] | None = None,
     on_try: Callable[[Try], object] | None = None,
 ) -> Report:
     r"""Compress a picture to a palette of k colors and write it, if that makes it smaller.
+
+    Animations (GIF, APNG, WebP) stay animations: all frames, their times and how often they are
+    shown; one palette for all, and what does not change from frame to frame does not flicker.
 
     Parameters
     ----------
@@ -112,7 +125,8 @@ def compress(
         "colors.gpl" or "#000,#fff"
         They keep their rows in the file. `k` and the options of the search must be left out.
     strict : with `palette`, refuse pixels of any other color
-    format : "png", "webp" or "gif"; None takes it from the target's name, else PNG
+    format : "png", "webp" or "gif"; None takes it from the target's name, else PNG, and for
+        animations the format that they have
         GIF makes pixels of an alpha of 128 or more opaque, the others clear; the notes say so.
     icc : "srgb" converts to sRGB, "keep" embeds the input's profile, "strip" ignores it
         GIF holds no profile, so there "keep" converts, and says so.
@@ -142,6 +156,8 @@ def compress(
     pack : "fast", "default" or "max"
         What to spend on a small file. PNG holds the pixels in whatever way is smallest: a palette
         in another order than the report's, plain gray, colors; with centroids as `init`, in theirs.
+    frame_palettes : of an animation, GIF or WebP: whether each frame has up to k colors of its own
+        rather than all k together. What a frame does not change keeps its color.
     progress : called with every Step of k-means
     on_stage : called with the name of each stage as it begins
     on_try : called with what is known of each number of colors that is tried for a target
@@ -197,9 +213,18 @@ def compress(
     clock = Clock(on_stage)
 
     with clock("decode"):
-        decoded = load_with_notes(source, channels, limits=limits, icc=icc)
+        source, movie = opened(source, limits=limits, icc=icc)
+        if movie:
+            kind = kept_format(format, target if _is_path(target) else None, movie.format)
+            check_animation(
+                kind, settings.k, settings.keep, given, weight, targets, own=frame_palettes
+            )
+            if movie.icc and kind == "GIF":  # which holds no profile
+                movie = opened(source, limits=limits, icc="srgb")[1]
+        decoded = movie or load_with_notes(source, channels, limits=limits, icc=icc)
         decoded = without_what_is_not_held(decoded, kind, preserve)
-    attempts = Attempts(
+    begin: Any = partial(AnimatedAttempts, frame_palettes=frame_palettes) if movie else Attempts
+    attempts = begin(
         decoded, kind, settings, clock,
         dithering=dithering, guard=guard, weight=weight, given=given,
         size=counting,
@@ -208,17 +233,19 @@ def compress(
     )  # fmt: skip
     histogram = attempts.histogram
     if given is not None and strict:
-        refuse_outside(attempts.image, histogram, given, _name(source) or "the image")
-    attempts.recipe = recipe = recipe_of(
-        attempts, word, targets, size=size, guard=guard, given=given, icc=icc
-    )
-    attempts.former = former_recipe(decoded)
-    if is_done(decoded, recipe, targets):
-        word, targets = None, Targets()
+        attempts.refuse_outside(given, _name(source) or "the image")
+    if isinstance(decoded, Decoded):
+        attempts.recipe = recipe = recipe_of(
+            attempts, word, targets, size=size, guard=guard, given=given, icc=icc
+        )
+        attempts.former = former_recipe(decoded)
+        if is_done(decoded, recipe, targets):
+            word, targets = None, Targets()
     choice = None
     if word:
         with clock("palette"):
             settings, choice = settled(attempts.weighted or histogram, settings, word)
+    done: Any
     try:
         k, done, found = _met(targets, attempts, settings.k, size is None, on_try)
     except TargetMissed as error:
@@ -235,8 +262,8 @@ def compress(
         source=_name(source),
         target=_name(target),
         format=kind,
-        width=decoded.image.shape[1],
-        height=decoded.image.shape[0],
+        width=decoded.width,
+        height=decoded.height,
         bytes_in=decoded.size_bytes,
         bytes_out=len(data),
         distinct_colors=len(histogram),
@@ -247,7 +274,7 @@ def compress(
         distortion=errors[space],
         distortion_srgb=errors["srgb"],
         distortion_oklab=errors["oklab"],
-        psnr=metrics.psnr_of(errors["srgb"], decoded.image.shape[2]),
+        psnr=metrics.psnr_of(errors["srgb"], attempts.channels),
         iterations=fit.iterations,
         effort=fit.effort,
         stop_reason=fit.stop_reason,
@@ -261,8 +288,9 @@ def compress(
             *_notes(decoded, palette, fit, k, attempts.hard_edged),
             *(str(region) for region in done.regions),
             *_alpha_notes(histogram, palette, given),
+            *(done.time_notes if movie else ()),
         ),
-        dithering=done.mapped.dithering,
+        dithering=done.dithering,
         size=done.size,
         explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
         tried=done.encoded.tried,
@@ -270,12 +298,18 @@ def compress(
         tries=found.tries if found else 1,
         quality=done.known().quality,
         score=done.known().score,
+        motion=_motion(movie, frame_palettes) if movie else None,
     )
+
+
+def _motion(movie: Animation, frame_palettes: bool) -> Motion:
+    """Return what the report says of an animation."""
+    return Motion(len(movie), float(movie.duration), movie.plays, frame_palettes)
 
 
 def _met(
     targets: Targets,
-    attempts: Attempts,
+    attempts: Any,
     k: int,
     any_size: bool,
     on_try: Callable[[Try], object] | None,
@@ -366,7 +400,7 @@ def _name(place: Any) -> str | None:
 
 
 def _refuse_larger(
-    source: Source, decoded: Decoded, done: Attempt, kind: str, distinct: int
+    source: Source, decoded: Decoded | Animation, done: Any, kind: str, distinct: int
 ) -> None:
     """Raise NotSmaller unless the result is smaller than the input's file."""
     before, size, k = decoded.size_bytes, done.size_bytes, done.palette.k
@@ -387,7 +421,7 @@ def _refuse_larger(
     )
 
 
-def _is_lossy(source: Source, decoded: Decoded) -> bool:
+def _is_lossy(source: Source, decoded: Decoded | Animation) -> bool:
     """Whether the input was stored as a photograph is."""
     data = _bytes_of(source, decoded.size_bytes or 0) if decoded.format == "WEBP" else b""
     return headers.is_lossy(data, decoded.format)
@@ -420,7 +454,9 @@ def _write(target: Target, data: bytes, overwrite: bool, times_of: Path | None) 
         raise CannotWrite(f"{name}: cannot be written: {error.strerror}") from error
 
 
-def _notes(decoded: Decoded, palette: Palette, fit: Fit, k: int, hard_edged: bool) -> Iterator[str]:
+def _notes(
+    decoded: Decoded | Animation, palette: Palette, fit: Fit, k: int, hard_edged: bool
+) -> Iterator[str]:
     """Yield what else the user should know about the output."""
     if hard_edged:
         yield "partial transparency became opaque or clear: GIF knows no other"
@@ -428,7 +464,7 @@ def _notes(decoded: Decoded, palette: Palette, fit: Fit, k: int, hard_edged: boo
         changed = any(word in note for note in decoded.notes for word in CONVERSIONS)
         same = "identical to the converted picture" if changed or hard_edged else "pixel-identical"
         yield f"all {_colors(palette.k)} kept (k = {k:,}): {same}"
-    if palette.k > 256:
+    if palette.k > 256 and isinstance(decoded, Decoded):
         yield f"{palette.k:,} colors are too many for indices: stored as truecolor pixels"
 
 

@@ -15,7 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import headers, marks, options, pixels, png, profiles
+from . import gif, headers, marks, options, pixels, png, profiles
+from .animation import MAX_FRAMES
 from .errors import BadImage, LimitExceeded, SmaltiError
 from .headers import FORMATS
 from .sources import Source, read_source
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["FORMATS", "Decoded", "Limits", "decode"]
+
+ANIMATED = ("PNG", "GIF", "WEBP")
+"""Formats whose animations `compress` takes."""
 
 Input: TypeAlias = "Source | IO[bytes] | Image.Image"
 
@@ -34,6 +38,11 @@ class Limits:
 
     megapixels: float = 100  # of 1,000,000 pixels
     input_mib: float = 256
+
+    @property
+    def all_megapixels(self) -> float:
+        """Over all frames of an animation."""
+        return 4 * self.megapixels
 
 
 @dataclass(frozen=True)
@@ -49,9 +58,19 @@ class Decoded:
     metadata_bytes: int  # of the file, neither pixels nor needed for them; best effort
     mark: bytes = b""  # as `marks` finds it, true or not
 
+    @property
+    def width(self) -> int:
+        """Pixels of a row."""
+        return int(self.image.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.image.shape[0])
+
 
 @dataclass
-class _Found:
+class Found:
     """What was read, before color, depth and orientation are brought in order."""
 
     kind: str  # the format
@@ -102,7 +121,7 @@ def decode(source: Input, *, limits: Limits | None = None, icc: str = "srgb") ->
         data, name = read_source(source, int(limits.input_mib * 2**20))
     try:
         found = _from_bytes(data, limits) if data else _from_pillow(source, limits)
-        image, profile = _finished(found, icc)
+        image, profile = finished(found, icc)
     except SmaltiError as error:
         raise type(error)(f"{name}: {error}") from error.__cause__
     except MemoryError as error:
@@ -114,47 +133,54 @@ def decode(source: Input, *, limits: Limits | None = None, icc: str = "srgb") ->
         found.kind,
         size,
         profile,
-        _density(found),
+        density(found),
         notes,
         found.metadata_bytes,
         marks.find(data),
     )
 
 
-def _from_bytes(data: bytes, limits: Limits) -> _Found:
+def _from_bytes(data: bytes, limits: Limits) -> Found:
     kind = headers.sniff(data)
     return _from_png(data, limits) if kind == "PNG" else _from_file(data, kind, limits)
 
 
-def _from_png(data: bytes, limits: Limits) -> _Found:
+def _from_png(data: bytes, limits: Limits) -> Found:
     file = png.read_png(data)
-    _check_size(file.width, file.height, limits)
-    _check_single(file.frames, "frames")
+    check_size(file.width, file.height, limits)
+    _check_single(file.frames)
+    values, mode = png.samples(file)
+    if mode == "P":
+        palette = np.frombuffer(file.palette, np.uint8).reshape(-1, 3)
+        values, mode = pixels.with_palette(values[:, :, 0], palette, file.transparency)
+    return found_in_png(file, values, mode)
+
+
+def found_in_png(file: png.PngFile, values: np.ndarray, mode: str) -> Found:
+    """Return pixels with what the chunks of their PNG say about them."""
     exif = file.extras.get(b"eXIf", b"") or headers.raw_profile(file.texts)
     xmp = b"".join(text for text in file.texts if text.startswith(b"XML:com.adobe.xmp\0"))
     icc = png.icc_profile(file)
-    notes = file.notes
+    notes = list(file.notes)
     if icc is None or b"cICP" in file.extras:  # which goes before all the others
         icc, words = profiles.png_profile(file.extras)
         notes += [words] if words and not icc else []
     elif not icc:
         notes.append("broken color profile ignored, colors are taken as sRGB")
-    values, mode = png.samples(file)
-    if mode == "P":
-        palette = np.frombuffer(file.palette, np.uint8).reshape(-1, 3)
-        values, mode = pixels.with_palette(values[:, :, 0], palette, file.transparency)
     dpi = None
-    density = file.extras.get(b"pHYs", b"")
-    if len(density) == 9 and density[8] == 1:  # per meter
-        dpi = tuple(int.from_bytes(density[i : i + 4], "big") * 0.0254 for i in (0, 4))
-    return _Found("PNG", values, mode, icc, exif, xmp, dpi, notes, file.metadata_bytes)
+    physical = file.extras.get(b"pHYs", b"")
+    if len(physical) == 9 and physical[8] == 1:  # per meter
+        dpi = tuple(int.from_bytes(physical[i : i + 4], "big") * 0.0254 for i in (0, 4))
+    return Found("PNG", values, mode, icc, exif, xmp, dpi, notes, file.metadata_bytes)
 
 
-def _from_file(data: bytes, kind: str, limits: Limits) -> _Found:
+def _from_file(data: bytes, kind: str, limits: Limits) -> Found:
     """Read the formats that Pillow has readers for."""
     if kind == "TIFF":
         headers.check_tiff(data)
-    with _damage_as_bad_image(kind):
+    if kind == "GIF":
+        _check_single(gif.count(data))  # Pillow takes minutes to count a million
+    with damage_as_bad_image(kind):
         image = pixels.open_pillow(data, kind)
         found = _from_pillow(image, limits, lambda: pixels.open_pillow(data, kind))
     found.metadata_bytes = headers.metadata_bytes(data, kind)
@@ -162,7 +188,7 @@ def _from_file(data: bytes, kind: str, limits: Limits) -> _Found:
 
 
 @contextlib.contextmanager
-def _damage_as_bad_image(kind: str) -> Iterator[None]:
+def damage_as_bad_image(kind: str) -> Iterator[None]:
     """Turn what Pillow's readers raise, which is whatever their parsing trips over."""
     try:
         yield
@@ -177,15 +203,22 @@ def _damage_as_bad_image(kind: str) -> Iterator[None]:
         raise BadImage(f"it is damaged, or a {kind} of an unusual kind ({words})") from error
 
 
-def _from_pillow(image: Any, limits: Limits, again: Any = None) -> _Found:
+def _from_pillow(image: Any, limits: Limits, again: Any = None) -> Found:
     """Take size, pixels and side notes from a Pillow image, decoded or only opened."""
     kind = getattr(image, "format", None) or "Pillow"
     width, height = image.size
-    _check_size(width, height, limits)
+    check_size(width, height, limits)
     with pixels.quiet():
         frames = getattr(image, "n_frames", 1)
-    way_out = "extract the one you want first" if again else "pass the copy() of one of them"
-    _check_single(frames, "pages" if kind == "TIFF" else "frames", way_out)
+    if kind in ANIMATED:
+        _check_single(frames, again is not None)
+    elif frames > 1:
+        what, way_out = "frames", "extract the one you want first"
+        if kind == "TIFF":
+            what = "pages"
+        if not again:
+            way_out = "pass the copy() of one of them"
+        raise BadImage(f"it has {frames} {what}, and smalti reads single pictures; {way_out}")
     info, tags, notes = image.info, getattr(image, "tag_v2", {}), []
     if "mp" in info and _pictures(image) > 1:
         notes.append("only the first picture is used (it has more: a stereo pair or a gain map)")
@@ -193,11 +226,11 @@ def _from_pillow(image: Any, limits: Limits, again: Any = None) -> _Found:
     if turn := tags.get(0x0112, 1) if getattr(image, "tile", None) else 1:
         notes += [f"orientation {turn} applied"] if turn in range(2, 9) else []
     exif = b"" if tags else info.get("exif") or b""
-    with _damage_as_bad_image(kind), pixels.quiet() if tags else contextlib.nullcontext():
+    with damage_as_bad_image(kind), pixels.quiet() if tags else contextlib.nullcontext():
         values, mode = pixels.samples(image, again)
     dpi = None if "resolution" in info else info.get("dpi")  # a bare ratio is no density
     xmp = b"" if tags else info.get("xmp") or b""
-    return _Found(kind, values, mode, info.get("icc_profile"), exif, xmp, dpi, notes)
+    return Found(kind, values, mode, info.get("icc_profile"), exif, xmp, dpi, notes)
 
 
 def _pictures(image: Any) -> int:
@@ -208,7 +241,7 @@ def _pictures(image: Any) -> int:
         return 1
 
 
-def _check_size(width: int, height: int, limits: Limits) -> None:
+def check_size(width: int, height: int, limits: Limits) -> None:
     if width < 1 or height < 1:
         raise BadImage(f"it has no pixels ({width} × {height})")
     if width * height > limits.megapixels * 1e6:
@@ -218,12 +251,20 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _check_single(frames: int, what: str, way_out: str = "extract the one you want first") -> None:
-    if frames > 1:
-        raise BadImage(f"it has {frames} {what}, and smalti reads single pictures; {way_out}")
+def _check_single(frames: int, from_file: bool = True) -> None:
+    """Refuse an animation, of which the first picture is not the whole."""
+    if frames < 2:
+        return
+    many = f"it has {frames:,} frames" if frames <= MAX_FRAMES else "it has thousands of frames"
+    way_out = (
+        "smalti.frames gives one after the other"
+        if from_file
+        else "pass its file, or the copy() of one"
+    )
+    raise BadImage(f"{many}, and of all verbs only compress takes animations; {way_out}")
 
 
-def _finished(found: _Found, icc: str) -> tuple[np.ndarray, bytes | None]:
+def finished(found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:
     """Bring depth, color, orientation and alpha in order; note what changed."""
     values = found.values
     if values.dtype == np.uint16:
@@ -241,7 +282,7 @@ def _finished(found: _Found, icc: str) -> tuple[np.ndarray, bytes | None]:
     return np.ascontiguousarray(pixels.without_idle_alpha(image)), profile
 
 
-def _colored(values: np.ndarray, found: _Found, icc: str) -> tuple[np.ndarray, bytes | None]:
+def _colored(values: np.ndarray, found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:
     profile, mode = found.icc, found.mode
     if not profile or icc == "strip" or mode == "LAB":
         if mode in ("CMYK", "LAB"):
@@ -263,7 +304,7 @@ def _colored(values: np.ndarray, found: _Found, icc: str) -> tuple[np.ndarray, b
     return profiles.without_profile(values, mode) if converted is None else converted, None
 
 
-def _density(found: _Found) -> tuple[float, float] | None:
+def density(found: Found) -> tuple[float, float] | None:
     try:
         x, y = (float(value) for value in found.dpi)
     except (TypeError, ValueError, ZeroDivisionError):

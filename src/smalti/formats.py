@@ -13,26 +13,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import files, options, pixels, profiles
+from .animation import Animation
 from .decode import Decoded
 from .dither import Dithering
 from .errors import BadOption
 from .indexed import FORMATS
+from .targets import Targets
 
-__all__ = ["check_alpha", "check_many_colors", "format_of", "held", "without_what_is_not_held"]
+__all__ = [
+    "check_alpha",
+    "check_animation",
+    "check_many_colors",
+    "format_of",
+    "held",
+    "kept_format",
+    "without_what_is_not_held",
+]
+
+
+SUFFIXES = {**FORMATS, ".apng": "PNG"}
 
 
 def format_of(asked: str | None, path: str | os.PathLike[str] | None) -> str:
     """Return "PNG", "WEBP" or "GIF": as asked, else as the target's suffix says, else PNG."""
     options.check("format", asked)
     suffix = "" if path is None else os.path.splitext(os.fspath(path))[1].lower()
-    named = FORMATS.get(suffix)
+    named = SUFFIXES.get(suffix)
     kind = (asked or named or "png").upper()
     if path is not None and suffix and named != kind:
         raise BadOption(
             f"{files.shown(path)}: {kind} cannot go into a file that ends in {suffix}; "
-            f"{', '.join(FORMATS)} name the formats that are written"
+            f"{', '.join(SUFFIXES)} name the formats that are written"
         )
     return kind
+
+
+def kept_format(asked: str | None, path: str | os.PathLike[str] | None, own: str) -> str:
+    """Return the format of an animation: as `format_of` says, but its own rather than PNG."""
+    named = path is not None and os.path.splitext(os.fspath(path))[1].lower() in SUFFIXES
+    return format_of(asked, path) if asked or named else own
+
+
+def check_animation(
+    kind: str, k: int, keep: Any, given: Any, weight: Any, targets: Targets, *, own: bool
+) -> None:
+    """Refuse what animations cannot have; `own`: palettes of each frame."""
+    if k > 256:
+        raise BadOption(f"a palette of an animation has at most 256 colors, got k = {k:,}")
+    for wanted in (keep, given):
+        check_alpha(kind, wanted)
+    problems = (
+        (kind == "PNG", "PNG has one palette for all frames; use GIF or WebP for frame_palettes"),
+        (given is not None, "the palette is given for all frames; leave frame_palettes out"),
+        (weight is not None, "weights are for one palette of all frames; leave frame_palettes out"),
+        (targets.quality, "quality is that of one palette; leave frame_palettes out"),
+    )
+    for wrong, sentence in problems:
+        if own and wrong:
+            raise BadOption(sentence)
 
 
 def check_many_colors(kind: str, k: int, dithering: Dithering) -> None:
@@ -48,12 +86,13 @@ def check_alpha(kind: str, wanted: Any) -> None:
         raise BadOption("GIF cannot keep a partly transparent color; use PNG or WebP")
 
 
-def without_what_is_not_held(decoded: Decoded, kind: str, preserve: bool) -> Decoded:
+def without_what_is_not_held(
+    decoded: Decoded | Animation, kind: str, preserve: bool
+) -> Decoded | Animation:
     """Give up the profile and density that the format cannot hold, and say so."""
     notes = list(decoded.notes)
-    image = decoded.image
-    if kind == "GIF" and decoded.icc:
-        image, note = _converted(image, decoded.icc)
+    if kind == "GIF" and decoded.icc and isinstance(decoded, Decoded):
+        image, note = _converted(decoded.image, decoded.icc)
         decoded = replace(decoded, image=image, icc=None)
         notes.append(f"GIF holds no color profile: {note}")
     if kind != "PNG" and preserve and decoded.dpi:

@@ -245,6 +245,8 @@ class Histogram:
         >>> Histogram(np.uint8([[8, 8, 8], [10, 8, 8]]), [1, 3]).coarsen(6).colors
         array([[10,  8,  8]], dtype=uint8)
         """
+        if bits == self.bits:
+            return self
         return Histogram.of_bins(self.bins.coarsened(bits))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:

@@ -7,13 +7,12 @@ Files are decoded; an array is an image already, once its shape and dtype are ri
 """
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 from .decode import Decoded, Limits, decode
 from .image import Image, channel_order, check_image
 
-__all__ = ["load", "load_with_notes", "pictures_of"]
+__all__ = ["load", "load_with_notes"]
 
 
 def load(source: Any, channels: str = "rgb") -> Image:
@@ -55,11 +54,6 @@ def load_with_notes(
     if _is_file(source):
         return decode(source, limits=limits, icc=icc)
     return Decoded(check_image(source, channels), "array", None, None, None, (), 0)
-
-
-def pictures_of(data: bytes, *, limits: Limits, icc: str) -> Iterator[Image]:
-    """Yield all pictures in the bytes of a file, which for now is one; raises as `decode` does."""
-    yield decode(data, limits=limits, icc=icc).image
 
 
 def _is_file(source: Any) -> bool:

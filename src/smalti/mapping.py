@@ -90,9 +90,9 @@ def _sized(
     sizing: Sizing,
 ) -> Mapped:
     """Map for few bytes; errors are handed on unless there shall be no dithering."""
-    remapper = Remapper(histogram.stored_colors, settings.space, counts=histogram.stored_counts)
 
     def nearest(colors: NDArray[np.uint8]) -> NDArray[Any]:
+        remapper = Remapper(histogram.stored_colors, settings.space, counts=histogram.stored_counts)
         labels = remapper.rows(colors, threads=settings.threads)
         k, threads = len(colors), settings.threads
         return histograms.map_labels(own, histogram, labels, k=k, threads=threads)

@@ -174,7 +174,7 @@ def _table() -> Iterator[Option]:
     yield Option(
         "format",
         None,
-        "Output format (default: from the output's name, else PNG).",
+        "Output format (default: from the output's name, else PNG; an animation keeps its own).",
         choices=("png", "webp", "gif"),
     )
     yield Option(

@@ -20,7 +20,7 @@ import numpy as np
 
 from .errors import BadImage, LimitExceeded
 
-__all__ = ["INDEXED", "SIGNATURE", "PngFile", "icc_profile", "read_png", "samples"]
+__all__ = ["INDEXED", "SIGNATURE", "PngFile", "chunks", "icc_profile", "read_png", "samples"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE_BYTES = 8 * 2**20
@@ -65,14 +65,14 @@ def read_png(data: bytes) -> PngFile:
         The message does not name the file: only the caller knows its name.
     LimitExceeded : more than 10,000 chunks beside those of the pixels.
     """
-    chunks = _chunks(data)
-    name, content, _ = next(chunks, (b"", b"", True))
+    reading = chunks(data)
+    name, content, _ = next(reading, (b"", b"", True))
     if name != b"IHDR":
         raise BadImage("it is damaged: a PNG must begin with an IHDR chunk")
     png = _header(content)
     picture_bytes = len(SIGNATURE) + 12 + len(content)
     pixels: list[bytes] = []
-    for name, content, intact in chunks:
+    for name, content, intact in reading:
         picture_bytes += 12 + len(content) if name in PICTURE else 0
         if not intact:
             png.notes.append(f"damaged {_shown(name)} chunk ignored")
@@ -108,7 +108,7 @@ def _count_frame(png: PngFile, *, before_pixels: bool) -> None:
         png.animated = True
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Yield name, content, and whether the checksum fits, up to IEND."""
     position, count = len(SIGNATURE), 0
     view = memoryview(data)

@@ -9,19 +9,31 @@ wheel, Pillow writes the PNG, correct all the same, but larger.
 
 import io
 import struct
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import png
 from .layouts import Layout, layouts
 from .packing import bits_for
+from .packing import pack as pack_indices
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Density", "Encoded", "Tried", "by_use", "packed", "packed_truecolor", "pillow_indexed"]
+__all__ = [
+    "Density",
+    "Encoded",
+    "Tried",
+    "by_use",
+    "packed",
+    "packed_truecolor",
+    "pillow_indexed",
+    "pixel_data",
+]
 
 Density = tuple[float, float] | None
 
@@ -206,6 +218,36 @@ def packed_truecolor(image: np.ndarray, icc: bytes | None, dpi: Density, pack: s
     raw = oxipng.RawImage(image.tobytes(), image.shape[1], image.shape[0], color_type=color)
     _add_extras(raw, icc, dpi)
     return _written(raw, level=PLANS[pack].true_level)
+
+
+def pixel_data(indices: np.ndarray, k: int, depth: int, level: str) -> bytes:
+    """Return what the IDAT chunk of a PNG of these indices has: of a frame of an animation.
+
+    Parameters
+    ----------
+    indices : (H, W) uint8, each below k
+    k : size of the palette, which many frames share
+    depth : bits of an index
+    level : "fast", "default" or "max"
+    """
+    oxipng = _oxipng()
+    if oxipng is None:
+        rows = np.frombuffer(pack_indices(indices, depth), np.uint8).reshape(len(indices), -1)
+        return zlib.compress(np.insert(rows, 0, 0, axis=1).tobytes(), 9)
+    plan = _plan(level, indices.size)
+    table, palette = np.arange(k, dtype=np.uint8), np.zeros((k, 3), np.uint8)
+    press = _Press(oxipng, indices, None, None)
+    plain, filtered = (
+        Layout("", "indexed", depth, table, palette, filtered=yes) for yes in (False, True)
+    )
+    quick = {way: press(way, plan.quick, plan.filters[:1]) for way in (plain, filtered)}
+    best = min(quick, key=lambda way: len(quick[way]))
+    files = [quick[best]]
+    if plan.final:
+        files.append(press(best, plan.final, plan.filters))
+    if plan.zopfli:
+        files.append(press(best, 0, plan.filters, zopfli=plan.zopfli))
+    return png.read_png(min(files, key=len)).idat
 
 
 def _size(data: bytes | None) -> int | None:

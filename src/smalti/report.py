@@ -7,12 +7,12 @@ what `--json` prints. Nothing is computed here but percentages.
 import math
 import os
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .palette import Palette
 
-__all__ = ["Report"]
+__all__ = ["Motion", "Report"]
 
 STOP_REASONS = {
     "converged": "until nothing moved any more",
@@ -27,6 +27,25 @@ WIDTH = 79
 INDENT = 12
 TIED = "\N{NO-BREAK SPACE}"  # printed as a space at which no line ends
 SWATCH = 2  # columns that a terminal shows before each color
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What the report of an animation says about it."""
+
+    frames: int
+    seconds: float
+    """That it takes once."""
+    plays: int
+    """How often it is shown; 0 is for ever."""
+    frame_palettes: bool
+    """Whether each frame has a palette of its own."""
+
+    def __str__(self) -> str:
+        duration = f"{self.seconds:,.3f}".rstrip("0").rstrip(".")
+        often = {0: "for ever", 1: "once"}.get(self.plays, f"{self.plays:,} times")
+        palettes = "a palette for each" if self.frame_palettes else "one palette for all"
+        return f"{_plural(self.frames, 'frame')}, {duration} s, shown {often}; {palettes}"
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,8 @@ class Report:
     data : the output file's bytes, when no target was given
     tries : how many palette sizes were tried
     quality, score : of the result, as `compress` takes them; None when not asked for
+    motion : of an animation: `frames`, `seconds`, `plays` (0 for ever) and `frame_palettes`; errors
+        are then the means over all frames
     """
 
     source: str | None
@@ -92,6 +113,7 @@ class Report:
     tries: int = 1
     quality: float | None = None
     score: float | None = None
+    motion: Motion | None = None
 
     @property
     def saved_percent(self) -> float | None:
@@ -118,12 +140,14 @@ class Report:
             "psnr": self.psnr if math.isfinite(self.psnr) else None,
             "milliseconds": {name: round(ms, 3) for name, ms in self.milliseconds.items()},
             "notes": list(self.notes),
+            "motion": None if self.motion is None else asdict(self.motion),
             "tried": [way._asdict() for way in self.tried],
         }
 
     def __str__(self) -> str:
         rows = [
             ("size", self._size_text()),
+            *([("frames", str(self.motion))] if self.motion else []),
             ("colors", f"{self.distinct_colors:,} → {self.colors_used:,}"),
             ("palette", self._palette_text()),
             ("error", self._error_text()),

@@ -18,7 +18,7 @@ from .encode import decode_indexed
 from .errors import BadImage
 from .fixed import outside
 from .histogram import Histogram, pack, widen
-from .load import pictures_of
+from .movies import frames
 from .palette import Palette
 from .sources import read_source
 from .swatches import hex_code
@@ -82,7 +82,7 @@ def verify(
     limits = limits or Limits()
     data, _ = read_source(source, int(limits.input_mib * 2**20))
     found = None
-    for image in pictures_of(data, limits=limits, icc=icc):
+    for image in frames(data, limits=limits, icc=icc):
         found = found or outside(image, Histogram.of(image, threads=threads), palette)
     place = _indices(data, limits)
     misplaced = None if place is None else _misplaced(*place, palette)

@@ -25,8 +25,8 @@ from ..decode import Limits
 from ..errors import BadImage, BadOption, MissingFile, SmaltiError
 from ..folders import Refusal
 from ..histogram import Histogram
-from ..load import pictures_of
 from ..lock import FULL, Brought, Lock
+from ..movies import frames
 from ..palette import Palette
 from ..quantize import build_palette
 from ..sources import shown
@@ -154,7 +154,7 @@ def _sketch(item: Item) -> Histogram:
 
 def _counted(data: bytes, name: str, icc: str, limits: Limits) -> Histogram:
     try:
-        images = pictures_of(data, limits=limits, icc=icc)
+        images = frames(data, limits=limits, icc=icc)
         counted = (Histogram.of(image, icc=icc) for image in images)
         first, second = next(counted), next(counted, None)
         return first if second is None else Histogram.merge(chain((first, second), counted))

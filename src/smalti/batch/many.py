@@ -100,7 +100,7 @@ class CompressWork:
             target, fields = item.relative, {"status": "kept", "message": str(error)}
         else:
             assert report.data is not None
-            data, target, fields = report.data, item.target, _fields(report)
+            data, target, fields = report.data, _target(item, report), _fields(report)
         stamp = self._write(item, target, data)
         sizes = {"bytes_in": before, "bytes_out": len(data)}
         return {**fields, **sizes, "target": target, "stamp": stamp}, None
@@ -126,6 +126,12 @@ class CompressWork:
         if places.is_url(self.out_dir):
             return bool(record["bytes_out"] == _sizes_below(self.out_dir).get(record["target"], -1))
         return bool(_stamp(places.join(self.out_dir, record["target"])) == record["stamp"])
+
+
+def _target(item: Picture, report: Report) -> str:
+    """Return where an output goes: an animation that keeps its format keeps its name."""
+    planned = PurePosixPath(item.target).suffix.removeprefix(".").upper()
+    return item.target if report.format == planned else item.relative
 
 
 def _fields(report: Report) -> dict[str, Any]:
@@ -281,7 +287,8 @@ def compress_many(
     """Compress all pictures of folders, buckets and files into one folder.
 
     Below `out_dir`, outputs have the places that inputs have below their sources. A picture that a
-    palette would not make smaller is copied. A picture that fails is a record and stops nothing.
+    palette would not make smaller is copied. Without `format`, an animation keeps its own and its
+    name. A picture that fails is a record and stops nothing.
 
     Parameters
     ----------
@@ -334,7 +341,7 @@ def compress_many(
     work = CompressWork(place, _checked(k, options))
     _sizes_below.cache_clear()
     found = places.listing([os.fspath(source) for source in given], skip=place)
-    pictures, refusals = _planned(found.items, work.options["format"])
+    pictures, refusals = _planned(found.items, work.options["format"] or "png")
     refusals += found.refusals
     if not pictures:
         raise _nothing(refusals)
@@ -372,7 +379,6 @@ def _checked(k: int | str, options: dict[str, Any]) -> dict[str, Any]:
         **defaults,  # so that an option that is given as its default is no other option
         **options,
         "k": k,
-        "format": options.get("format") or "png",
         "keep": Kept.of(options.get("keep")),
         "palette": None if palette is None else Palette.of(palette),
         "limits": options.get("limits") or Limits(),

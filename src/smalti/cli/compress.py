@@ -141,6 +141,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @knob("seed")
 @knob("icc")
 @knob("pack")
+@flag("--frame-palettes", help="Give each frame of an animation a palette of its own (GIF, WebP).")
 @flag("--allow-larger", help="Write the result even if it is not smaller than the input.")
 @knob(
     Option(
@@ -175,6 +176,10 @@ def compress(**given: Any) -> int:
     (with --out-dir, names stay: sub/photo.jpg becomes FOLDER/sub/photo.png). Inputs of one run
     that would share an output keep their whole names: logo.gif and logo.png become logo.gif.png
     and logo.png.png.
+
+    Animations (GIF, APNG, WebP) stay animations, of the same format unless --format or the
+    output's name says otherwise: all frames, their times and how often they are shown, with one
+    palette for all frames.
 
     A result that is no smaller than its input is not written: exit code 98. With --out-dir the
     original is copied and counted as kept; on standard output it goes through, with exit code 98.
@@ -367,6 +372,7 @@ def _naming(given: dict[str, Any], k: int | str) -> jobs.Naming:
         ext=given["ext"],
         name=given["name"],
         in_place=given["in_place"],
+        animations=given["format"] is None,
     )
 
 
@@ -400,7 +406,8 @@ def options_of(given: dict[str, Any]) -> dict[str, Any]:
     """Return the library's options of one picture, as given by flags."""
     passed_on = (
         "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed "
-        "size icc pack allow_larger preserve weight quality min_score max_bytes keep palette"
+        "size icc pack allow_larger preserve weight quality min_score max_bytes keep palette "
+        "frame_palettes"
     )
     options = {name: given[name] for name in passed_on.split()}
     if given["nofs"]:

@@ -17,6 +17,7 @@ from .. import outputs
 from ..errors import BadImage, BadOption, MissingFile, SmaltiError
 from ..files import shown
 from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
+from ..movies import kept_format
 
 __all__ = ["STANDARD", "Job", "Naming", "Plan", "plan"]
 
@@ -67,6 +68,7 @@ class Naming:
     ext : replaces the input's suffix, as in pngquant: "-small.png"
     name : template with {stem}, {name}, {k} and {format}
     in_place : each output is its input, in the format that its name says
+    animations : whether an animation keeps its own format
     """
 
     k: int | str
@@ -76,6 +78,7 @@ class Naming:
     ext: str | None = None
     name: str | None = None
     in_place: bool = False
+    animations: bool = False
 
     @property
     def beside(self) -> bool:
@@ -89,7 +92,9 @@ class Naming:
         `whole` keeps the suffix of the input's name: logo.gif becomes logo.gif.png.
         """
         folder = Path(self.out_dir) / relative.parent if self.out_dir else source.parent
-        return folder / self._file_name(source, source.name if whole else source.stem)
+        own = kept_format(str(source)) if self.animations else None
+        naming = replace(self, format=own or self.format)
+        return folder / naming._file_name(source, source.name if whole else source.stem)
 
     def _file_name(self, source: Path, stem: str) -> str:
         if self.ext is not None:

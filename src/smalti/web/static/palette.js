@@ -13,7 +13,7 @@ const LISTED = 24; // more rows than these are not read but scrolled past
 const MOST = 256;
 const EVERY_MS = 100;
 const SORTS = ["share", "hue", "lightness"];
-const FORMATS = ["gpl", "ase", "aco", "act", "hex", "pal", "css", "json", "png"];
+const FORMATS = ["gpl", "ase", "aco", "act", "hex", "pal", "css", "json", "palette", "png"];
 
 /** Render the panel into `root` and keep it up to date. */
 export function mount(root, app) {

@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from pictures import LEVELS, level
 from process import COMMAND, file_of, picture
 from web_kit import App, Server, running
+
+# How long an example takes says nothing where all cores are busy.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 CHROMIUM = os.environ.get("SMALTI_CHROMIUM", "/usr/bin/chromium")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"

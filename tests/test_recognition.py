@@ -72,6 +72,17 @@ def test_where_pixels_prove_it_files_carry_no_mark(options):
     assert marks.find(smalti.compress(opaque(), **options).data) == b""
 
 
+@pytest.mark.parametrize("options", MARKED, ids=str)
+def test_a_picture_that_stays_as_it_is_needs_no_mark(options):
+    checks = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((8, 8))).astype(np.uint8)
+    drawn = file_of(Image.fromarray(np.dstack([checks * 255, checks * 128, checks])))
+
+    done = smalti.compress(drawn, allow_larger=True, **options)
+
+    assert done.stop_reason == "exact"
+    assert marks.find(done.data) == b""
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("source", [opaque, with_alpha])
 def test_a_mark_costs_a_few_bytes_and_changes_no_pixel(source, kind):

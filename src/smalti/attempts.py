@@ -254,10 +254,10 @@ class Attempt:
                 encoded = try_all(
                     indexed.indices, indexed.palette, of.kind, order=order, **of.encoding
                 )
-            recipe = of.recipe or (of.former if of.former and self.lossless else b"")
-            if not recipe:
-                return encoded
-            return _marked(encoded, recipe + marks.of_picture(self.pixels))
+            mark = of.recipe
+            if (mark or of.former) and self.lossless:  # then all is decided again as it was
+                mark = of.former
+            return _marked(encoded, mark + marks.of_picture(self.pixels)) if mark else encoded
 
     @property
     def pixels(self) -> NDArray[np.uint8]:

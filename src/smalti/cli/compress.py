@@ -390,7 +390,7 @@ def _settings(given: dict[str, Any], k: int | str) -> Settings:
         jobs=given["jobs"],
         over=checks.Over.of(given["check_over"]) if given["check"] else None,
         reports=tuple(_reports(given["reports"])),
-        command=tuple(_command(given, k)),
+        command=tuple(_command(given, k)) if given["check"] else (),
         everything=tuple(_everything(given)),
         in_place=given["in_place"],
         json=given["json"],

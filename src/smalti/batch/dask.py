@@ -43,6 +43,15 @@ NO_WORKERS = 600.0  # seconds in which some worker has to come back
 GLANCE = 5.0  # seconds between looks at how many workers there are
 FAILURES = 1  # deaths that a shard may cause on our own workers before it counts as the cause
 LOG = logging.getLogger("smalti.batch")
+UNWATCHED: dict[str, Any] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+}
+"""Of a cluster of our own, which has no pages to show what is measured here up to 1000 times a
+second, and no cores to spare for it."""
 
 Outcome = tuple[ShardJob, list[dict[str, Any]] | None, str | None]
 
@@ -339,7 +348,7 @@ class _Cluster:
         """Start a scheduler in this process and workers beside it."""
         pages = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}  # with nothing on them
         try:
-            with _config({"distributed.scheduler.http.routes": []}):
+            with _config(UNWATCHED):
                 return self._distributed.LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,

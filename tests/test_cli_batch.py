@@ -124,7 +124,7 @@ def test_usage_errors_are_one_line_and_exit_code_2(smalti, folder, pictures, arg
 
 def test_the_label_of_the_bar_has_throughput_time_left_failures_and_bytes_saved():
     from smalti.batch.runs import Progress
-    from smalti.cli.batch import _label
+    from smalti.cli.engines import _label
 
     progress = Progress(
         total=10_000, done=3000, reused=1000, failed=12, bytes_in=9 * 10**9, bytes_out=10**9,

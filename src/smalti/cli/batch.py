@@ -1,20 +1,21 @@
 """`smalti batch`: all pictures of folders and buckets, resumed where an earlier run stopped."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..batch.many import Summary, compress_many
-from ..batch.runs import Progress
 from ..batch.sharing import compress_shared
 from ..lock import FULL
 from .compress import compress, contradictions, options_of
+from .engines import engine_options, progress_shown
 from .locking import frozen_option, full_option, limit_option
-from .parameters import Command, came_from_user, flag, knob
-from .terminal import Bar, complain, say, tell
+from .parameters import Command, came_from_user, flag
+from .terminal import complain, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["batch"]
 
@@ -25,10 +26,6 @@ OF_ONE_PICTURE = (
     "allow_larger", "max_megapixels", "max_input_mib", "preserve", "frame_palettes",
 )  # fmt: skip
 """Flags that are those of `smalti compress`."""
-
-ENGINES = ("local", "dask")
-PROGRESS = ("auto", "bar", "json", "none")
-STEPS = 1000  # of the bar
 
 
 @click.command(
@@ -48,20 +45,7 @@ STEPS = 1000  # of the bar
 @full_option
 @frozen_option
 @limit_option
-@knob("jobs", "-j", "--jobs")
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="local",
-    show_default=True,
-    help="Processes of this machine, or a Dask cluster (extra [dask]).",
-)
-@click.option("--address", metavar="tcp://HOST:PORT", help="The Dask scheduler; default: one here.")
-@click.option(
-    "--state",
-    metavar="FOLDER|URL",
-    help="Where the plan is, and what is done (default: .smalti in the output folder).",
-)
+@engine_options("Where the plan is, and what is done (default: .smalti in the output folder).")
 @click.option(
     "--shard",
     metavar="N|auto",
@@ -71,21 +55,11 @@ STEPS = 1000  # of the bar
 )
 @flag("--no-resume", help="Do all of it again.")
 @click.option(
-    "--max-errors", metavar="N|P%", help="Stop when more than N pictures, or P % of all, fail."
-)
-@click.option(
     "--memory-limit",
     metavar="SIZE",
     help="Memory that each process may take, such as 2G: a picture that needs more fails alone.",
 )
 @flag("-f", "--force", help="Replace files in the output folder that no earlier run wrote.")
-@click.option(
-    "--progress",
-    type=click.Choice(PROGRESS),
-    default="auto",
-    show_default=True,
-    help="A bar, JSON lines on standard error, or nothing; auto: a bar on a terminal.",
-)
 @flag("--json", help="Print the summary as JSON.")
 @flag("-q", "--quiet", help="Print errors only.")
 @flag("--debug", help="Print the traceback of errors.")
@@ -123,7 +97,7 @@ def batch(**given: Any) -> int:
         compress_all = compress_shared
         shared = {name: given[name] for name in ("lock", "frozen", "limit")}
         shared["full"] = given["full"] or FULL[0]
-    with _progress(given["progress"], given["quiet"]) as on_progress:
+    with progress_shown(given["progress"], given["quiet"]) as on_progress:
         summary = compress_all(
             sources,
             out_dir,
@@ -177,57 +151,3 @@ def _tell(summary: Summary, *, as_json: bool, quiet: bool) -> None:
         say(json.dumps(summary.to_dict()))
     elif not quiet:
         say(str(summary))
-
-
-# ---------------------------------------------------------------- progress
-
-
-@contextmanager
-def _progress(wanted: str, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Yield what shows progress; where the run is interrupted, say how far it was."""
-    last = Progress(0)
-    with Bar(STEPS, wanted=not quiet and wanted in ("auto", "bar")) as bar:
-
-        def show(progress: Progress) -> None:
-            nonlocal last
-            last = progress
-            if wanted == "json":
-                tell(json.dumps(progress.to_dict()))
-            bar.move(int(STEPS * progress.done / max(1, progress.total)), _label(progress))
-
-        try:
-            yield show
-        except Exception:
-            raise
-        except BaseException:  # Ctrl-C, or a request to end
-            bar.erase()
-            tell(f"{last.done:,} of {last.total:,} pictures are done; the same command goes on")
-            raise
-
-
-def _label(progress: Progress) -> str:
-    """Return what stands before the bar: how far, how fast, how long, and what came of it."""
-    words = [f"{progress.done:,} of {progress.total:,}"]
-    if progress.seconds_left is not None:
-        words += [f"{progress.rate:.3g}/s", f"{_clock(progress.seconds_left)} left"]
-    if progress.failed:
-        words.append(f"{progress.failed:,} failed")
-    if progress.bytes_saved:
-        words.append(f"{_short(progress.bytes_saved)} saved")
-    return ", ".join(words)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _short(size: int) -> str:
-    """Return a number of bytes in three digits: 12.3 MB."""
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if abs(value) < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.3g} {unit}" if abs(value) < 1000 else f"{value:,.0f} {unit}"

@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
@@ -14,15 +14,15 @@ from ..decode import Limits
 from ..files import check_writable, shown
 from ..lock import FULL
 from ..palette import SUFFIXES, check_target
+from .engines import engine_options, progress_shown
 from .locking import as_dict, frozen_option, full_option, limit_option, lock_lines
 from .palette import rows_of
 from .parameters import Command, came_from_user, flag, knob
-from .terminal import Bar, complain, paint, say
+from .terminal import complain, paint, say
 
 __all__ = ["fit"]
 
 PASSED_ON = ("space", "effort", "seed", "engine", "address", "jobs", "state", "max_errors", "icc")
-STEPS = 1000  # of the progress bar
 
 
 @click.command(
@@ -76,23 +76,9 @@ STEPS = 1000  # of the progress bar
     show_default=True,
     help="Color profiles: convert to sRGB, or ignore.",
 )
-@knob("jobs", "-j", "--jobs")
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "dask"]),
-    default="local",
-    show_default=True,
-    help="Processes of this machine, or the workers of Dask.",
-)
-@click.option("--address", metavar="URL", help="Of a Dask scheduler, such as tcp://host:8786.")
-@click.option(
-    "--state",
-    metavar="FOLDER",
-    help="Keep what was counted there: a run that was stopped goes on, and unchanged pictures are "
-    "not counted again.",
-)
-@click.option(
-    "--max-errors", metavar="N|P%", help="Give up when more pictures than this cannot be read."
+@engine_options(
+    "Keep what was counted there: a run that was stopped goes on, and unchanged pictures are not "
+    "counted again."
 )
 @flag("-f", "--force", help="Replace existing outputs.")
 @flag("--json", help="Print one JSON object, which is a palette file, too.")
@@ -140,15 +126,9 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
             raise click.UsageError(sentence)
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    with Bar(STEPS, wanted=not quiet) as bar:
-
-        def show(progress: Progress) -> None:
-            done = progress.done / max(1, progress.total)
-            bar.move(int(STEPS * done), f"{progress.done:,} of {progress.total:,} pictures")
-
-        yield show
+def _progress(given: dict[str, Any]) -> AbstractContextManager[Callable[[Progress], None]]:
+    resumes = given["state"] is not None
+    return progress_shown(given["progress"], given["quiet"], resumes=resumes)
 
 
 # ---------------------------------------------------------------- a palette
@@ -156,7 +136,9 @@ def _progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 def _fit(given: dict[str, Any], options: dict[str, Any]) -> int:
     options |= {"bits": given["bits"], "keep": given["keep"]}
-    with _progress(given["quiet"]) as on_progress:
+    with progress_shown(
+        given["progress"], given["quiet"], resumes=bool(given["state"])
+    ) as on_progress:
         done = fit_many(given["sources"], given["k"], on_progress=on_progress, **options)
     for path in given["output"]:
         done.palette.save(path, overwrite=given["force"])
@@ -200,7 +182,9 @@ def _lock(given: dict[str, Any], options: dict[str, Any]) -> int:
     path = given["lock"]
     options |= {name: given[name] for name in ("frozen", "limit")}
     options["full"] = given["full"] or FULL[0]
-    with _progress(given["quiet"]) as on_progress:
+    with progress_shown(
+        given["progress"], given["quiet"], resumes=bool(given["state"])
+    ) as on_progress:
         done = extend_lock(path, given["sources"], on_progress=on_progress, **options)
     if not given["frozen"]:
         done.lock.save(path)

@@ -13,6 +13,7 @@ from ..batch import survey as surveys
 from ..batch.runs import Progress
 from ..files import shown
 from ..options import OPTIONS
+from .engines import engine_options
 from .parameters import Command, flag, knob
 from .terminal import Bar, complain, say, tell
 
@@ -72,30 +73,7 @@ TOLD = 20  # failures that are named; a table has them all
 @flag(
     "--no-auto", help="Do not find how many colors each image needs (k_auto): several times faster."
 )
-@knob("jobs", "-j", "--jobs")
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "dask"]),
-    default="local",
-    show_default=True,
-    help="Processes of this machine, or a Dask cluster (extra [dask]).",
-)
-@click.option("--address", metavar="tcp://HOST:PORT", help="The Dask scheduler; default: one here.")
-@click.option(
-    "--state",
-    metavar="FOLDER|URL",
-    help="Keep what is done there, and go on from it the next time.",
-)
-@click.option(
-    "--max-errors", metavar="N|P%", help="Stop when more than N images, or P % of all, fail."
-)
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "bar", "json", "none"]),
-    default="auto",
-    show_default=True,
-    help="A bar on a terminal, or a line of JSON per step, on standard error.",
-)
+@engine_options("Keep what is done there, and go on from it the next time.")
 @flag("--json", help="Print the images and their palettes as one JSON object.")
 @flag("-q", "--quiet", help="Print errors only.")
 @flag("--debug", help="Print the traceback of errors.")

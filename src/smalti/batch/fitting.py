@@ -163,7 +163,7 @@ def _counted(data: bytes, name: str, icc: str, limits: Limits) -> Histogram:
 
 
 def fit_many(
-    sources: Sequence[str],
+    sources: places.Sources,
     k: int | str = 256,
     *,
     bits: int | str = "auto",
@@ -250,7 +250,7 @@ def _bits(asked: int | str, items: Sequence[Item], k: int) -> int:
     return min(few, usual)
 
 
-def _listed(sources: Sequence[str], skip: str | None) -> places.Listing:
+def _listed(sources: places.Sources, skip: str | None) -> places.Listing:
     """Return what there is; raise, before anything is written, if that is nothing."""
     listed = places.listing(sources, skip=skip)
     if not listed.items:
@@ -317,7 +317,7 @@ class NewColorsWork:
 
 def extend_lock(
     path: str,
-    sources: Sequence[str],
+    sources: places.Sources,
     *,
     full: str = "fail",
     frozen: bool = False,

@@ -268,7 +268,7 @@ class Summary:
 
 
 def compress_many(
-    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    sources: places.Sources,
     out_dir: str | os.PathLike[str],
     k: int | str = 256,
     *,
@@ -335,12 +335,11 @@ def compress_many(
     """
     place = os.fspath(out_dir)
     home = places.join(place, STATE) if state is None else os.fspath(state)
-    given = [sources] if isinstance(sources, str | os.PathLike) else sources
     most_memory = None if memory_limit is None else parse_bytes(memory_limit, "memory_limit")
     runs.check(engine, address, jobs, shard, max_errors, most_memory)
     work = CompressWork(place, _checked(k, options))
     _sizes_below.cache_clear()
-    found = places.listing([os.fspath(source) for source in given], skip=place)
+    found = places.listing(sources, skip=place)
     pictures, refusals = _planned(found.items, work.options["format"] or "png")
     refusals += found.refusals
     if not pictures:

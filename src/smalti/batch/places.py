@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ..errors import (
     BadImage,
@@ -40,6 +40,7 @@ from .work import Item
 
 __all__ = [
     "Listing",
+    "Sources",
     "exists",
     "is_url",
     "join",
@@ -69,6 +70,7 @@ DRIVERS = {
 # gets another name until it is complete.
 WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "hf", "memory"}
 
+Sources: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 T = TypeVar("T")
 
 
@@ -115,12 +117,12 @@ def join(place: str, relative: str) -> str:
 # ---------------------------------------------------------------- what is there
 
 
-def listing(sources: Sequence[str], *, skip: str | None = None) -> Listing:
+def listing(sources: Sources, *, skip: str | None = None) -> Listing:
     """Find the pictures in `sources`.
 
     Parameters
     ----------
-    sources : paths or URLs of files and folders, or patterns with * ? [...]
+    sources : paths or URLs of files and folders, or patterns with * ? [...]; one or several
         Folders are looked through, those inside them too, but for hidden entries; only files
         called like pictures are taken there. A file that is named may be called anything.
     skip : path or URL of a folder that is left out: where outputs go
@@ -134,7 +136,8 @@ def listing(sources: Sequence[str], *, skip: str | None = None) -> Listing:
     real = lru_cache(os.path.realpath)  # many files share a folder
     refusals: list[Refusal] = []
     others = 0
-    for source in sources:
+    given = [sources] if isinstance(sources, str | os.PathLike) else sources
+    for source in [os.fspath(one) for one in given]:
         look = _list_url if is_url(source) else _list_path
         for entry in look(source, skip):
             if isinstance(entry, Refusal):

@@ -4,7 +4,7 @@ sources -> fit_many | extend_lock -> palette -> compress_many -> outputs, smalti
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import BadOption
@@ -23,11 +23,9 @@ PALETTE = "smalti.palette"
 OF_EACH = ("init", "n_init", "max_iter", "tol", "weight")
 """Options of a search that is another one for each picture."""
 
-Sources = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
 
 def compress_shared(
-    sources: Sources,
+    sources: places.Sources,
     out_dir: str | os.PathLike[str],
     k: int | str = 256,
     *,
@@ -71,25 +69,23 @@ def compress_shared(
             raise BadOption(f"one palette for all pictures is found without {name}; leave it out")
     place = os.fspath(out_dir)
     home = places.join(place, STATE) if state is None else os.fspath(state)
-    given = [sources] if isinstance(sources, str | os.PathLike) else sources
     search = {name: options.pop(name) for name in ("effort", "seed", "keep") if name in options}
     common: dict[str, Any] = {
         "engine": engine, "address": address, "jobs": jobs, "max_errors": max_errors,
         "on_progress": on_progress,
     }  # fmt: skip
     read = {name: options[name] for name in ("space", "icc", "limits") if name in options}
-    names = [os.fspath(source) for source in given]
     counting: dict[str, Any] = (
         common | read | {"state": places.join(home, "palette"), "skip": place}
     )
     if lock is None:
-        palette = fit_many(names, k, bits=bits, shard=shard, **search, **counting).palette
+        palette = fit_many(sources, k, bits=bits, shard=shard, **search, **counting).palette
     else:
         if search.pop("keep", None) is not None:
             raise BadOption("a lock keeps its colors anyway; leave keep out")
-        palette = _locked(lock, names, full, frozen, limit, search | counting)
+        palette = _locked(lock, sources, full, frozen, limit, search | counting)
     summary = compress_many(
-        given, place, shard=shard, resume=resume, memory_limit=memory_limit, state=home,
+        sources, place, shard=shard, resume=resume, memory_limit=memory_limit, state=home,
         overwrite=overwrite, **common, **options | {"palette": palette, "allow_larger": True},
     )  # fmt: skip
     places.write(places.join(place, PALETTE), palette.encoded(".palette"))
@@ -97,9 +93,14 @@ def compress_shared(
 
 
 def _locked(
-    path: str, names: list[str], full: str, frozen: bool, limit: int | None, options: dict[str, Any]
+    path: str,
+    sources: places.Sources,
+    full: str,
+    frozen: bool,
+    limit: int | None,
+    options: dict[str, Any],
 ) -> Palette:
-    lock = extend_lock(path, names, full=full, frozen=frozen, limit=limit, **options).lock
+    lock = extend_lock(path, sources, full=full, frozen=frozen, limit=limit, **options).lock
     if not frozen:
         lock.save(path)
     return lock.palette

@@ -348,7 +348,7 @@ def _image_row(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def survey(
-    sources: Any,
+    sources: places.Sources,
     *,
     k: int = DEFAULT_K,
     space: str = "oklab",
@@ -399,12 +399,11 @@ def survey(
     `transparent` says how many they are. `distinct_colors` and `k_auto` count them as one color,
     as `compress` does. An image that is wholly transparent has that one "color".
     """
-    given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    if not given:
+    if not sources:
         raise BadOption("no sources; give files, folders or URLs of pictures")
     work = _work(k, space, effort, seed, auto)
     runs.check(engine, address, jobs, "auto", max_errors, None)
-    found = places.listing([os.fspath(source) for source in given])
+    found = places.listing(sources)
     records = runs.run(
         work,
         found.items,

@@ -6,8 +6,10 @@ import os
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from collection import QUICK, bad_file, fill, outputs, plain, temporary, times
+from PIL import Image
 from process import file_of, listing, picture
 
 import smalti
@@ -529,3 +531,42 @@ def test_an_error_that_is_no_refusal_is_a_record_that_names_the_input(
 
     assert record["error"] == type(error).__name__
     assert f"a/0000.bmp: {words}" in record["message"]
+
+
+# ---------------------------------------------------------------- animations
+
+
+def test_animations_keep_all_frames_their_format_and_their_name(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    frames = [np.array(picture(seed)) for seed in (1, 2, 3)]
+    (folder / "dance.gif").write_bytes(movie_of(frames, "GIF"))
+    (folder / "dance.webp").write_bytes(movie_of(frames, "WEBP", lossless=True))
+    (folder / "still.gif").write_bytes(file_of(picture(1).quantize(200), "GIF"))
+
+    done = again(folder, k=16)
+
+    assert sorted(outputs(tmp_path / "out")) == ["dance.gif", "dance.webp", "still.png"]
+    for name in ("dance.gif", "dance.webp"):
+        assert len(smalti.frames(tmp_path / "out" / name)) == 3
+    assert [record["target"].rsplit("/", 1)[1] for record in done.records] == [
+        "dance.gif", "dance.webp", "still.png",
+    ]  # fmt: skip
+    assert again(folder, k=16).reused == 3
+
+
+def test_all_frames_count_in_a_palette_for_many(tmp_path):
+    colors = np.uint8([[200, 0, 0], [0, 200, 0], [0, 0, 200]])
+    frames = [np.full((8, 8, 3), color, np.uint8) for color in colors]
+    (tmp_path / "a.gif").write_bytes(movie_of(frames, "GIF"))
+
+    palette = smalti.fit_many(tmp_path / "a.gif", 8).palette
+
+    assert sorted(palette.colors.tolist()) == sorted(colors.tolist())
+    assert not smalti.verify(tmp_path / "a.gif", colors[:2]).ok
+    assert smalti.verify(tmp_path / "a.gif", colors).ok
+
+
+def movie_of(frames, kind, **options):
+    first, *rest = map(Image.fromarray, frames)
+    return file_of(first, kind, save_all=True, append_images=rest, duration=100, **options)

@@ -67,8 +67,8 @@ def batch(**given: Any) -> int:
     """Compress all pictures of folders, buckets and files into one folder.
 
     Looks through folders and all below them, on this machine or wherever fsspec leads
-    (s3://bucket/scans). SRC/sub/photo.jpg becomes FOLDER/sub/photo.png. A picture that a palette
-    would not make smaller is copied.
+    (s3://bucket/scans). SRC/sub/photo.jpg becomes FOLDER/sub/photo.png. An animation keeps its
+    format. A picture that a palette would not make smaller is copied.
 
     The same command goes on where a run was stopped or killed. It does what is missing, what has
     changed (inputs, options, versions, outputs that were removed or altered) and what failed, and

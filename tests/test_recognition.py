@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from movie_kit import film, whole
 from pictures import images
 from PIL import Image, PngImagePlugin
 from process import file_of, picture
@@ -255,3 +256,32 @@ def test_a_mark_is_looked_for_in_any_bytes_without_harm(kind):
         assert len(marks.find(data[:end])) in (0, 16)
     for at in range(0, len(data), 5):
         marks.find(data[:at] + b"\xff\xff\xff" + data[at + 3 :])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    "options",
+    [{"k": 16}, {"k": "auto"}, {"k": "auto", "weight": "auto"}, {"quality": 60}],
+    ids=str,
+)
+def test_of_an_animation_a_second_run_changes_nothing(kind, options):
+    first = smalti.compress(whole(film()), format=kind, allow_larger=True, **options)
+
+    with pytest.raises(AlreadyCompressed):
+        smalti.compress(first.data, **options)
+
+
+def test_weights_that_depend_on_the_picture_do_not_hide_that_it_is_done():
+    first = smalti.compress(opaque(), k="auto", weight="auto")
+
+    with pytest.raises(AlreadyCompressed):
+        smalti.compress(first.data, k="auto", weight="auto")
+
+
+def test_an_animation_that_was_edited_is_compressed():
+    marked = smalti.compress(whole(film()), format="webp", k="auto")
+    frames = list(smalti.frames(marked.data))
+    edited = [*frames[:-1], frames[0]]
+
+    assert marks.find(marked.data)[8:] == marks.of_pictures(frames)
+    assert marks.of_pictures(edited) != marks.of_pictures(frames)

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import metrics, quality
+from . import marks, metrics, quality
 from .animation import Animation, widened
-from .attempts import Clock, Fitted, Try
+from .attempts import Clock, Fitted, Try, marked
 from .bins import Tally
 from .cels import Box, Cel, box_of, canvases, unpacked
 from .color import UNITS
@@ -91,7 +91,8 @@ class AnimatedAttempts:
         self._guard, self._weight = guard and not is_map(weight), weight
         self._held: list[Canvas] | None = None
         self.hard_edged = False
-        self.former = b""  # animations carry no marks of settings
+        self.recipe = self.former = b""  # as of `Attempts`
+        self.weights: NDArray[np.uint8] | None = None  # of the last frame
         with clock("histogram"):
             self.histogram, self.weighted = self._counted()
         self.show = Show(movie.width, movie.height, movie.delays, movie.plays, **encoding)
@@ -144,9 +145,9 @@ class AnimatedAttempts:
             picture, hardened = held(image, self.kind)
             self.hard_edged |= hardened
             sums.add(Histogram.of(picture, threads=self.settings.threads).bins)
-            weights = weight_map(self._weight, picture)
-            if weights is not None:
-                part = Histogram.weighted(picture, weights, threads=self.settings.threads)
+            self.weights = weight_map(self._weight, picture)
+            if self.weights is not None:
+                part = Histogram.weighted(picture, self.weights, threads=self.settings.threads)
                 weighted.add(part.bins)
             room -= picture.size
             if room > 0:
@@ -318,7 +319,8 @@ class AnimatedAttempt:
         with of.clock("encode"):
             show = replace(of.show, reorder=self.fit.order != "given")
             data, self.time_notes = animated(cels, show, of.kind, own_palettes=self._fitted is None)
-            return Encoded(data)
+            encoded = Encoded(data)
+        return marked(self, of, encoded, lambda: marks.of_pictures(self.results()))
 
     @property
     def size_bytes(self) -> int:

@@ -35,7 +35,7 @@ from .settings import Settings
 from .size import Sizing
 from .weights import is_map, weight_map
 
-__all__ = ["Attempt", "Attempts", "Clock", "Fitted", "Try"]
+__all__ = ["Attempt", "Attempts", "Clock", "Fitted", "Try", "marked"]
 
 
 DRAWN = 10
@@ -254,10 +254,7 @@ class Attempt:
                 encoded = try_all(
                     indexed.indices, indexed.palette, of.kind, order=order, **of.encoding
                 )
-            mark = of.recipe
-            if (mark or of.former) and self.lossless:  # then all is decided again as it was
-                mark = of.former
-            return _marked(encoded, mark + marks.of_picture(self.pixels)) if mark else encoded
+            return marked(self, of, encoded, lambda: marks.of_picture(self.pixels))
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -335,9 +332,20 @@ class Attempt:
         return metrics.distortion_of(pixels, self.mapped.palette, indices, space)
 
 
-def _marked(encoded: Encoded, mark: bytes) -> Encoded:
-    """Put a mark into a file; all that was tried would have been as much larger."""
-    data = marks.with_mark(encoded.data, mark)
+def marked(done: Any, of: Any, encoded: Encoded, digest: Callable[[], bytes]) -> Encoded:
+    """Put a mark into the file of an attempt, if one is needed.
+
+    of : the attempts, with the marks of settings: `recipe` and `former`
+    digest : of the pixels
+
+    All that was tried would have been as much larger.
+    """
+    mark = of.recipe
+    if (mark or of.former) and done.lossless:  # then all is decided again as it was
+        mark = of.former
+    if not mark:
+        return encoded
+    data = marks.with_mark(encoded.data, mark + digest())
     more = len(data) - len(encoded.data)
     tried = [
         way._replace(

@@ -234,13 +234,13 @@ def compress(
     histogram = attempts.histogram
     if given is not None and strict:
         attempts.refuse_outside(given, _name(source) or "the image")
-    if isinstance(decoded, Decoded):
-        attempts.recipe = recipe = recipe_of(
-            attempts, word, targets, size=size, guard=guard, given=given, icc=icc
-        )
-        attempts.former = former_recipe(decoded)
-        if is_done(decoded, recipe, targets):
-            word, targets = None, Targets()
+    attempts.recipe = recipe = recipe_of(
+        attempts, word, targets,
+        size=size, guard=guard, given=given, weight=weight, icc=icc, frame_palettes=frame_palettes,
+    )  # fmt: skip
+    attempts.former = former_recipe(decoded)
+    if is_done(decoded, recipe, targets):
+        word, targets = None, Targets()
     choice = None
     if word:
         with clock("palette"):

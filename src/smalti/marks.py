@@ -20,12 +20,13 @@ import hashlib
 import re
 import struct
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["find", "of_picture", "of_settings", "with_mark"]
+__all__ = ["find", "of_picture", "of_pictures", "of_settings", "with_mark"]
 
 KEYWORD = b"smalti"
 WEBP_CHUNK = b"SMLT"
@@ -60,6 +61,11 @@ def of_picture(image: NDArray[np.uint8]) -> bytes:
         image = image.copy()
         image[image[..., 3] == 0] = 0
     return _digest(struct.pack(">III", *image.shape), np.ascontiguousarray(image))
+
+
+def of_pictures(images: Iterable[NDArray[np.uint8]]) -> bytes:
+    """Return the 8 characters for the frames of an animation, each as `of_picture` sees it."""
+    return _digest(*map(of_picture, images))
 
 
 def _digest(*parts: Any) -> bytes:

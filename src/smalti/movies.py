@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import apng, gif, headers, pixels, webp
+from . import apng, gif, headers, marks, pixels, webp
 from .animation import MAX_FRAMES, Animation, composed
 from .decode import (
     Found,
@@ -137,7 +137,8 @@ def opened(
         copy.name = getattr(source, "name", None)
         source = copy
     try:
-        return source, _animation(data, limits, icc)
+        movie = _animation(data, limits, icc)
+        return source, movie and replace(movie, mark=marks.find(data))
     except SmaltiError as error:
         raise type(error)(f"{name}: {error}") from error.__cause__
 

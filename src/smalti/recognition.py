@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from . import marks
-from .attempts import Attempts
+from .animation import Animation
 from .decode import Decoded
 from .palette import Palette
 from .settings import Settings
 from .targets import Targets
+from .weights import is_map
 
 __all__ = ["former_recipe", "is_done", "recipe_of"]
 
@@ -29,25 +30,29 @@ HALF = 8
 
 
 def recipe_of(
-    attempts: Attempts,
+    attempts: Any,
     word: str | None,
     targets: Targets,
     *,
     size: float | None,
     guard: bool,
     given: Palette | None,
+    weight: Any,
     icc: str,
+    frame_palettes: bool,
 ) -> bytes:
     """Return the mark of all settings that pixels depend on; b"" where none is needed.
 
+    attempts : at a picture or an animation
     word : what stands for k, if not a number
+    weight : as asked for; the weights that "auto" finds are others in the result
     size : as asked for; None leaves it open
     """
     by_size = size is None and attempts.size > 0  # then a score does not take colors away
     by_score = targets.min_score is not None and not by_size
     if not (word or targets.quality or by_score):
         return b""
-    dithering, given_weights = attempts.dithering, attempts.weights
+    dithering = attempts.dithering
     return marks.of_settings(
         [
             SCHEME,
@@ -57,7 +62,8 @@ def recipe_of(
             (targets.quality, targets.min_score, targets.max_bytes),
             (size, attempts.size, guard, icc),
             None if given is None else given.colors.tolist(),
-            None if given_weights is None else marks.of_picture(given_weights[..., None]),
+            marks.of_picture(attempts.weights[..., None]) if is_map(weight) else weight,
+            frame_palettes,
         ]
     )
 
@@ -71,7 +77,7 @@ def _plain(settings: Settings) -> list[tuple[str, Any]]:
     return sorted((name, value) for name, value in plain.items() if name != "threads")
 
 
-def is_done(decoded: Decoded, recipe: bytes, targets: Targets) -> bool:
+def is_done(decoded: Decoded | Animation, recipe: bytes, targets: Targets) -> bool:
     """Whether a picture is the result of these settings, by a mark that is true of its pixels.
 
     A file that has grown beyond the size asked for since, though its pixels are the same, is not.
@@ -81,8 +87,13 @@ def is_done(decoded: Decoded, recipe: bytes, targets: Targets) -> bool:
     return fits and bool(recipe) and former_recipe(decoded) == recipe
 
 
-def former_recipe(decoded: Decoded) -> bytes:
+def former_recipe(decoded: Decoded | Animation) -> bytes:
     """Return the mark of the settings that a picture is the result of; b"" if none is known."""
     mark = decoded.mark
-    true = bool(mark) and mark[HALF:] == marks.of_picture(decoded.image)
-    return mark[:HALF] if true else b""
+    return mark[:HALF] if mark and mark[HALF:] == _digest(decoded) else b""
+
+
+def _digest(decoded: Decoded | Animation) -> bytes:
+    if isinstance(decoded, Animation):
+        return marks.of_pictures(decoded)
+    return marks.of_picture(decoded.image)

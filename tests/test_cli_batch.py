@@ -100,7 +100,7 @@ def test_max_errors_stops_and_says_what_was_not_done(smalti, folder, pictures):
     done = smalti("batch", "in", "--out-dir", "out", *options, code=1)
 
     assert "not done" in done.stdout
-    assert "stopped after 1 failure; the same command goes on" in done.stdout
+    assert "stopped after 1 failure; repair them or allow more" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_label_of_the_bar_has_throughput_time_left_failures_and_bytes_saved(
 
     progress = Progress(
         total=10_000, done=3000, reused=1000, failed=12, bytes_in=9 * 10**9, bytes_out=10**9,
-        seconds=100.0,
+        seconds=100.0, step="compress",
     )  # fmt: skip
 
     assert _label(progress) == "3,000 of 10,000, 20/s, 5:50 left, 12 failed, 8 GB saved"

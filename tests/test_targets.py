@@ -310,7 +310,7 @@ def test_a_score_within_bytes_is_found_where_there_is_one():
 
     report = smalti.compress(image, min_score=50, max_bytes=least.bytes_out)
 
-    assert report.data == least.data
+    assert unmarked(report.data) == unmarked(least.data)
     with pytest.raises(TargetMissed, match="50 is not reached within"):
         smalti.compress(image, min_score=50, max_bytes=least.bytes_out // 2)
 

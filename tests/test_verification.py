@@ -2,11 +2,13 @@
 
 import io
 
+import movie_kit
 import numpy as np
 import pytest
 from PIL import Image
 from process import file_of
 
+import smalti
 from smalti import BadImage, apply_palette, verify
 
 COLORS = [[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]]
@@ -88,3 +90,21 @@ def test_invisible_pixels_need_an_invisible_color_whatever_is_below():
 def test_what_cannot_be_read_is_refused():
     with pytest.raises(BadImage):
         verify(io.BytesIO(b"no picture"), COLORS)
+
+
+@pytest.mark.parametrize("kind", ["gif", "png"])
+def test_rows_of_animations_are_checked(kind):
+    frames = [np.full((8, 8, 3), color, np.uint8) for color in ((9, 9, 9), (200, 0, 0))]
+    frames[1][2:5, 3:7] = (0, 0, 200)
+    palette = ["#0000c8", "#090909", "#00ff00", "#c80000"]
+    data = smalti.compress(
+        movie_kit.whole(frames), format=kind, palette=",".join(palette), allow_larger=True
+    ).data
+
+    right = smalti.verify(data, ",".join(palette), rows=True)
+    wrong = smalti.verify(data, ",".join(reversed(palette)), rows=True)
+
+    assert right.ok
+    assert right.rows
+    assert not wrong.ok
+    assert "a palette in which row 0 is #0000c8, and should be #c80000" in wrong.problem

@@ -92,6 +92,7 @@ class AnimatedAttempts:
         self._held: list[Canvas] | None = None
         self.hard_edged = False
         self.recipe = self.former = b""  # as of `Attempts`
+        self.always_marked = True  # ways to code frames are too many for the shortest to be found
         self.weights: NDArray[np.uint8] | None = None  # of the last frame
         with clock("histogram"):
             self.histogram, self.weighted = self._counted()

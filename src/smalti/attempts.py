@@ -111,6 +111,7 @@ class Attempts:
         # Marks of settings (`marks.of_settings`): what files shall carry, and, where that is
         # nothing, what the input carried and keeps as long as its pixels are the same.
         self.recipe = self.former = b""
+        self.always_marked = False  # a number of colors needs no mark: the pixels prove it
         self.original, self.kind, self.settings, self.clock = decoded.image, kind, settings, clock
         self.dithering, self.encoding, self._progress = dithering, encoding, progress
         self.image, self.hard_edged = held(decoded.image, kind)
@@ -341,7 +342,9 @@ def marked(done: Any, of: Any, encoded: Encoded, digest: Callable[[], bytes]) ->
     All that was tried would have been as much larger.
     """
     mark = of.recipe
-    if (mark or of.former) and done.lossless:  # then all is decided again as it was
+    if (
+        not of.always_marked and (mark or of.former) and done.lossless
+    ):  # then all is decided again as it was
         mark = of.former
     if not mark:
         return encoded

@@ -239,7 +239,8 @@ def compress(
         size=size, guard=guard, given=given, weight=weight, icc=icc, frame_palettes=frame_palettes,
     )  # fmt: skip
     attempts.former = former_recipe(decoded)
-    if is_done(decoded, recipe, targets):
+    known = is_done(decoded, recipe, targets)
+    if known:
         word, targets = None, Targets()
     choice = None
     if word:
@@ -252,7 +253,7 @@ def compress(
         raise TargetMissed(f"{_name(source) or 'the image'}: {error}") from error
     palette, fit, data = done.palette, done.fit, done.encoded.data
     if not allow_larger:
-        _refuse_larger(source, decoded, done, kind, len(histogram))
+        _refuse_larger(source, decoded, done, kind, len(histogram), known)
     errors = done.errors
     with clock("write"):
         times_of = Path(source) if preserve and _is_path(source) else None
@@ -324,7 +325,7 @@ def _met(
     tell = None if on_try is None else lambda _, attempt: on_try(attempt.known())
     most, tries, size = min(k, len(attempts.histogram)), 0, attempts.size
     k = most
-    if any_size and size:
+    if any_size and size and len(attempts.histogram) > k:  # else nothing but k changes anything
         rest = replace(targets, quality=None, asked=None)
         if targets.quality:
             found = meet(replace(targets, min_score=None, max_bytes=None), attempts, k, tell)
@@ -400,11 +401,14 @@ def _name(place: Any) -> str | None:
 
 
 def _refuse_larger(
-    source: Source, decoded: Decoded | Animation, done: Any, kind: str, distinct: int
+    source: Source, decoded: Decoded | Animation, done: Any, kind: str, distinct: int, known: bool
 ) -> None:
-    """Raise NotSmaller unless the result is smaller than the input's file."""
+    """Raise NotSmaller unless the result is smaller than the input's file.
+
+    known : the input is the result of the same settings; then a hundredth less is no gain
+    """
     before, size, k = decoded.size_bytes, done.size_bytes, done.palette.k
-    if before is None or size < before:
+    if before is None or size < before * (0.99 if known else 1):
         return
     if decoded.format == kind and not decoded.notes and done.lossless:
         raise AlreadyCompressed(

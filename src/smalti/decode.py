@@ -261,7 +261,7 @@ def _check_single(frames: int, from_file: bool = True) -> None:
         if from_file
         else "pass its file, or the copy() of one"
     )
-    raise BadImage(f"{many}, and of all verbs only compress takes animations; {way_out}")
+    raise BadImage(f"{many}, and one picture is expected here; compress keeps all, {way_out}")
 
 
 def finished(found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:

@@ -48,9 +48,8 @@ def recipe_of(
     weight : as asked for; the weights that "auto" finds are others in the result
     size : as asked for; None leaves it open
     """
-    by_size = size is None and attempts.size > 0  # then a score does not take colors away
-    by_score = targets.min_score is not None and not by_size
-    if not (word or targets.quality or by_score):
+    looked = word or targets.quality or targets.min_score is not None
+    if not (attempts.always_marked or looked):
         return b""
     dithering = attempts.dithering
     return marks.of_settings(

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import png
 from .decode import Limits
 from .encode import decode_indexed
 from .errors import BadImage
 from .fixed import outside
+from .gif import read_gif
+from .headers import sniff
 from .histogram import Histogram, pack, widen
 from .movies import frames
 from .palette import Palette
@@ -81,15 +84,20 @@ def verify(
     palette = Palette.of(palette)
     limits = limits or Limits()
     data, _ = read_source(source, int(limits.input_mib * 2**20))
-    found = None
+    found, seen = None, set()
     for image in frames(data, limits=limits, icc=icc):
-        found = found or outside(image, Histogram.of(image, threads=threads), palette)
-    place = _indices(data, limits)
-    misplaced = None if place is None else _misplaced(*place, palette)
-    in_place = None if place is None else misplaced is None
+        histogram = Histogram.of(image, threads=threads)
+        found = found or outside(image, histogram, palette)
+        seen |= set(map(tuple, widen(histogram.stored_colors, 4).tolist()))
+    place, tables = _indices(data, limits), _tables(data)
+    if place is not None:
+        misplaced = _misplaced(*place, palette)
+    else:
+        misplaced = next(filter(None, (_moved(table, seen, palette) for table in tables)), None)
+    in_place = None if place is None and not tables else misplaced is None
     if found:
         return Verdict(False, in_place, str(found), found.x, found.y, found.first, found.pixels)
-    if rows and place is None:
+    if rows and in_place is None:
         return Verdict(False, None, "it has no indices; an indexed PNG or GIF has")
     if rows and misplaced:
         return misplaced
@@ -103,6 +111,34 @@ def _indices(data: bytes, limits: Limits) -> tuple[NDArray[np.uint8], NDArray[np
     except BadImage:  # of another kind; what is damaged was refused before
         return None
     return indices, colors
+
+
+def _tables(data: bytes) -> list[NDArray[np.uint8]]:
+    """Return the palettes of an animation: one, or of a GIF perhaps one for each frame."""
+    kind = sniff(data)
+    if kind == "GIF":
+        stored = {frame.palette for frame in read_gif(data).frames}
+    else:
+        stored = {png.read_png(data).palette} - {b""} if kind == "PNG" else set()
+    return [np.frombuffer(table, np.uint8).reshape(-1, 3) for table in sorted(stored)]
+
+
+def _moved(
+    table: NDArray[np.uint8], seen: set[tuple[int, ...]], palette: Palette
+) -> Verdict | None:
+    """Say which color that is seen has another row in a table than in the palette.
+
+    What is clear may be any row: animations need one for pixels that stay as they were.
+    """
+    for row, color in enumerate(palette.colors[: len(table)].tolist()):
+        stored = table[row].tolist()
+        if (*color[:3], 255) in seen and color[3:] in ([], [255]) and stored != color[:3]:
+            problem = (
+                f"its frames have a palette in which row {row} is {hex_code(stored)}, and should "
+                f"be {hex_code(color)}"
+            )
+            return Verdict(False, False, problem, color=hex_code(stored))
+    return None
 
 
 def _wrong_rows(

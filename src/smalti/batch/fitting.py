@@ -47,6 +47,9 @@ FEW_BYTES = 4 * 2**20
 """Of pictures that are counted in less time than it takes to start a process."""
 
 
+SHOWN = 20  # pictures whose colors are told one by one
+
+
 @dataclass(frozen=True)
 class Failures:
     """What could not be read."""
@@ -79,6 +82,27 @@ class Locked:
     brought: list[Brought]
     pictures: int
     failures: Failures
+
+    def lines(self) -> list[str]:
+        """Return lines about what pictures brought to the lock."""
+        lock = self.lock
+        exact = [picture for picture in self.brought if picture.exact]
+        rest = [picture for picture in self.brought if not picture.exact]
+        added = lock.added
+        lines = [
+            f"{lock.name}: {added:,} new color{'' if added == 1 else 's'}, "
+            f"{len(lock.rows):,} of {lock.limit:,} rows taken"
+        ]
+        lines += [f"  {picture.colors:,} from {picture.name}" for picture in exact[:SHOWN]]
+        if len(exact) > SHOWN:
+            lines.append(f"  ... and from {len(exact) - SHOWN:,} other pictures")
+        lines += [
+            f"  {picture.name}: {picture.colors:,} colors find no room and map to the nearest"
+            for picture in rest[:SHOWN]
+        ]
+        if len(rest) > SHOWN:
+            lines.append(f"  ... and so do those of {len(rest) - SHOWN:,} other pictures")
+        return lines
 
 
 # ---------------------------------------------------------------- counting

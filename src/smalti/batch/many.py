@@ -191,6 +191,8 @@ class Summary:
     reused : how many of them an earlier run had done
     others : files in the folders that are not called like pictures
     left_alone : outputs of earlier runs that no input leads to now
+    larger : outputs that are larger than their inputs, which was asked for
+    notes : lines about the palette or lock that all share
     bytes_in, bytes_out : of what was compressed or kept
     errors : class -> how many
     failures : the first records that are not ok
@@ -215,6 +217,8 @@ class Summary:
     state: str
     run: dict[str, Any] = field(repr=False)  # `OF_THE_RUN`
     failures: list[dict[str, Any]] = field(repr=False)
+    larger: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -256,7 +260,10 @@ class Summary:
             change = f"{abs(percent):.1f} % {'smaller' if percent >= 0 else 'larger'}"
             yield f"{self.bytes_in:,} → {self.bytes_out:,} bytes, {change}"
         if self.stopped:
-            yield f"stopped after {_counted(self.failed, 'failure')}; the same command goes on"
+            failures = _counted(self.failed, "failure")
+            yield f"stopped after {failures}; repair them or allow more, then the command goes on"
+        if self.larger:
+            yield f"{self.larger:,} larger than their inputs, for the sake of the palette"
         if self.reused:
             yield f"{self.reused:,} of them were done by an earlier run"
         if self.left_alone:
@@ -264,6 +271,7 @@ class Summary:
             yield f"{outputs} of inputs that are not there now left alone"
         if self.others:
             yield f"{_counted(self.others, 'other file')} left alone"
+        yield from self.notes
         yield f"a record of each: {shown(self.records_uri)}"
 
 
@@ -338,6 +346,7 @@ def compress_many(
     most_memory = None if memory_limit is None else parse_bytes(memory_limit, "memory_limit")
     runs.check(engine, address, jobs, shard, max_errors, most_memory)
     work = CompressWork(place, _checked(k, options))
+    _refuse_itself(sources, place)
     _sizes_below.cache_clear()
     found = places.listing(sources, skip=place)
     pictures, refusals = _planned(found.items, work.options["format"] or "png")
@@ -359,6 +368,14 @@ def compress_many(
             folder=place, locked=True,
         )  # fmt: skip
         return _told(run, refusals, place, len(names - now), found.others)
+
+
+def _refuse_itself(sources: places.Sources, out_dir: str) -> None:
+    """Refuse an output folder that is one of the inputs: each picture would be its own output."""
+    given = [sources] if isinstance(sources, str | os.PathLike) else sources
+    for source in map(str, given):
+        if os.path.isdir(places.path_of(source)) and _same(source, out_dir):
+            raise BadOption(f"{shown(source)} cannot be the output folder, too; take another one")
 
 
 def _checked(k: int | str, options: dict[str, Any]) -> dict[str, Any]:
@@ -472,9 +489,12 @@ def _told(
     """Write the records and the summary of a run, and return it."""
     refused = sorted(map(_refused, refusals), key=_uri)
     failures: list[dict[str, Any]] = []
+    larger = 0
 
     def all_records() -> Iterator[dict[str, Any]]:
+        nonlocal larger
         for record in heapq.merge(run.each(), refused, key=_uri):
+            larger += bool(record["ok"] and record["bytes_out"] > record["bytes_in"])
             plain = {name: record.get(name) for name in FIELDS}
             if plain["target"] is not None:
                 plain["target"] = places.join(out_dir, plain["target"])
@@ -503,6 +523,7 @@ def _told(
         state=run.state,
         run={name: done[name] for name in OF_THE_RUN},
         failures=failures,
+        larger=larger,
     )
     text = json.dumps(summary.to_dict(), indent=2) + "\n"
     places.write(places.join(out_dir, SUMMARY), text.encode())

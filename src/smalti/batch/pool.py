@@ -288,7 +288,7 @@ def _serve(
         while True:
             pipe.send(_answer(pipe, work))
     except (EOFError, OSError):  # the parent is gone, or needs us no more
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # we are about to end anyway, in peace
+        _ignore_term()  # we are about to end anyway
 
 
 def _answer(pipe: Connection, work: Callable[[Any], Any]) -> Any:
@@ -329,6 +329,11 @@ def _limit_memory(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
+def _ignore_term() -> None:
+    with contextlib.suppress(OSError):  # one has come just now, and Python knows no way back
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def _end(signum: int, frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _ignore_term()
     sys.exit(128 + signum)

@@ -45,7 +45,11 @@ LASTING = {"BadImage", "BadOption", "LimitExceeded", "NotSmaller", "OutsidePalet
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. Reused items are done, but took no time."""
+    """How far a run is. Reused items are done, but took no time.
+
+    `step` is the name of the work: "compress", "histogram", "new colors" or "survey". A collection
+    with one palette has two steps.
+    """
 
     total: int
     done: int = 0
@@ -54,6 +58,7 @@ class Progress:
     bytes_in: int = 0
     bytes_out: int = 0
     seconds: float = 0.0
+    step: str = ""
 
     @property
     def rate(self) -> float:
@@ -68,7 +73,7 @@ class Progress:
     @property
     def bytes_saved(self) -> int:
         """Of all that were compressed so far."""
-        return self.bytes_in - self.bytes_out
+        return self.bytes_in - self.bytes_out if self.bytes_out else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON knows them."""
@@ -306,7 +311,7 @@ class _Driver:
         self._all_settings = shards.settings_of(work)
         self._settings = shards.hashed(self._all_settings)
         self._started = time.perf_counter()
-        self._progress = Progress(total)
+        self._progress = Progress(total, step=work.name)
         self._statuses: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._stopped = False

@@ -5,11 +5,11 @@ sources -> fit_many | extend_lock -> palette -> compress_many -> outputs, smalti
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..errors import BadOption
 from ..options import OPTIONS
-from ..palette import Palette
 from . import places
 from .fitting import extend_lock, fit_many
 from .many import STATE, Summary, compress_many
@@ -48,8 +48,8 @@ def compress_shared(
 ) -> Summary:
     """Compress all pictures to ONE palette, each color in the same row of all outputs.
 
-    Outputs are written even where they are larger than the inputs: what is asked for is the
-    palette, which is written to smalti.palette beside them.
+    Outputs are written even where they are larger than the inputs, and counted: what is asked for
+    is the palette, which is written to smalti.palette beside them.
 
     Parameters
     ----------
@@ -80,27 +80,19 @@ def compress_shared(
     )
     if lock is None:
         palette = fit_many(sources, k, bits=bits, shard=shard, **search, **counting).palette
+        notes: tuple[str, ...] = ()
     else:
         if search.pop("keep", None) is not None:
             raise BadOption("a lock keeps its colors anyway; leave keep out")
-        palette = _locked(lock, sources, full, frozen, limit, search | counting)
+        done = extend_lock(
+            lock, sources, full=full, frozen=frozen, limit=limit, **search, **counting
+        )
+        if not frozen:
+            done.lock.save(lock)
+        palette, notes = done.lock.palette, tuple(done.lines())
     summary = compress_many(
         sources, place, shard=shard, resume=resume, memory_limit=memory_limit, state=home,
         overwrite=overwrite, **common, **options | {"palette": palette, "allow_larger": True},
     )  # fmt: skip
     places.write(places.join(place, PALETTE), palette.encoded(".palette"))
-    return summary
-
-
-def _locked(
-    path: str,
-    sources: places.Sources,
-    full: str,
-    frozen: bool,
-    limit: int | None,
-    options: dict[str, Any],
-) -> Palette:
-    lock = extend_lock(path, sources, full=full, frozen=frozen, limit=limit, **options).lock
-    if not frozen:
-        lock.save(path)
-    return lock.palette
+    return replace(summary, notes=notes)

@@ -23,7 +23,7 @@ from .. import choose, tables, transport
 from ..decode import Limits
 from ..errors import BadOption
 from ..histogram import Histogram
-from ..load import load
+from ..movies import frames
 from ..palette import Palette
 from ..quantize import build_palette
 from ..settings import Settings
@@ -77,10 +77,10 @@ class SurveyWork:
 
         Raises
         ------
-        MissingFile, BadImage, LimitExceeded : it cannot be read as one picture.
+        MissingFile, BadImage, LimitExceeded : it cannot be read.
         """
-        image = load(_opened(item))
-        histogram = Histogram.of(image)
+        movie = frames(_opened(item))
+        histogram = Histogram.merge(map(Histogram.of, movie))
         options: dict[str, Any] = {
             "space": self.space,
             "effort": self.effort,
@@ -90,8 +90,8 @@ class SurveyWork:
         palette = build_palette(_visible(histogram), self.k, **options)
         assert palette.shares is not None  # a fitted palette has them
         fields = {
-            "width": image.shape[1],
-            "height": image.shape[0],
+            "width": movie.width,
+            "height": movie.height,
             "distinct_colors": len(histogram),
             "transparent": _transparent(histogram),
             "k_auto": choose.choose_k(histogram, **options).k if self.auto else None,

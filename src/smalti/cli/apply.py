@@ -8,7 +8,7 @@ from ..batch.fitting import extend_lock
 from ..lock import FULL, Lock
 from .compress import compress, defaults, prepared
 from .jobs import STANDARD
-from .locking import frozen_option, full_option, limit_option, lock_lines
+from .locking import frozen_option, full_option, limit_option
 from .parameters import Command, flag
 from .run import Settings, run
 from .terminal import say, tell
@@ -104,5 +104,5 @@ def _extended(pictures: list[str], settings: Settings, given: dict[str, Any]) ->
     if not given["frozen"]:
         done.lock.save(path)
     if not settings.quiet and not settings.json and done.brought:
-        (tell if given["output"] == STANDARD else say)("\n".join(lock_lines(done)))
+        (tell if given["output"] == STANDARD else say)("\n".join(done.lines()))
     return done.lock

@@ -32,8 +32,8 @@ OF_ONE_PICTURE = (
     cls=Command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 1 some pictures failed; 2 usage, or nothing could be read; "
-    "15 all outputs exist and are not of an earlier run (see --force); 16 cannot write, or "
-    "another run works there; 130 and 143 interrupted: the same command goes on.",
+    "15 all outputs exist and are not of an earlier run (see --force); 16 cannot write, or another "
+    "run works there; 99 no room in the lock; 130 and 143 interrupted: the same command goes on.",
     params=[one for one in compress.params if one.name in OF_ONE_PICTURE],
 )
 @click.argument("sources", nargs=-1, metavar="FILE|FOLDER|URL...")
@@ -75,7 +75,11 @@ def batch(**given: Any) -> int:
     nothing else. It replaces outputs of earlier runs, no other files.
 
     With --shared, colors are counted first, and the palette is in smalti.palette in the output
-    folder; as with --lock and --palette, each color has the same row in all outputs.
+    folder; as with --lock and --palette, each color has the same row in all outputs, which are
+    written even where they are larger.
+
+    In folders, hidden entries, linked folders and files that are not called like pictures are left
+    alone; what is named is taken.
 
     smalti-records.jsonl in the output folder tells what became of each picture, and
     smalti-summary.json of all.

@@ -41,7 +41,7 @@ def engine_options(state: str) -> Decorator:
         click.option(
             "--max-errors",
             metavar="N|P%",
-            help="Stop when more than N pictures, or P % of all, fail.",
+            help="Stop when more than N pictures, or P % of all, fail; looked at after each shard.",
         ),
         click.option(
             "--progress",
@@ -76,13 +76,15 @@ def progress_shown(
         except BaseException:  # Ctrl-C, or a request to end
             bar.erase()
             rest = "the same command goes on" if resumes else "--state keeps them for the next time"
-            tell(f"{last.done:,} of {last.total:,} pictures are done; {rest}")
+            done = "are done" if last.step == "compress" else "have been looked at"
+            tell(f"{last.done:,} of {last.total:,} pictures {done}; {rest}")
             raise
 
 
 def _label(progress: Progress) -> str:
     """Return what stands before the bar: how far, how fast, how long, and what came of it."""
-    words = [f"{progress.done:,} of {progress.total:,}"]
+    step = "" if progress.step == "compress" else "looking at colors, "
+    words = [f"{step}{progress.done:,} of {progress.total:,}"]
     if progress.seconds_left is not None:
         words += [f"{progress.rate:.3g}/s", f"{_clock(progress.seconds_left)} left"]
     if progress.failed:

@@ -15,7 +15,7 @@ from ..files import check_writable, shown
 from ..lock import FULL
 from ..palette import SUFFIXES, check_target
 from .engines import engine_options, progress_shown
-from .locking import as_dict, frozen_option, full_option, limit_option, lock_lines
+from .locking import as_dict, frozen_option, full_option, limit_option
 from .palette import rows_of
 from .parameters import Command, came_from_user, flag, knob
 from .terminal import complain, paint, say
@@ -194,7 +194,7 @@ def _lock(given: dict[str, Any], options: dict[str, Any]) -> int:
         say(json.dumps(as_dict(done)))
     elif not given["quiet"]:
         written = [f"  → {shown(output)}" for output in given["output"]]
-        say(paint("\n".join([*lock_lines(done), *written]), sys.stdout))
+        say(paint("\n".join([*done.lines(), *written]), sys.stdout))
     return _told(done.failures)
 
 

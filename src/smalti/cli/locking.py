@@ -9,9 +9,7 @@ from ..lock import FULL
 from ..options import MAX_K, Option
 from .parameters import flag, knob
 
-__all__ = ["as_dict", "frozen_option", "full_option", "limit_option", "lock_lines"]
-
-SHOWN = 20  # pictures whose colors are told one by one
+__all__ = ["as_dict", "frozen_option", "full_option", "limit_option"]
 
 full_option = click.option(
     "--full",
@@ -23,28 +21,6 @@ frozen_option = flag("--frozen", help="Add nothing to the lock: it counts as ful
 limit_option = knob(
     Option("limit", None, "The most colors the lock may have (a new lock: 256).", 1, MAX_K)
 )
-
-
-def lock_lines(done: Locked) -> list[str]:
-    """Return lines about what pictures brought to a lock."""
-    lock = done.lock
-    exact = [picture for picture in done.brought if picture.exact]
-    rest = [picture for picture in done.brought if not picture.exact]
-    added = lock.added
-    lines = [
-        f"{lock.name}: {added:,} new color{'' if added == 1 else 's'}, "
-        f"{len(lock.rows):,} of {lock.limit:,} rows taken"
-    ]
-    lines += [f"  {picture.colors:,} from {picture.name}" for picture in exact[:SHOWN]]
-    if len(exact) > SHOWN:
-        lines.append(f"  ... and from {len(exact) - SHOWN:,} other pictures")
-    lines += [
-        f"  {picture.name}: {picture.colors:,} colors find no room and map to the nearest"
-        for picture in rest[:SHOWN]
-    ]
-    if len(rest) > SHOWN:
-        lines.append(f"  ... and so do those of {len(rest) - SHOWN:,} other pictures")
-    return lines
 
 
 def as_dict(done: Locked) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def verify(**given: Any) -> int:
             say(f"{shown(item.uri)}: {found.problem}")
     total = len(listed.items) + len(listed.refusals)
     if not given["json"] and not given["quiet"]:
-        say(_summary(total, bad))
+        say(_summary(total, bad - unreadable, unreadable))
     return 2 if unreadable == total else DIFFERS if bad else 0
 
 
@@ -89,12 +89,12 @@ def _palette(given: dict[str, Any]) -> Palette:
     if given["lock"] is None:
         return Palette.of(given["palette"])
     if not os.path.exists(given["lock"]):
-        raise click.UsageError(f"--lock {shown(given['lock'])} does not exist")
+        raise click.UsageError(f"there is no lock {shown(given['lock'])}; smalti fit makes one")
     return Lock.load(given["lock"]).palette
 
 
-def _summary(total: int, bad: int) -> str:
+def _summary(total: int, bad: int, unreadable: int) -> str:
     files = "1 file" if total == 1 else f"{total:,} files"
-    if not bad:
-        return f"{files}: all right"
-    return f"{files}: {bad:,} {'does' if bad == 1 else 'do'} not keep to the palette"
+    problems = [f"{bad:,} {'does' if bad == 1 else 'do'} not keep to the palette"] if bad else []
+    problems += [f"{unreadable:,} could not be read"] if unreadable else []
+    return f"{files}: {', '.join(problems) or 'all right'}"

@@ -71,6 +71,15 @@ def test_the_palette_is_the_same_from_processes_and_from_folders_in_any_order(co
     assert done.pictures == PICTURES
 
 
+def test_the_palette_is_the_same_from_the_workers_of_dask(collection, tmp_path):
+    pytest.importorskip("distributed", reason="needs Dask: pip install '.[dask]'")
+
+    done = here(collection, engine="dask", jobs=2, shard=29, state=str(tmp_path / "state"))
+
+    assert done.summary["shards"] == 7
+    assert sha(done) == sha(here(collection))
+
+
 def test_sketches_add_up_to_the_whole(collection, tmp_path):
     halves = []
     for name, numbers in (("a.hist", range(3)), ("b.hist", range(3, 7))):

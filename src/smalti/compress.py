@@ -19,7 +19,6 @@ from typing import IO, Any, TypeGuard
 import numpy as np
 
 from . import anatomy, files, headers, metrics, options
-from .animated import AnimatedAttempts
 from .animation import Animation
 from .attempts import Attempt, Attempts, Clock, Try
 from .choose import settings_for, settled
@@ -223,7 +222,11 @@ def compress(
                 movie = opened(source, limits=limits, icc="srgb")[1]
         decoded = movie or load_with_notes(source, channels, limits=limits, icc=icc)
         decoded = without_what_is_not_held(decoded, kind, preserve)
-    begin: Any = partial(AnimatedAttempts, frame_palettes=frame_palettes) if movie else Attempts
+    begin: Any = Attempts
+    if movie:
+        from .animated import AnimatedAttempts  # late: stills, most of all, need not wait for it
+
+        begin = partial(AnimatedAttempts, frame_palettes=frame_palettes)
     attempts = begin(
         decoded, kind, settings, clock,
         dithering=dithering, guard=guard, weight=weight, given=given,

@@ -201,6 +201,15 @@ def test_body_of_70_mb_without_a_length_is_refused(client):
     assert client.get("/api/state").status_code == 200
 
 
+def test_client_that_announces_too_much_and_sends_nothing_is_not_kept_waiting(client):
+    start = time.monotonic()
+
+    reply = request(client, "POST /api/images HTTP/1.1", f"Content-Length: {10**12}")
+
+    assert status(reply) == 413
+    assert time.monotonic() - start < client.site.engine.bounds.stall / 2
+
+
 def test_large_json_is_refused(client):
     got = client.post("/api/palette", content=b" " * (2**20 + 1))
 

@@ -55,6 +55,8 @@ HEADERS = (
 METHODS = ("GET", "HEAD", "POST", "DELETE")
 API = "/api/"
 UPLOADS = "/api/images"  # the one address that takes files
+LINGER = 1.0
+"""Seconds without a byte after which a refused upload is taken to have ended."""
 
 
 @dataclass(frozen=True)
@@ -253,11 +255,15 @@ class Guard:
             raise _Refused(408, "TooSlow", "the upload stalled; try again") from None
 
     async def _drain(self, receive: Receive) -> None:
-        """Read what is still being sent: a client that cannot send does not look for answers."""
+        """Read what is still being sent: a client that cannot send does not look for answers.
+
+        One that sends nothing has its answer, and waits for the connection to close.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._bounds.stall):
                 for _ in range(2 * self._bounds.file_bytes // 2**16):
-                    message = await receive()
+                    async with asyncio.timeout(LINGER):
+                        message = await receive()
                     if message["type"] == "http.disconnect" or not message.get("more_body"):
                         return
 

@@ -1,8 +1,8 @@
-"""What the tests share: the real images, the CPU levels, and what sanitizers cannot bear."""
+"""What the tests share: the real images, the CPU levels, what they prove, and what they leave out."""
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
 
 CHROMIUM = os.environ.get("SMALTI_CHROMIUM", "/usr/bin/chromium")
+THOROUGH = bool(os.environ.get("SMALTI_THOROUGH"))
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
@@ -26,6 +27,26 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs the image collection in ../shared/data, which is not here")
     return SHARED_DATA
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say what a test measured: `figure("0 of 200 outputs damaged")`, for docs/reliability.md."""
+    return lambda text: record_property("figure", text)
+
+
+@pytest.fixture(scope="session")
+def effort() -> Callable[[int, int], int]:
+    """How many cases to try: `effort(few, many)` is `many` in `make trust`, which takes its time."""
+    return lambda few, many: many if THOROUGH else few
+
+
+@pytest.fixture(autouse=True)
+def _guarantees_are_recorded(request: pytest.FixtureRequest) -> None:
+    """Note which guarantees a test proves, where the report of the run can be read from."""
+    for mark in request.node.iter_markers("guarantee"):
+        for number in mark.args:
+            request.node.user_properties.append(("guarantee", number))
 
 
 @pytest.fixture(scope="session")
@@ -72,8 +93,12 @@ def any_level(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what watches the clock where `make sanitize` has the core run ten times as long."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long proofs to `make trust`, and what watches the clock out of `make sanitize`."""
+    if not THOROUGH:
+        long = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     if os.environ.get("SMALTI_SANITIZE"):
         slow = pytest.mark.skip(reason="watches the clock, which is not fair under sanitizers")
         for item in items:

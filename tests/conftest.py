@@ -1,4 +1,4 @@
-"""What the tests share: the real images, the CPU levels, what they prove, and what they leave out."""
+"""What the tests share: the real images, CPU levels, what they prove, and what is left out."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[str], No
 
 @pytest.fixture(scope="session")
 def effort() -> Callable[[int, int], int]:
-    """How many cases to try: `effort(few, many)` is `many` in `make trust`, which takes its time."""
+    """How many cases to try: `effort(few, many)` is `many` in `make trust`."""
     return lambda few, many: many if THOROUGH else few
 
 

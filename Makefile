@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test two-machines sanitize fuzz lint bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo web test two-machines trust sanitize fuzz lint bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -45,6 +45,13 @@ THREADED := tests/test_native.py tests/test_histogram.py tests/test_kmeans.py te
 sanitize: build/address/installed build/thread/installed ## run all tests under ASan and UBSan, then the threaded under TSan
 	@$(call UNDER,address,asan) tests smalti
 	@$(call UNDER,thread,tsan) $(THREADED)
+
+# The page is written even where tests fail; what else has left a record in build/trust is shown too.
+trust: .venv/installed-test .venv/installed-bench ## prove all guarantees, into docs/reliability.md; takes long
+	@mkdir -p build/trust
+	-@SMALTI_THOROUGH=1 $(BIN)/python -m pytest -m "guarantee or property_number" --numprocesses=auto \
+	    --dist=loadfile --junitxml=build/trust/tests.xml tests
+	@$(BIN)/python bench/trust.py --tests build/trust/tests.xml --records build/trust --page docs/reliability.md
 
 # Rounds of new random cases; what fails is tried again by every later `make test`. Hypothesis has a
 # profile without randomness for continuous integration, which would make all rounds the same.

@@ -6,7 +6,7 @@ fixture `figure` what it counted or measured. `make trust` runs these tests and 
 
 from typing import NamedTuple
 
-__all__ = ["GUARANTEES", "Guarantee"]
+__all__ = ["GUARANTEES", "PROPERTIES", "Guarantee"]
 
 
 class Guarantee(NamedTuple):
@@ -121,3 +121,22 @@ GUARANTEES = {
     42: Guarantee("Files", "Every crash point",
         "Killed or failing at every single system call in turn: old bytes or complete new ones."),
 }  # fmt: skip
+
+PROPERTIES = {
+    1: "Shuffled pixels: the same palette, shuffled indices",
+    2: "Repeated rows: the same palette, a multiple of the inertia",
+    3: "Counts are as good as repetition",
+    4: "The distortion never rises, until nothing moves",
+    5: "One more color never makes it worse",
+    6: "At most k colors: lossless",
+    7: "Indices are those of brute force",
+    8: "No color is unused or doubled",
+    9: "At convergence each color is the mean of its pixels",
+    10: "Moved and swapped channels move and swap the palette",
+    11: "Doubled and inverted values double and mirror it",
+    12: "Quantizing the result changes nothing",
+    13: "Representation, layout and threads do not show",
+    14: "What is invisible, or already there, does not matter",
+    15: "Optimal partitions and other implementations agree",
+}
+"""Section by section what tests/test_properties.py tries; see `@pytest.mark.property_number`."""

@@ -73,6 +73,9 @@ class Lock:
     found: bytes | None = field(default=None, repr=False)
     before: int = 0  # rows there were when it was read
 
+    def __repr__(self) -> str:
+        return f"Lock({self.name}: {len(self.rows):,} of {self.limit:,} rows)"
+
     @property
     def added(self) -> int:
         """How many rows there are more than there were."""

@@ -57,6 +57,9 @@ class Failures:
     refusals: list[Refusal]
     failed: list[dict[str, Any]]  # records
 
+    def __repr__(self) -> str:
+        return f"Failures({len(self.messages):,})"
+
     @property
     def messages(self) -> list[str]:
         """A sentence for each."""
@@ -71,7 +74,7 @@ class Fitted:
     histogram: Histogram
     pictures: int
     failures: Failures
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Locked:
     """A lock with the colors of many pictures; it is not written yet."""
 
     lock: Lock
-    brought: list[Brought]
+    brought: list[Brought] = field(repr=False)
     pictures: int
     failures: Failures
 

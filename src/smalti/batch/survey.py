@@ -159,6 +159,8 @@ class Survey:
     >>> found = smalti.survey(folder, k=2)
     >>> len(found.colors), len(found.images)
     (6, 3)
+    >>> found
+    Survey(images=3, failed=0, k=2)
     >>> found.nearest()[0].tolist()
     [2, 2, 1]
     """
@@ -166,6 +168,9 @@ class Survey:
     records: list[dict[str, Any]]
     k: int
     others: int = 0
+
+    def __repr__(self) -> str:
+        return f"Survey(images={len(self.names)}, failed={len(self.failed)}, k={self.k})"
 
     @property
     def failed(self) -> list[dict[str, Any]]:

@@ -44,7 +44,8 @@ from .quantize import apply_palette, build_palette, quantize, steps
 
 if TYPE_CHECKING:
     from .batch.fitting import extend_lock, fit_many
-    from .batch.many import Summary, compress_many
+    from .batch.many import compress_many
+    from .batch.summary import Summary
     from .batch.survey import Survey, survey
     from .comparison import Comparison, compare
     from .convergence import Convergence, converge
@@ -60,7 +61,7 @@ _LATER = {
     "Comparison": "comparison",
     "Convergence": "convergence",
     "Lock": "lock",
-    "Summary": "batch.many",
+    "Summary": "batch.summary",
     "Survey": "batch.survey",
     "Sweep": "sweeps",
     "compare": "comparison",

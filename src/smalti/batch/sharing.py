@@ -12,8 +12,9 @@ from ..errors import BadOption
 from ..options import OPTIONS
 from . import places
 from .fitting import extend_lock, fit_many
-from .many import STATE, Summary, compress_many
+from .many import STATE, compress_many
 from .runs import Progress
+from .summary import Summary
 
 __all__ = ["PALETTE", "compress_shared"]
 

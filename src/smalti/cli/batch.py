@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..batch.many import Summary, compress_many
+from ..batch.many import compress_many
 from ..batch.sharing import compress_shared
+from ..batch.summary import Summary
 from ..lock import FULL
 from .compress import compress, contradictions, options_of
 from .engines import engine_options, progress_shown

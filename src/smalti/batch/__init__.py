@@ -8,7 +8,8 @@ bytes, so that neither a killed process nor the choice of an engine matters. An
 engine moves descriptions and records; pictures and histograms never travel
 through it.
 
-    many     compressing a collection: what goes where, records, the summary
+    many     compressing a collection: what goes where
+    summary  what a run did, and the files that say so
     runs     the driver: plan, resume, engines, counts
     shards   dealing inputs into shards, doing one, committing it
     work     what is done to each input

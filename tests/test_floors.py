@@ -34,7 +34,7 @@ FLOORS = (
     ("quantize", "masks", "comparison", "export", "verification"),
     ("formats",),
     ("attempts",),
-    ("animated", "recognition"),
+    ("animated", "estimate", "recognition"),
     ("compress", "sweeps", "convergence", "pillow", "preview"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}

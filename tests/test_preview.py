@@ -11,6 +11,7 @@ from pictures import draw, images, photo
 
 import smalti
 from smalti import BadOption, Histogram, ladder, metrics, preview
+from smalti.estimate import estimate_bytes
 from smalti.load import load
 
 
@@ -214,9 +215,7 @@ def test_estimates_are_near_the_files(kind, channels):
         image = np.dstack([image, np.broadcast_to(edge, (300, 300))])
     found = [draft.palette for draft in drafts(image, [16, 64])]
 
-    for palette, estimate in zip(
-        found, preview.estimate_bytes(image, found, format=kind), strict=True
-    ):
+    for palette, estimate in zip(found, estimate_bytes(image, found, format=kind), strict=True):
         size = smalti.compress(image, k=palette.k, format=kind).bytes_out
         assert estimate == pytest.approx(size, rel=0.2)
 
@@ -227,7 +226,7 @@ def test_large_images_are_estimated_from_patches_all_over_them():
     image[900:1300, 200:1100] = rng.integers(0, 256, (400, 900, 3))
     found = [draft.palette for draft in drafts(image, [16])]
 
-    (estimate,) = preview.estimate_bytes(image, found, threads=1)
+    (estimate,) = estimate_bytes(image, found, threads=1)
 
     size = smalti.compress(image, k=16).bytes_out
     assert estimate == pytest.approx(size, rel=0.25)
@@ -235,11 +234,11 @@ def test_large_images_are_estimated_from_patches_all_over_them():
 
 def test_what_cannot_be_estimated_is_refused_at_once():
     with pytest.raises(BadOption, match="format"):
-        preview.estimate_bytes(photo(1), [], format="jpeg")
+        estimate_bytes(photo(1), [], format="jpeg")
     with pytest.raises(BadOption, match="pack"):
-        preview.estimate_bytes(photo(1), [], pack="hard")
+        estimate_bytes(photo(1), [], pack="hard")
     with pytest.raises(smalti.BadImage):
-        preview.estimate_bytes(np.zeros((2, 2)), [])
+        estimate_bytes(np.zeros((2, 2)), [])
 
 
 @pytest.mark.parametrize("space", ["srgb", "oklab"])

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .. import choose, ladder, preview
+from .. import choose, estimate, ladder, preview
 from ..encode import encode_truecolor
 from ..errors import BadOption
 from ..histogram import Histogram
@@ -99,7 +99,7 @@ def rungs(
     begin = [min(k, sensible[-1]) for k in first if k >= sensible[0]]
     ks = dict.fromkeys([*begin, *sensible])  # each once, in this order
     for draft in preview.palettes(histogram, ks, space=space, keep=keep, threads=1):
-        if draft.k in (*preview.ANCHORS, sensible[-1]):
+        if draft.k in (*estimate.ANCHORS, sensible[-1]):
             anchors[draft.k] = draft.palette
         yield _palette(draft)
     yield from _curve(histogram, space, keep)
@@ -110,7 +110,7 @@ def estimates(
 ) -> Iterator[Line]:
     """Yield about how large files of some palettes would be; `packing` is `format` and `pack`."""
     chosen = [anchors[k] for k in sorted(anchors)]
-    sizes = preview.estimate_bytes(image, chosen, space=space, **packing)
+    sizes = estimate.estimate_bytes(image, chosen, space=space, **packing)
     for k, size in zip(sorted(anchors), sizes, strict=True):
         yield {"estimate": {"k": k, "bytes": size}}
 

@@ -8,7 +8,8 @@ fails before that step (a full disk, Ctrl-C, a power cut) leaves the old file
 alone; after it, the new one is complete.
 
 A process that is killed outright leaves its temporary file behind. It holds a
-lock on that file as long as it lives, so `sweep` can tell which ones are nobody's.
+lock on that file as long as it lives, so `sweep` can tell which ones are nobody's;
+the next process that writes into the folder removes those.
 
 Source: LWN, "A way to do atomic writes" (2019); the SQLite project's
 "Atomic Commit In SQLite" for why the folder must be flushed as well.
@@ -32,7 +33,7 @@ except ImportError:  # Windows
 from .errors import CannotWrite, OutputExists, SmaltiError
 from .sources import shown
 
-__all__ = ["check_writable", "shown", "sweep", "write_atomic"]
+__all__ = ["abandon", "check_writable", "shown", "sweep", "write_atomic"]
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -56,9 +57,16 @@ REASONS = {
 CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
 CANNOT_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
+_unfinished: set[str] = set()
+"""Temporary files of this process: each is here before it is made until after it is gone."""
+_swept: set[str] = set()
+"""Folders where this process has looked for what others left."""
+
 
 def check_writable(path: Path, overwrite: bool) -> None:
     """Refuse early what `write_atomic` would refuse after all the work.
+
+    Both remove what killed processes left in the folder of `path`, once per process.
 
     Raises
     ------
@@ -129,6 +137,28 @@ def sweep(folder: Path) -> int:
     return removed
 
 
+def abandon() -> None:
+    """Remove the temporary files of this process, which is about to end.
+
+    For handlers of signals: an exception that a signal raises may come where nothing
+    can catch it, or while the files are being removed.
+    """
+    for temporary in tuple(_unfinished):
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _sweep_once(folder: str) -> None:
+    """Remove what killed processes left in a folder, but not in those below it."""
+    if folder in _swept or not LOCKS:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if TEMPORARY.fullmatch(entry.name):
+                _removed(entry.path)
+
+
 def _removed(temporary: str) -> bool:
     """Whether a temporary file was nobody's, and is gone now."""
     try:
@@ -159,9 +189,12 @@ def _resolved(path: Path, overwrite: bool) -> tuple[str, os.stat_result | None]:
         raise IsADirectoryError(errno.EISDIR, "is a folder")
     if old and not stat.S_ISREG(old.st_mode):
         raise CannotWrite(f"cannot write {shown(path)}: it is not a regular file")
+    writable = os.access(folder, os.W_OK | os.X_OK)
+    if writable:
+        _sweep_once(folder)
     if old and not overwrite:
         raise OutputExists(f"{shown(path)} exists; use --force (overwrite=True) to replace it")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not writable:
         read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
         raise OSError(errno.EROFS if read_only else errno.EACCES, "not writable")
     return target, old
@@ -186,6 +219,7 @@ def _written(
     """Write a temporary file and give it the output's name; False if it was swept at once."""
     temporary = _unused_name(folder)
     descriptor = lock = -1
+    _unfinished.add(temporary)
     try:
         descriptor = _opened(temporary)
         lock = os.dup(descriptor) if LOCKS else -1  # the lock ends when both are closed
@@ -199,6 +233,7 @@ def _written(
     finally:  # also on Ctrl-C; after a rename there is nothing left to remove
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        _unfinished.discard(temporary)
         for left in (descriptor, lock):
             if left >= 0:
                 with contextlib.suppress(OSError):

@@ -3,19 +3,23 @@
 numpy's OpenBLAS starts a thread per core when it is loaded and lets them spin. smalti uses no
 linear algebra, and those threads cost a small picture a third of its time. A library must not
 decide that for its host; a command may, and only before numpy is loaded.
+
+Loading takes a fifth of a second, in which Ctrl-C would show a traceback, or get lost in an import
+that hides errors. So until the command's own handling is there, a signal just ends the process.
 """
 
 import os
-from typing import NoReturn
+import signal
 
 __all__ = ["main"]
 
 
-def main() -> NoReturn:
-    """Run the command line of this process."""
+def main() -> None:
+    """Run the command line of this process, and exit with its code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: os._exit(128 + number))
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    try:
-        from smalti.cli import main
-    except KeyboardInterrupt:  # so early, the command's own handling is not loaded yet
-        os._exit(130)
+    from smalti.cli import main
+
     main()

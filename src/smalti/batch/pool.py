@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
 from ..errors import SmaltiError
+from ..files import abandon
 
 __all__ = ["Broken", "Failed", "Lost", "Pool", "cores"]
 
@@ -277,6 +278,7 @@ def _serve(
     other_end.close()  # inherited; while we hold it, we would not see that the parent is gone
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    sys.unraisablehook = _unraisable
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     if parent is not None:
@@ -336,4 +338,12 @@ def _ignore_term() -> None:
 
 def _end(signum: int, frame: FrameType | None) -> NoReturn:
     _ignore_term()
-    sys.exit(128 + signum)
+    abandon()
+    sys.exit(128 + signum)  # an exception, as uploads have an end of their own
+
+
+def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
+    """End, if what got lost is the request to: it may be raised where nothing can catch it."""
+    if lost.exc_type is SystemExit:
+        os._exit(128 + signal.SIGTERM)
+    sys.__unraisablehook__(lost)

@@ -15,7 +15,7 @@ NATIVE = Path(__file__).parent.parent / "native"
 # From the ground up. Rows between numbered floors are the back rooms of the row above them.
 FLOORS = (
     ("errors", "_core"),
-    ("options",),
+    ("options", "bands"),
     ("animation", "headers", "libtiff", "marks", "palette_binary", "palette_text", "png",
      "profiles", "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
     ("cels", "gif", "packing", "pixels", "stored", "ordering", "folders", "histogram_file",

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import marks, metrics, quality
+from .bands import looked_up
 from .decode import Decoded
 from .dither import Dithering
 from .encode import Encoded, try_all
@@ -260,7 +261,7 @@ class Attempt:
     @property
     def pixels(self) -> NDArray[np.uint8]:
         """The finished picture, (H, W, 3|4) uint8."""
-        return np.take(self.mapped.palette, self.mapped.indices, axis=0)
+        return looked_up(self.mapped.palette, self.mapped.indices)
 
     @property
     def lossless(self) -> bool:
@@ -274,7 +275,7 @@ class Attempt:
 
     def estimate(self) -> int:
         """Bytes of the indices, hastily compressed: only good for comparing attempts."""
-        return len(zlib.compress(self.mapped.indices.tobytes(), 6))
+        return len(zlib.compress(memoryview(np.ascontiguousarray(self.mapped.indices)), 6))
 
     @property
     def size_bytes(self) -> int:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Decoded", "Limits", "decode"]
 
+NO_PIXELS = np.empty((0, 0, 0), np.uint8)
+
 ANIMATED = ("PNG", "GIF", "WEBP")
 """Formats whose animations `compress` takes."""
 
@@ -266,11 +268,13 @@ def _check_single(frames: int, from_file: bool = True) -> None:
 
 def finished(found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:
     """Bring depth, color, orientation and alpha in order; note what changed."""
-    values = found.values
+    values, found.values = found.values, NO_PIXELS  # so that each step frees what it was given
     if values.dtype == np.uint16:
         found.notes.append("16 bits per channel rounded to 8")
         values = pixels.to_8_bits(values)
     image, profile = _colored(values, found, icc)
+    del values
+    image = pixels.without_idle_alpha(image)
     turn = headers.orientation(found.exif)
     if turn > 1:
         found.notes.append(f"EXIF orientation {turn} applied")
@@ -279,7 +283,7 @@ def finished(found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:
             found.dpi = found.dpi[::-1]
     elif (turn := headers.xmp_orientation(found.xmp)) > 1:
         found.notes.append(f"orientation {turn} in XMP, but not in EXIF, left as viewers leave it")
-    return np.ascontiguousarray(pixels.without_idle_alpha(image)), profile
+    return np.ascontiguousarray(image), profile
 
 
 def _colored(values: np.ndarray, found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .bands import looked_up
 from .errors import BadImage, BadOption
 from .options import check
 from .png_packing import Density, Encoded, by_use, packed, packed_truecolor, pillow_indexed
@@ -112,7 +113,7 @@ def try_all(
     if format == "PNG":
         return packed(indices, palette, icc=icc, dpi=dpi, pack=pack, reorder=order == "auto")
     if format == "WEBP":
-        return Encoded(_webp(np.take(palette, indices, axis=0), icc, pack))
+        return Encoded(_webp(looked_up(palette, indices), icc, pack))
     if format == "GIF":
         if order == "auto":
             indices, palette = by_use(indices, palette)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .animation import BACKGROUND, KEEP, MAX_FRAMES, PREVIOUS, Patch
+from .bands import array_of, looked_up
 from .errors import BadImage
 
 __all__ = ["LONGEST", "MOST_PLAYS", "Frame", "Gif", "assembled", "count", "lzw", "padded",
@@ -177,7 +178,7 @@ def patches(gif: Gif) -> Iterator[Patch]:
         table[: len(colors), :3] = colors
         if frame.clear is not None:
             table[frame.clear] = 0
-        yield Patch(frame.x, frame.y, np.take(table, indices, axis=0), frame.dispose)
+        yield Patch(frame.x, frame.y, looked_up(table, indices), frame.dispose)
 
 
 def _decoded(frame: Frame, number: int) -> NDArray[np.uint8]:
@@ -191,7 +192,7 @@ def _decoded(frame: Frame, number: int) -> NDArray[np.uint8]:
         )
     except (ValueError, OSError) as error:
         raise BadImage(f"it is damaged: frame {number} cannot be decoded") from error
-    return np.asarray(image)
+    return array_of(image)
 
 
 # ---------------------------------------------------------------- writing

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from . import files
+from .bands import looked_up
 from .decode import decode
 from .encode import decode_indexed, encode, encode_truecolor
 from .errors import BadImage, BadOption, CannotWrite, MissingFile, SmaltiError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IndexedImage"]
 
-CHUNK = 1 << 16  # pixels looked up at a time: NumPy widens each index to 8 bytes
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".gif": "GIF"}
 ARCHIVE = "NPZ"
 
@@ -73,18 +73,8 @@ class IndexedImage:
         >>> image.to_array("bgr").tolist()
         [[[0, 128, 255]]]
         """
-        height, width = self.indices.shape
-        # A contiguous copy, so that every lookup below reads rows that lie together.
-        palette = np.ascontiguousarray(
-            self.palette[:, channel_order(channels, self.palette.shape[1])]
-        )
-        pixels = np.empty((height, width, palette.shape[1]), np.uint8)
-        rows = max(1, CHUNK // max(1, width))
-        for top in range(0, height, rows):
-            part = slice(top, top + rows)
-            # "clip" writes straight to `out`; it never has to, since all indices are below k.
-            np.take(palette, self.indices[part], axis=0, out=pixels[part], mode="clip")
-        return pixels
+        order = channel_order(channels, self.palette.shape[1])
+        return looked_up(self.palette[:, order], self.indices)
 
     def mask(self, i: int) -> np.ndarray:
         """Return where the picture shows palette row i: (H, W) bool.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .bands import counted, looked_up
 from .ordering import orders
 from .packing import BITS, bits_for, pack
 
@@ -49,7 +50,7 @@ class Layout:
     def samples(self, indices: Bytes) -> bytes:
         """Return the rows as PNG has them before filtering."""
         if self.table.ndim > 1:
-            return np.take(self.table, indices, axis=0).tobytes()
+            return looked_up(self.table, indices).tobytes()
         samples = _translated(indices, self.table)
         return samples.tobytes() if self.depth == 8 else pack(samples, self.depth)
 
@@ -85,7 +86,7 @@ def layouts(
     if not reorder:
         yield from _indexed("palette as given", palette, given, 0, filtered=True)
         return
-    used = np.flatnonzero(np.bincount(indices.ravel(), minlength=len(palette))).astype(np.uint8)
+    used = np.flatnonzero(counted(indices, len(palette))).astype(np.uint8)
     compact = np.zeros(len(palette), np.uint8)
     compact[used] = np.arange(len(used), dtype=np.uint8)
     found = orders(_translated(indices, compact), palette[used], fast=not thorough)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .bands import array_of, looked_up
 from .errors import BadImage
 from .libtiff import load
 
@@ -100,7 +101,7 @@ def samples(
     tags: Any = getattr(image, "tag_v2", {})
     load(image)
     if image.mode.startswith("I;16"):
-        return _gray_16(np.asarray(image), raw, inverted=tags.get(262) == 0), "L"
+        return _gray_16(array_of(image), raw, inverted=tags.get(262) == 0), "L"
     if image.mode in ("I", "F"):
         raise BadImage(
             "its pixels are 32-bit or floating-point numbers, of which none is known to be white; "
@@ -138,7 +139,7 @@ def _sixteen_bits(
             for tile in half.tile  # type: ignore[attr-defined]
         ]
         load(half)
-        halves.append(np.asarray(half).astype(np.uint16))
+        halves.append(array_of(half).astype(np.uint16))
     values = (halves[0] << 8) | halves[1]
     if kind == "RGBa":
         alpha = np.maximum(values[:, :, 3:], 1).astype(np.uint32)
@@ -161,14 +162,14 @@ def _eight_bits(image: "Image.Image", raw: str) -> tuple[np.ndarray, str]:
     if mode == "P":
         return _indexed(image, key)
     if mode in ("1", "L"):
-        values = np.asarray(image.convert("L"))[:, :, None]
+        values = array_of(image.convert("L"))[:, :, None]
     elif mode in ("LA", "RGB", "RGBA", "CMYK", "LAB"):
-        values = np.asarray(image)
+        values = array_of(image)
     elif mode in ("PA", "RGBa", "La"):
         mode = "LA" if mode == "La" else "RGBA"
-        values = np.asarray(image.convert(mode))
+        values = array_of(image.convert(mode))
     elif mode in ("RGBX", "YCbCr", "HSV"):
-        mode, values = "RGB", np.asarray(image.convert("RGB"))
+        mode, values = "RGB", array_of(image.convert("RGB"))
     else:
         raise BadImage(f"Pillow images of mode {mode} are not read; convert it to RGB or RGBA")
     mode = "L" if mode == "1" else mode
@@ -188,7 +189,7 @@ def _indexed(image: "Image.Image", key: object) -> tuple[np.ndarray, str]:
         alpha = key
     elif isinstance(key, int):
         alpha = b"\xff" * key + b"\0"
-    return with_palette(np.asarray(image), palette, alpha)
+    return with_palette(array_of(image), palette, alpha)
 
 
 def with_palette(indices: np.ndarray, palette: np.ndarray, alpha: bytes) -> tuple[np.ndarray, str]:
@@ -203,7 +204,7 @@ def with_palette(indices: np.ndarray, palette: np.ndarray, alpha: bytes) -> tupl
     entries = np.frombuffer(alpha[:256], np.uint8)
     table[: len(entries), 3] = entries
     mode = "RGBA" if (table[:, 3] < 255).any() else "RGB"
-    return np.take(table[:, : len(mode)], indices, axis=0), mode
+    return looked_up(table[:, : len(mode)], indices), mode
 
 
 def to_8_bits(values: np.ndarray) -> np.ndarray:
@@ -224,7 +225,7 @@ def without_idle_alpha(image: np.ndarray) -> np.ndarray:
     if alpha.min() == 255:
         return image[:, :, :3]
     hidden = alpha == 0
-    if hidden.any():
+    if image[hidden].any():
         image = image.copy()
         image[hidden] = 0  # else colors nobody sees would take room in the palette
     return image

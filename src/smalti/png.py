@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .bands import array_of
 from .errors import BadImage, LimitExceeded
 
 __all__ = ["INDEXED", "SIGNATURE", "PngFile", "chunks", "icc_profile", "read_png", "samples"]
@@ -241,7 +242,7 @@ def _unpacked(png: PngFile, mode: str, raw: str) -> np.ndarray:
     image = Image.frombytes(
         mode, (png.width, png.height), png.idat, "zip", raw, int(png.interlaced)
     )
-    values: np.ndarray = np.asarray(image)
+    values: np.ndarray = array_of(image)
     return values.reshape(png.height, png.width, -1)
 
 

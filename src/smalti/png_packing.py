@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import png
+from .bands import counted, looked_up
 from .layouts import Layout, layouts
 from .packing import bits_for
 from .packing import pack as pack_indices
@@ -172,7 +173,7 @@ def by_use(
     >>> indices.tolist(), palette[:, 0].tolist()
     ([[0, 1, 0]], [3, 1])
     """
-    counts = np.bincount(indices.ravel(), minlength=len(palette))
+    counts = counted(indices, len(palette))
     order = np.lexsort((*palette.T[::-1], -counts))
     order = order[: np.count_nonzero(counts)]
     places = np.zeros(256, np.uint8)
@@ -180,7 +181,7 @@ def by_use(
     rows = palette[order]
     if rows.shape[1] == 4 and (rows[:, 3] == 255).all():
         rows = rows[:, :3]
-    return np.take(places, indices), np.ascontiguousarray(rows)
+    return looked_up(places, indices), np.ascontiguousarray(rows)
 
 
 def _promise(layout: Layout) -> float:
@@ -348,7 +349,7 @@ def _by_pillow(
     found = {"palette as given": _saved(pillow_indexed(indices, palette), pack, options)}
     opaque = palette.shape[1] == 3 or bool((palette[:, 3] == 255).all())
     if reorder and not icc and opaque and bool((palette[:, :1] == palette[:, 1:3]).all()):
-        gray = _pillow(np.take(palette[:, 0], indices))
+        gray = _pillow(looked_up(palette[:, 0], indices))
         found["grayscale, 8 bits"] = _saved(gray, pack, extras)
     names = sorted(found, key=lambda name: len(found[name]))
     tried = tuple(Tried(name, len(found[name]), len(found[name])) for name in names)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import png
+from .bands import counted
 from .decode import Limits
 from .encode import decode_indexed
 from .errors import BadImage
@@ -145,7 +146,7 @@ def _wrong_rows(
     indices: NDArray[np.uint8], colors: NDArray[np.uint8], palette: Palette
 ) -> NDArray[np.bool_]:
     """Return which of 256 rows pixels use although they mean another color than the palette's."""
-    used = np.bincount(indices.ravel(), minlength=256) > 0
+    used = counted(indices, 256) > 0
     same = np.zeros(256, bool)
     both = min(len(colors), palette.k, 256)
     same[:both] = _packed(colors[:both]) == _packed(palette.colors[:both])

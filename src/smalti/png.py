@@ -248,7 +248,8 @@ def _unpacked(png: PngFile, mode: str, raw: str) -> np.ndarray:
 
 def _with_key(values: np.ndarray, png: PngFile) -> np.ndarray:
     """Add alpha: 0 where a pixel has exactly the color of the tRNS chunk."""
-    key = np.frombuffer(png.transparency, ">u2")[: values.shape[2]] & (2**png.depth - 1)
+    stored = png.transparency[: 2 * values.shape[2]]  # whatever follows has no meaning
+    key = np.frombuffer(stored, ">u2") & (2**png.depth - 1)
     if png.depth < 8:
         key = key * (255 // (2**png.depth - 1))
     full = np.iinfo(values.dtype).max

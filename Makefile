@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test two-machines trust sanitize fuzz lint bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo web test two-machines trust sanitize fuzz lint lock bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -66,9 +66,13 @@ lint: .venv/installed-lint ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Rivals that are missing are left out and named. Beyond the extra `bench`: apt-get install
+DAYS ?= 7
+lock: .venv/installed-lock ## renew requirements/: the newest versions that are at least DAYS=7 days old, and their hashes
+	@tools/lock.sh $(BIN)/uv $(DAYS)
+
+# Rivals that are missing are left out and named. Beyond the group `bench`: apt-get install
 # imagemagick libmagickwand-6.q16-6 pngquant; npm, which brings libimagequant 4; and pyvips, which
-# is no part of the extra because it has no wheel.
+# is no part of the group because it has no wheel.
 bench: .venv/installed-bench ## measure against all rivals, into docs/benchmarks.md (DATA=folder, QUICK=1)
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check pyvips pyvips-binary
 	-@npm install --silent --no-audit --no-fund --prefix build/node libimagequant-wasm@0.3.0
@@ -136,15 +140,21 @@ help: ## show this list
 clean: ## remove what was built and the demo
 	rm -rf .venv build demo
 
-# The package is installed as users get it, not linked, so that what is tested is what is shipped.
-.venv/installed: $(SOURCES)
+# All that .venv gets beside smalti is locked by hashes, and comes as wheels: nothing is run to install it.
+# smalti itself is installed as users get it, not linked, so that what is tested is what is shipped; it
+# is built by the locked tools too, not in an environment of its own, for which pip would fetch others.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := $(INSTALL) --require-hashes --only-binary :all:
+
+.venv/installed: $(SOURCES) requirements/run.txt requirements/build.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Building smalti; the first time takes about a minute."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	@$(LOCKED) -r requirements/run.txt -r requirements/build.txt
+	@$(INSTALL) --no-build-isolation --no-deps .
 	@touch $@
 
-.venv/installed-%: .venv/installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check ".[$*]"
+.venv/installed-%: .venv/installed requirements/%.txt
+	@$(LOCKED) -r requirements/$*.txt
 	@touch $@
 
 # A copy of the package with a core that ends the process at the first finding; found before that of
@@ -153,7 +163,7 @@ SANITIZERS_address := address,undefined,float-cast-overflow
 SANITIZERS_thread := thread
 build/%/installed: $(SOURCES) .venv/installed-test
 	@echo "Building smalti with -fsanitize=$(SANITIZERS_$*)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade . \
+	@$(INSTALL) --no-build-isolation --no-deps --upgrade . \
 	    --target $(@D) --config-settings build-dir=$(@D)/objects \
 	    --config-settings cmake.build-type=RelWithDebInfo \
 	    --config-settings cmake.define.CMAKE_CXX_COMPILER=g++ \

@@ -145,13 +145,12 @@ def details(proofs: Proofs, verdicts: dict[int, str]) -> Iterator[str]:
 def properties_of(proofs: Proofs) -> Iterator[str]:
     yield "## The fifteen properties"
     yield ""
-    yield "Tried on random images by hypothesis; each with the conditions that its tests state."
+    yield "Tried on random images by hypothesis."
     yield ""
-    yield "| | property | tests | |"
-    yield "| ---: | --- | --- | --- |"
-    for number, name in PROPERTIES.items():
-        tests = ", ".join(f"`{where.partition('::')[2]}`" for where in proofs[number])
-        yield f"| {number} | {name} | {tests} | {verdict(proofs[number].values())} |"
+    for number, one in PROPERTIES.items():
+        found = proofs[number].values()
+        tests = ", ".join(f"`{proof.where.partition('::')[2]}`" for proof in found)
+        yield f"{number}. **{one.name}** ({verdict(found)}). {one.promise} {tests}"
     yield ""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from pictures import LEVELS, level
+from pictures import LEVELS, THOROUGH, cases, level
 from process import COMMAND, file_of, picture
 from web_kit import App, Server, running
 
@@ -17,7 +17,6 @@ settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
 
 CHROMIUM = os.environ.get("SMALTI_CHROMIUM", "/usr/bin/chromium")
-THOROUGH = bool(os.environ.get("SMALTI_THOROUGH"))
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
@@ -38,15 +37,16 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[str], No
 @pytest.fixture(scope="session")
 def effort() -> Callable[[int, int], int]:
     """How many cases to try: `effort(few, many)` is `many` in `make trust`."""
-    return lambda few, many: many if THOROUGH else few
+    return cases
 
 
 @pytest.fixture(autouse=True)
 def _guarantees_are_recorded(request: pytest.FixtureRequest) -> None:
-    """Note which guarantees a test proves, where the report of the run can be read from."""
-    for mark in request.node.iter_markers("guarantee"):
-        for number in mark.args:
-            request.node.user_properties.append(("guarantee", number))
+    """Note which guarantees and properties a test proves, for the report of the run."""
+    for kind, name in (("guarantee", "guarantee"), ("property", "property_number")):
+        for mark in request.node.iter_markers(name):
+            for number in mark.args:
+                request.node.user_properties.append((kind, number))
 
 
 @pytest.fixture(scope="session")

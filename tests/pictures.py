@@ -1,5 +1,6 @@
 """Small pictures that several test modules draw from, and what they need to hold native code."""
 
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,14 @@ SPACES = ("srgb", "oklab")
 X86 = platform.machine() in ("x86_64", "AMD64", "amd64")
 LEVELS = ("v2", "v3", "v4") if X86 else ("plain",)
 FAMILIES = ("noise", "few colors", "gradient", "collinear")
+THOROUGH = bool(os.environ.get("SMALTI_THOROUGH"))
+LONGEST = (64, 64) if THOROUGH else (24, 32)
+"""Rows and columns of `images`, at most."""
+
+
+def cases(few: int, many: int) -> int:
+    """How many cases to try, for settings of hypothesis: `many` in `make trust`."""
+    return many if THOROUGH else few
 
 
 @contextmanager
@@ -51,13 +60,13 @@ def draw(family: str, channels: int, seed: int, height: int = 24, width: int = 3
 
 @st.composite
 def images(draw_from: st.DrawFn, channels: tuple[int, ...] = (3, 4)) -> np.ndarray:
-    """Images of 1 to 768 pixels of every family."""
+    """Images of 1 to 768 pixels of every family; in `make trust`, to 4,096."""
     return draw(
         draw_from(st.sampled_from(FAMILIES)),
         draw_from(st.sampled_from(channels)),
         draw_from(st.integers(0, 2**32 - 1)),
-        draw_from(st.integers(1, 24)),
-        draw_from(st.integers(1, 32)),
+        draw_from(st.integers(1, LONGEST[0])),
+        draw_from(st.integers(1, LONGEST[1])),
     )
 
 

@@ -50,6 +50,7 @@ def assert_all_readers_see(data, expected):
 # ---------------------------------------------------------------- reading
 
 
+@pytest.mark.guarantee(19)
 @pytest.mark.parametrize(("dispose", "corner"), [(0, GREEN), (1, NOTHING), (2, RED)])
 def test_apng_disposal_decides_what_the_next_frame_is_painted_on(dispose, corner):
     patch = (3, 2, solid(GREEN, 3, 3), dispose, 0)
@@ -74,6 +75,7 @@ def test_apng_blends_over_or_replaces():
     assert frames[2][0, 3].tolist() == list(half)
 
 
+@pytest.mark.guarantee(19)
 def test_the_still_picture_before_an_apng_is_no_frame_and_is_mentioned():
     data = kit.apng((6, 5), [(0, 0, solid(GREEN), 0, 0)] * 2, still=solid(RED))
 
@@ -91,6 +93,7 @@ def test_first_apng_frame_that_puts_back_what_was_there_leaves_nothing():
     assert frames[1][4, 5].tolist() == list(NOTHING)
 
 
+@pytest.mark.guarantee(17)
 def test_apng_16_bit_frames_are_rounded():
     image = np.zeros((1, 2, 3), ">u2")
     image[0, :, 0] = 0x80FF, 0x7F00
@@ -118,6 +121,7 @@ def plane(index, width=6, height=5):
     return np.full((height, width), index, np.uint8)
 
 
+@pytest.mark.guarantee(19)
 @pytest.mark.parametrize(
     ("disposal", "corner"), [(0, GREEN), (1, GREEN), (2, NOTHING), (3, RED), (4, RED), (5, GREEN)]
 )
@@ -186,6 +190,7 @@ def test_frames_are_decoded_anew_each_time():
     assert_same(list(movie), list(movie))
 
 
+@pytest.mark.guarantee(16)
 def test_orientation_is_applied_to_all_frames():
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -225,6 +230,7 @@ def test_damaged_animations_are_refused_in_a_sentence():
     assert "truncated" in damaged(webp_file[:-40])
 
 
+@pytest.mark.guarantee(19)
 def test_damaged_pixels_of_a_frame_are_refused_with_its_number():
     data = bytearray(kit.gif((6, 5), PALETTE, [(0, 0, plane(0), 0, None)] * 3))
     last = data.rindex(b"\x2c")
@@ -263,6 +269,7 @@ def test_pixels_of_all_frames_together_have_a_limit():
         smalti.frames(data, limits=Limits(megapixels=1))
 
 
+@pytest.mark.guarantee(19)
 def test_other_verbs_refuse_animations_and_name_the_ways_out(tmp_path):
     path = tmp_path / "a.gif"
     path.write_bytes(kit.gif((6, 5), PALETTE, [(0, 0, plane(0), 0, None)] * 3))
@@ -307,6 +314,7 @@ def test_times_between_formats_keep_their_total_and_say_when_not_exact():
     assert "browsers" in " ".join(report.notes)  # 1/100 s is not what they show
 
 
+@pytest.mark.guarantee(19)
 @pytest.mark.parametrize("kind", KINDS)
 def test_times_that_a_format_holds_are_kept_exactly(kind):
     delays = [(0, 1), (1, 100), (7, 100), (2, 1), (655, 1)]
@@ -344,6 +352,7 @@ def test_delays_of_an_apng_that_no_fraction_holds_become_the_nearest():
 # ---------------------------------------------------------------- writing
 
 
+@pytest.mark.guarantee(14, 19)
 @pytest.mark.parametrize("clear", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_animations_of_few_colors_come_back_pixel_identical(kind, clear):
@@ -470,6 +479,7 @@ def test_frames_of_own_palettes_that_clear_pixels_are_drawn_anew():
     assert_all_readers_see(report.data, [kit.seen(frame) for frame in frames])
 
 
+@pytest.mark.guarantee(19)
 @pytest.mark.parametrize("kind", KINDS)
 def test_identical_frames_are_kept_with_their_times(kind):
     frames = [kit.ball()[0]] * 3 + [kit.ball()[1]]
@@ -483,6 +493,7 @@ def test_identical_frames_are_kept_with_their_times(kind):
     assert_all_readers_see(report.data, [kit.seen(frame) for frame in frames])
 
 
+@pytest.mark.guarantee(15)
 def test_half_transparent_pixels_become_hard_in_gif_and_stay_elsewhere():
     frames = [solid((200, 0, 0, 128)), solid((0, 200, 0, 127))]
     frames[1][0, 0] = 1, 2, 3, 255
@@ -520,6 +531,7 @@ def test_unchanged_areas_cost_next_to_nothing():
         assert report.bytes_out < 1.5 * first, kind
 
 
+@pytest.mark.guarantee(17)
 def test_color_profile_is_kept_in_png_and_webp_and_applied_for_gif(shared_data):
     icc = smalti.decode.decode(
         shared_data / "formats" / "made" / "icc_displayp3.png", icc="keep"
@@ -707,6 +719,7 @@ def test_real_animations_are_read_as_a_browser_reads_them(page, tmp_path, shared
         assert_chromium_sees(page, data, smalti.frames(data))
 
 
+@pytest.mark.guarantee(14, 19)
 def test_every_real_animation_of_few_colors_comes_back_pixel_identical(shared_data):
     done = 0
     for path in sorted((shared_data / "formats").glob("*/*")):
@@ -762,6 +775,7 @@ def movies(draw):
     return width, height, cels
 
 
+@pytest.mark.guarantee(19)
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 @given(movies())
 @settings(max_examples=60, deadline=None)
@@ -804,6 +818,7 @@ DAMAGED = (
 # ---------------------------------------------------------------- the command
 
 
+@pytest.mark.guarantee(19)
 def test_the_command_keeps_the_format_of_an_animation(smalti, folder):
     (folder / "ball.gif").write_bytes(
         kit.gif((60, 50), PALETTE, [(0, 0, plane(i % 3, 60, 50), 0, None) for i in range(4)])
@@ -837,6 +852,7 @@ def test_a_file_called_apng_is_one(smalti, folder):
     assert (folder / "film.apng").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.guarantee(19)
 def test_other_commands_say_in_one_line_that_they_take_no_animation(smalti, folder):
     (folder / "film.gif").write_bytes(kit.whole(kit.film()))
 

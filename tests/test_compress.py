@@ -136,6 +136,7 @@ def test_suffix_names_the_format(source, tmp_path, name, kind):
         )
 
 
+@pytest.mark.guarantee(14)
 @pytest.mark.parametrize("alpha", [False, True])
 def test_few_colors_are_kept_pixel_for_pixel(tmp_path, alpha):
     image = picture(alpha=alpha) // 100 * 100
@@ -393,6 +394,7 @@ def test_gif_comments_count_as_metadata():
 # ---------------------------------------------------------------- what formats cannot hold
 
 
+@pytest.mark.guarantee(15)
 @pytest.mark.parametrize("k", [1, 2, 40])
 @pytest.mark.parametrize("dither", ["none", "floyd-steinberg"])
 def test_gif_of_partial_alpha_is_made_opaque_or_clear_and_says_so(tmp_path, k, dither):
@@ -462,6 +464,7 @@ def wide_profile():
     return _matrix_profile((0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06), None, "Wide")
 
 
+@pytest.mark.guarantee(17)
 @pytest.mark.parametrize("alpha", [False, True])
 def test_gif_converts_to_srgb_what_it_was_to_keep(alpha):
     data = file_of(picture(alpha=alpha) // 64 * 64, icc_profile=wide_profile())
@@ -497,6 +500,7 @@ def test_density_that_the_format_cannot_hold_is_said(kind, name):
     assert unasked.notes == ()
 
 
+@pytest.mark.guarantee(17)
 @pytest.mark.parametrize("kind", ["16 bits", "profile", "8 bits"])
 def test_only_a_picture_that_was_not_converted_is_called_pixel_identical(kind):
     image = picture() // 64 * 64

@@ -144,6 +144,7 @@ def test_every_file_is_decoded_or_refused_in_one_sentence(formats, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.guarantee(14, 17)
 def test_png_files_decode_to_what_the_specification_says(formats):
     for path in sorted(formats.glob("*/*.png")):
         try:
@@ -158,6 +159,7 @@ def test_png_files_decode_to_what_the_specification_says(formats):
         np.testing.assert_array_equal(decoded.image, expected, err_msg=str(path))
 
 
+@pytest.mark.guarantee(19)
 def test_animations_and_pages_are_refused_with_their_number(formats):
     for name, words in {
         "made/anim_rgb.gif": "12 frames",
@@ -173,6 +175,7 @@ def test_animations_and_pages_are_refused_with_their_number(formats):
     assert decode(formats / "pillow_apng/single_frame.png").image.shape == (64, 128, 3)
 
 
+@pytest.mark.guarantee(16)
 def test_eight_orientations_of_one_photo_look_alike(formats):
     first = decode(formats / "exif/Landscape_1.jpg").image.astype(int)
     for number in range(2, 9):
@@ -183,6 +186,7 @@ def test_eight_orientations_of_one_photo_look_alike(formats):
         assert turned.notes == (f"EXIF orientation {number} applied",)
 
 
+@pytest.mark.guarantee(19)
 def test_second_picture_of_a_phone_photo_is_mentioned(formats):
     decoded = decode(formats / "pillow/sugarshack.mpo")
 
@@ -191,6 +195,7 @@ def test_second_picture_of_a_phone_photo_is_mentioned(formats):
     assert "only the first picture" in decoded.notes[0]
 
 
+@pytest.mark.guarantee(17)
 def test_16_bit_tiff_is_rounded_not_cut_off(formats):
     cv2 = pytest.importorskip("cv2")
     for name in ("pillow/tiff_16bit_RGB.tiff", "image-rs/tiff_testsuite_rgb-3c-16b.tiff"):
@@ -234,6 +239,7 @@ PRIMARIES = {
 }
 
 
+@pytest.mark.guarantee(17)
 @pytest.mark.parametrize("name", PRIMARIES)
 def test_colors_are_converted_within_one_step_of_exact(formats, name):
     numbers = decode(formats / name, icc="strip").image / 255
@@ -260,6 +266,7 @@ def matrix_of(xy):
     return columns * np.linalg.solve(columns, white)
 
 
+@pytest.mark.guarantee(17)
 def test_gamma_images_of_pngsuite_look_alike(formats):
     reference = decode(formats / "pngsuite/g04n2c08.png").image.astype(int)
     for gamma in ("03", "05", "07", "10", "25"):
@@ -270,6 +277,7 @@ def test_gamma_images_of_pngsuite_look_alike(formats):
 # ---------------------------------------------------------------- depth, alpha, palettes
 
 
+@pytest.mark.guarantee(17)
 @given(st.lists(st.integers(0, 65535), min_size=3, max_size=60))
 @settings(max_examples=50, deadline=None)
 def test_16_bit_samples_are_rounded_to_the_nearest(numbers):
@@ -283,6 +291,7 @@ def test_16_bit_samples_are_rounded_to_the_nearest(numbers):
     assert decoded.notes == ("16 bits per channel rounded to 8",)
 
 
+@pytest.mark.guarantee(17)
 def test_all_65536_gray_levels_are_rounded_to_the_nearest():
     levels = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
@@ -292,6 +301,7 @@ def test_all_65536_gray_levels_are_rounded_to_the_nearest():
     np.testing.assert_array_equal(image[:, :, 1], np.floor(levels / 257 + 0.5).astype(np.uint8))
 
 
+@pytest.mark.guarantee(15)
 def test_16_bit_color_key_compares_all_16_bits():
     row = struct.pack(">6H", 0x1234, 0, 0, 0x1235, 0, 0)
     key = chunk(b"tRNS", struct.pack(">3H", 0x1234, 0, 0))
@@ -301,6 +311,7 @@ def test_16_bit_color_key_compares_all_16_bits():
     assert image.tolist() == [[[0, 0, 0, 0], [18, 0, 0, 255]]]
 
 
+@pytest.mark.guarantee(15)
 def test_4_bit_gray_key_is_compared_before_stretching():
     key = chunk(b"tRNS", struct.pack(">H", 15))
 
@@ -313,6 +324,7 @@ def test_alpha_that_is_opaque_everywhere_is_dropped():
     assert decode(file_of(Image.new("RGBA", (2, 2), (1, 2, 3, 255)))).image.shape == (2, 2, 3)
 
 
+@pytest.mark.guarantee(15)
 def test_colors_under_full_transparency_become_one():
     image = Image.new("RGBA", (2, 1), (9, 8, 7, 0))
     image.putpixel((1, 0), (9, 8, 7, 1))
@@ -346,6 +358,7 @@ def test_pixels_without_a_white_are_refused_with_the_way_out(mode):
         decode(Image.new(mode, (2, 2)))
 
 
+@pytest.mark.guarantee(19)
 def test_animated_pillow_image_is_refused_and_a_copy_of_a_frame_is_not():
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     animation = Image.open(
@@ -379,6 +392,7 @@ SIDES = {
 }
 
 
+@pytest.mark.guarantee(16)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", SIDES)
 def test_orientation_is_applied_in_every_format(kind, orientation):
@@ -403,12 +417,14 @@ def test_orientation_is_applied_in_every_format(kind, orientation):
     assert any("orientation" in note for note in decoded.notes) == (orientation > 1)
 
 
+@pytest.mark.guarantee(16)
 def test_density_turns_with_the_picture():
     data = file_of(Image.new("RGB", (4, 2)), exif=exif_with(6), dpi=(100, 200))
 
     assert decode(data).dpi == pytest.approx((200, 100), abs=0.02)
 
 
+@pytest.mark.guarantee(16)
 def test_invalid_orientation_is_upright():
     assert headers.orientation(exif_with(9)) == 1
     assert headers.orientation(b"II*\0\xff\xff\xff\xff") == 1
@@ -421,6 +437,7 @@ def test_orientation_in_xmp_alone_is_said_but_not_applied(formats):
     assert any("orientation 3 in XMP" in note for note in decoded.notes)
 
 
+@pytest.mark.guarantee(17)
 def test_srgb_profile_changes_no_pixel():
     noise = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
     data = file_of(Image.fromarray(noise), icc_profile=SRGB)
@@ -432,6 +449,7 @@ def test_srgb_profile_changes_no_pixel():
     assert decoded.icc is None
 
 
+@pytest.mark.guarantee(17)
 def test_kept_profile_is_handed_on_with_untouched_numbers(formats):
     path = formats / "made/icc_displayp3.png"
 
@@ -444,10 +462,12 @@ def test_kept_profile_is_handed_on_with_untouched_numbers(formats):
     assert stripped.notes == ("color profile ignored, as asked",)
 
 
+@pytest.mark.guarantee(17)
 def test_profile_for_gray_cannot_be_kept_and_is_applied(formats):
     assert decode(formats / "made/gray_icc.png", icc="keep").icc is None
 
 
+@pytest.mark.guarantee(17)
 @pytest.mark.parametrize("profile", [b"nonsense" * 40, SRGB[:200], SRGB[:16] + b"CMYK" + SRGB[20:]])
 def test_broken_or_foreign_profile_is_ignored_with_a_note(profile):
     data = file_of(Image.new("RGB", (2, 2), (10, 20, 30)), icc_profile=profile)
@@ -458,6 +478,7 @@ def test_broken_or_foreign_profile_is_ignored_with_a_note(profile):
     assert "ignored" in decoded.notes[0]
 
 
+@pytest.mark.guarantee(17)
 def test_profile_that_inflates_beyond_8_mib_is_ignored():
     bomb = chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**24)))
 
@@ -467,12 +488,14 @@ def test_profile_that_inflates_beyond_8_mib_is_ignored():
     assert "ignored" in decoded.notes[0]
 
 
+@pytest.mark.guarantee(17)
 def test_hdr_signal_is_mentioned():
     cicp = chunk(b"cICP", bytes([9, 16, 0, 1]))
 
     assert "cICP" in decode(png_of(1, 1, 8, 2, b"\0abc", cicp)).notes[0]
 
 
+@pytest.mark.guarantee(17)
 @given(st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=6))
 @settings(max_examples=100, deadline=None)
 def test_nonsense_in_color_chunks_never_stops_a_picture(gamma, chromaticities, cicp):

@@ -30,6 +30,7 @@ def some_rows(points, k, seed):
     return np.random.default_rng(seed).permutation(distinct)[:k].astype(np.float32)
 
 
+@pytest.mark.property_number(4)
 @given(images(), st.sampled_from(KS), st.sampled_from(SPACES), st.sampled_from(
     ["splitting", "k-means++", "random", "box"]))  # fmt: skip
 @settings(max_examples=120, deadline=None)
@@ -82,6 +83,7 @@ def test_same_seeds_end_where_the_reference_ends(family, k, channels):
     np.testing.assert_allclose(last.centroids, expected, rtol=1e-6, atol=1e-3)
 
 
+@pytest.mark.property_number(15)
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("k", [2, 16, 64])
 @pytest.mark.parametrize("channels", [3, 4])
@@ -99,6 +101,7 @@ def test_same_seeds_end_where_scikit_learns_lloyd_ends(space, k, channels):
     assert last.distortion * weights.sum() == pytest.approx(theirs.inertia_, rel=1e-9)
 
 
+@pytest.mark.property_number(5)
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_distortion_of_one_centroid_is_the_variance(family, channels):

@@ -72,6 +72,7 @@ def test_unknown_level_is_refused_and_changes_nothing():
 # ---------------------------------------------------------------- nearest
 
 
+@pytest.mark.property_number(7)
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("k", SIZES)
 def test_nearest_equals_brute_force_ties_included(any_level, k, channels):
@@ -129,6 +130,7 @@ def test_nearest_is_exact_at_the_sizes_of_leaves_and_vectors(any_level, n, chann
     assert_nearest_is_exact(points, tree, entries)
 
 
+@pytest.mark.property_number(7)
 @pytest.mark.parametrize("colors", [
     np.column_stack([np.arange(256), np.zeros(256), np.zeros(256)]),
     np.column_stack([np.arange(256)] * 3),
@@ -366,6 +368,7 @@ def hard_problems(draw_from):
     return points, weights, tree, entries
 
 
+@pytest.mark.property_number(7)
 @given(hard_problems())
 @many
 def test_nearest_equals_brute_force_for_hard_inputs(problem):

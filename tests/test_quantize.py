@@ -23,6 +23,7 @@ def ramp(n, width=256):
     return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.uint8)
 
 
+@pytest.mark.property_number(7)
 @given(images(), st.sampled_from([1, 2, 3, 16, 255, 256]), st.sampled_from(SPACES))
 @settings(max_examples=120, deadline=None)
 def test_indices_are_the_nearest_entries_of_the_palette_ties_to_the_lower(image, k, space):
@@ -38,6 +39,7 @@ def test_indices_are_the_nearest_entries_of_the_palette_ties_to_the_lower(image,
         np.testing.assert_array_equal(result.indices, expected)
 
 
+@pytest.mark.property_number(7)
 def test_a_tie_goes_to_the_lower_row_of_the_final_order():
     # The palette is 3, 7, 0, and 5 is as far from 3 as from 7.
     image = np.repeat(np.uint8([0, 3, 3, 5, 8])[None, :, None], 3, axis=2)
@@ -83,6 +85,8 @@ def test_more_than_256_colors_give_16_bit_indices(k):
     assert len(np.unique(result.to_array().reshape(-1, 3), axis=0)) == k
 
 
+@pytest.mark.guarantee(14)
+@pytest.mark.property_number(6)
 @pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 65_535, 65_536])
 def test_image_of_k_colors_comes_back_unchanged(n):
     image = ramp(n)
@@ -103,6 +107,7 @@ def test_one_color_more_than_k_is_not_exact():
     assert result.indices.dtype == np.uint8
 
 
+@pytest.mark.guarantee(15)
 @given(images(channels=(4,)), st.sampled_from([2, 3, 16, 256]), st.sampled_from(SPACES))
 @settings(max_examples=100, deadline=None)
 def test_opaque_stays_opaque_and_invisible_stays_invisible(image, k, space):
@@ -116,6 +121,7 @@ def test_opaque_stays_opaque_and_invisible_stays_invisible(image, k, space):
     assert not result[alpha == 0].any()
 
 
+@pytest.mark.property_number(13)
 @pytest.mark.parametrize("k", [3, 16, 64])
 def test_alpha_that_is_255_everywhere_changes_nothing_but_the_channels(k):
     rgb = draw("noise", 3, seed=1)
@@ -221,6 +227,17 @@ def test_what_is_no_image_is_refused_by_every_verb(source):
 
 
 # ---------------------------------------------------------------- palettes and steps
+
+
+def test_given_colors_may_lie_in_memory_in_any_order():
+    image = draw("noise", 3, seed=1)
+    colors = np.ascontiguousarray(image.reshape(-1, 3)[:4])
+    expected = smalti.quantize(image, 4, init=colors)
+    mapped = smalti.apply_palette(image, colors)
+
+    for rows in (np.asfortranarray(colors), colors[:, ::-1].copy()[:, ::-1]):
+        assert smalti.quantize(image, 4, init=rows).palette.tolist() == expected.palette.tolist()
+        np.testing.assert_array_equal(smalti.apply_palette(image, rows).indices, mapped.indices)
 
 
 def test_one_palette_may_serve_several_images():

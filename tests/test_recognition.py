@@ -58,6 +58,7 @@ def pixels_of(data):
         return np.asarray(image.convert("RGBA"))
 
 
+@pytest.mark.property_number(12)
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("options", [*PROVED, *MARKED], ids=str)
 def test_a_second_run_changes_nothing(options, kind):
@@ -105,6 +106,7 @@ def test_what_was_tried_has_the_bytes_of_the_file_mark_included():
     assert report.tried[0].bytes == report.bytes_out
 
 
+@pytest.mark.property_number(12)
 @settings(deadline=None, max_examples=20)
 @given(images(), st.sampled_from([1, 2, 5, 16, 200, 300]), st.sampled_from(["png", "webp"]))
 def test_a_file_packed_again_has_the_same_bytes(image, k, kind):

@@ -20,6 +20,7 @@ def random_palette(k, channels, seed):
     return palette
 
 
+@pytest.mark.property_number(7)
 @given(
     images(),
     st.sampled_from([1, 2, 7, 255, 256, 257]),
@@ -36,6 +37,7 @@ def test_indices_equal_brute_force(image, k, space, seed, threads):
     np.testing.assert_array_equal(indices, reference.remap(image, palette, space))
 
 
+@pytest.mark.property_number(7)
 @pytest.mark.parametrize("name", LEVELS)
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("space", SPACES)
@@ -78,6 +80,7 @@ def test_remapper_may_be_asked_again_with_another_palette():
         np.testing.assert_array_equal(again, fresh)
 
 
+@pytest.mark.guarantee(15)
 @given(images(channels=(4,)), st.integers(1, 40), st.integers(0, 9), st.sampled_from(SPACES))
 @settings(max_examples=60, deadline=None)
 def test_opaque_and_invisible_pixels_stay_so_wherever_the_palette_allows(image, k, seed, space):

@@ -76,6 +76,7 @@ def test_a_photograph_gets_a_lower_inertia_than_from_scikit_learn(k):
     assert ours.inertia_ < theirs.inertia_
 
 
+@pytest.mark.property_number(15)
 @pytest.mark.parametrize("dims", [1, 2, 3, 4, 20])
 def test_lloyd_ends_where_that_of_scikit_learn_ends(dims):
     X, _ = make_blobs(500, dims, centers=12, cluster_std=3, random_state=dims)
@@ -103,6 +104,7 @@ def test_separate_blobs_are_found(init, dims):
     assert len(set(zip(labels.tolist(), truth.tolist(), strict=True))) == 4
 
 
+@pytest.mark.property_number(7)
 def test_labels_are_what_predict_says_and_score_is_the_inertia(pixels, blobs):
     for X in (pixels, pixels.astype(np.float32) / np.float32(255), blobs):
         kmeans = KMeans(9).fit(X)
@@ -129,6 +131,7 @@ def test_splitting_needs_no_random_state(blobs):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.property_number(3)
 @pytest.mark.parametrize("init", ["splitting", "k-means++", "random"])
 def test_a_weight_is_as_many_rows_and_their_order_does_not_matter(pixels, blobs, init):
     rng = np.random.default_rng(0)

@@ -15,6 +15,7 @@ from smalti.weights import LEVELS as STEPS
 from smalti.weights import activity_weights, weight_map
 
 
+@pytest.mark.property_number(3)
 @given(images(), st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 255]))
 def test_a_weighted_histogram_is_that_of_repeated_pixels(image, seed, high):
     weight = np.random.default_rng(seed).integers(0, high + 1, image.shape[:2]).astype(np.uint8)

@@ -137,7 +137,7 @@ class Problem:
             room = " besides the fully transparent one" if self.transparent else ""
             raise BadOption(f"init must have {self.k} rows{room}, got {len(given)}")
         if given.dtype.kind != "f":
-            points = color.to_points(given.astype(np.uint8), self.settings.space)
+            points = color.to_points(given.astype(np.uint8, order="C"), self.settings.space)
             points = points.astype(np.float32)
         else:
             points = (given * self.unit).astype(np.float32)

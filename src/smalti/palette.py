@@ -74,7 +74,7 @@ class Palette:
     """
 
     def __init__(self, colors: Any, shares: Any = None) -> None:
-        colors = np.array(colors)
+        colors = np.array(colors, order="C")
         if colors.ndim != 2 or colors.shape[1] not in (3, 4) or not 1 <= len(colors) <= 65536:
             raise BadOption(
                 f"a palette must have shape (k, 3) or (k, 4) with k from 1 to 65,536, "

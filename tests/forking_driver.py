@@ -71,7 +71,7 @@ def run(order, streams):
         null = os.open(os.devnull, os.O_RDONLY)
         for number, descriptor in enumerate([null, *streams]):
             os.dup2(descriptor, number)
-        sys.stdin = open(0)
+        sys.stdin = os.fdopen(0)
         if order.get("umask") is not None:
             os.umask(order["umask"])
         if order.get("largest") is not None:

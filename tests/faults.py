@@ -90,7 +90,10 @@ class Disk:
 
 
 class Commands:
-    """Runs the command in forks of one process."""
+    """Runs the command in forks of one process.
+
+    interrupted : whether the last run has come to the line or opcode that it was interrupted at
+    """
 
     def __init__(self, environment=None):
         more = {"OPENBLAS_NUM_THREADS": "1", **(environment or {})}
@@ -112,7 +115,9 @@ class Commands:
         order = {"arguments": words, "folder": os.fspath(folder), **order}
         self._driver.stdin.write(json.dumps(order) + "\n")
         self._driver.stdin.flush()
-        return Done(**json.loads(self._driver.stdout.readline()))
+        answer = json.loads(self._driver.stdout.readline())
+        self.interrupted = answer.pop("interrupted")
+        return Done(**answer)
 
     def close(self):
         self._driver.stdin.close()

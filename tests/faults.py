@@ -1,13 +1,14 @@
 """Disks that fail at the n-th call, and the command run on them by the hundred.
 
-    Disk      what `tests/shim/fail_at.c` watches and does, and what it has seen
-    Commands  a process that forks for each run of the command: see `forking_driver.py`
+Disk      what `tests/shim/fail_at.c` watches and does, and what it has seen
+Commands  a process that forks for each run of the command: see `forking_driver.py`
 """
 
 import ctypes
 import json
 import mmap
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,9 @@ from typing import NamedTuple
 
 import process  # noqa: F401 - it says where the package is
 
-__all__ = ["KILL", "KILL_GROUP", "Commands", "Disk", "Done", "compiled"]
+__all__ = ["KILL", "Changes", "Commands", "Disk", "Done", "compiled"]
 
-KILL, KILL_GROUP = -1, -2
+KILL = -1
 LOGGED, NAME, PATH_MAX = 1000, 16, 4096
 HERE = Path(__file__).parent
 
@@ -89,7 +90,10 @@ class Disk:
 
 
 class Commands:
-    """Runs the command in forks of one process."""
+    """Runs the command in forks of one process.
+
+    interrupted : whether the last run has come to the line or opcode that it was interrupted at
+    """
 
     def __init__(self, environment=None):
         more = {"OPENBLAS_NUM_THREADS": "1", **(environment or {})}
@@ -111,9 +115,32 @@ class Commands:
         order = {"arguments": words, "folder": os.fspath(folder), **order}
         self._driver.stdin.write(json.dumps(order) + "\n")
         self._driver.stdin.flush()
-        return Done(**json.loads(self._driver.stdout.readline()))
+        answer = json.loads(self._driver.stdout.readline())
+        self.interrupted = answer.pop("interrupted")
+        return Done(**answer)
 
     def close(self):
         self._driver.stdin.close()
         self._driver.stdout.close()
         self._driver.wait()
+
+
+class Changes:
+    """Waits until an entry of a folder appears, changes or goes: inotify(7)."""
+
+    MASK = 0x2 | 0x40 | 0x80 | 0x100 | 0x200  # modify, moved from and to, create, delete
+
+    def __init__(self, folder):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._queue = libc.inotify_init()
+        if libc.inotify_add_watch(self._queue, os.fsencode(folder), self.MASK) < 0:
+            raise OSError(ctypes.get_errno(), "inotify")
+        self._poll = select.poll()
+        self._poll.register(self._queue, select.POLLIN)
+
+    def first(self, seconds):
+        """Wait for a change, but not longer."""
+        self._poll.poll(1000 * seconds)
+
+    def close(self):
+        os.close(self._queue)

@@ -25,6 +25,7 @@ MODULES = (
 )  # fmt: skip
 """What runs would load late."""
 
+INTERRUPTED = 3  # the descriptor where a run says that it has come to the chosen line
 PATIENCE = 120  # seconds; whatever takes longer hangs
 
 
@@ -38,7 +39,7 @@ def serve():
 
 def done(order):
     """Run the command once, and tell its exit code, as `subprocess` counts, and what it said."""
-    streams = [os.pipe() for _ in range(2)]
+    streams = [os.pipe() for _ in range(3)]
     child = os.fork()
     if not child:
         run(order, [ours for _, ours in streams])
@@ -49,7 +50,8 @@ def done(order):
     for ours, _ in streams:
         texts.append(content(ours).decode("utf-8", "surrogateescape"))
         os.close(ours)
-    return {"code": os.waitstatus_to_exitcode(status), "out": texts[0], "err": texts[1]}
+    code = os.waitstatus_to_exitcode(status)
+    return {"code": code, "out": texts[0], "err": texts[1], "interrupted": bool(texts[2])}
 
 
 def content(pipe):
@@ -71,7 +73,7 @@ def run(order, streams):
         null = os.open(os.devnull, os.O_RDONLY)
         for number, descriptor in enumerate([null, *streams]):
             os.dup2(descriptor, number)
-        sys.stdin = open(0)
+        sys.stdin = os.fdopen(0)
         if order.get("umask") is not None:
             os.umask(order["umask"])
         if order.get("largest") is not None:
@@ -101,6 +103,7 @@ def interrupt(number, at, opcodes):
         if event in ("line", "opcode"):
             count += 1
             if count == at:
+                os.write(INTERRUPTED, b"!")
                 os.kill(os.getpid(), number)
         return trace
 

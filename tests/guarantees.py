@@ -40,16 +40,17 @@ GUARANTEES = {
     7: Guarantee("Files", "Permissions",
         "A new file has the mode that the umask allows, a replaced one keeps its own."),
     8: Guarantee("Files", "No leftovers",
-        "Ctrl-C and SIGTERM leave no temporary file and no traceback, and exit with 130 and "
-        "143; what SIGKILL leaves has a recognizable name, and the next run removes it."),
+        "From the command's first line on, Ctrl-C and SIGTERM leave no temporary file and no "
+        "traceback, and exit with 130 and 143; what SIGKILL leaves has a recognizable name, and "
+        "the next run that writes there removes it."),
     9: Guarantee("Files", "Inputs are only read",
         "An input has the same bytes, mode and times afterwards; read-only inputs are accepted."),
     10: Guarantee("Files", "Never larger",
-        "An output is never larger than its input unless that was asked for; the exit code says "
-        "so."),
+        "An output is never larger than its input, unless --allow-larger or a palette for many "
+        "files asks for that; where nothing is written, the exit code says so."),
     11: Guarantee("Files", "Exit codes",
-        "Each kind of failure has its code; a run over many files goes on, and ends with the "
-        "worst."),
+        "Each kind of failure has its code; a run over many files goes on, and ends with 1 if any "
+        "failed."),
     12: Guarantee("Files", "Messages",
         "A failure is one line that names the file, escaped, and the way out; never a "
         "traceback."),

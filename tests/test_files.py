@@ -66,6 +66,7 @@ def test_relative_path_is_written_in_the_current_folder(tmp_path, monkeypatch):
     assert (tmp_path / "a.png").read_bytes() == NEW
 
 
+@pytest.mark.guarantee(7)
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
 def test_new_file_gets_the_usual_permissions(tmp_path, umask):
     before = os.umask(umask)
@@ -77,6 +78,7 @@ def test_new_file_gets_the_usual_permissions(tmp_path, umask):
     assert stat.S_IMODE((tmp_path / "a.png").stat().st_mode) == 0o666 & ~umask
 
 
+@pytest.mark.guarantee(7)
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o444, 0o755])
 def test_replaced_file_keeps_its_permissions(old, mode):
     old.chmod(mode)
@@ -87,6 +89,7 @@ def test_replaced_file_keeps_its_permissions(old, mode):
     assert stat.S_IMODE(old.stat().st_mode) == mode
 
 
+@pytest.mark.guarantee(7)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_replaced_file_keeps_its_owner(old):
     os.chown(old, 1234, 1234)
@@ -96,6 +99,7 @@ def test_replaced_file_keeps_its_owner(old):
     assert (old.stat().st_uid, old.stat().st_gid) == (1234, 1234)
 
 
+@pytest.mark.guarantee(6)
 def test_symbolic_link_stays_and_its_target_is_replaced(old, tmp_path):
     (tmp_path / "links").mkdir()
     link = tmp_path / "links" / "link.png"
@@ -108,6 +112,7 @@ def test_symbolic_link_stays_and_its_target_is_replaced(old, tmp_path):
     assert os.listdir(tmp_path / "links") == ["link.png"]
 
 
+@pytest.mark.guarantee(6)
 def test_link_to_nothing_creates_its_target(tmp_path):
     (tmp_path / "link.png").symlink_to("target.png")
 
@@ -117,6 +122,7 @@ def test_link_to_nothing_creates_its_target(tmp_path):
     assert (tmp_path / "target.png").read_bytes() == NEW
 
 
+@pytest.mark.guarantee(5)
 def test_other_name_of_a_hard_linked_file_keeps_the_old_content(old, tmp_path):
     os.link(old, tmp_path / "other.png")
 
@@ -157,6 +163,7 @@ ODD_NAMES = [
 ]
 
 
+@pytest.mark.guarantee(13)
 @pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
 def test_odd_names_are_written_like_any_other(tmp_path, name):
     write_atomic(tmp_path / name, NEW, overwrite=False)
@@ -165,6 +172,7 @@ def test_odd_names_are_written_like_any_other(tmp_path, name):
     assert os.listdir(tmp_path) == [name]
 
 
+@pytest.mark.guarantee(2)
 def test_steps_happen_in_the_durable_order(tmp_path, monkeypatch):
     steps = []
 
@@ -224,6 +232,7 @@ def test_file_system_without_hard_links_works_too(tmp_path, monkeypatch):
         write_atomic(tmp_path / "a.png", NEW, overwrite=False)
 
 
+@pytest.mark.guarantee(4)
 def test_impossible_outputs_are_refused_with_the_reason(tmp_path, old):
     (tmp_path / "folder.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
@@ -268,6 +277,7 @@ def test_good_outputs_pass_the_early_check(tmp_path, old):
 # ---------------------------------------------------------------- failing half-way
 
 
+@pytest.mark.guarantee(2)
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 @pytest.mark.parametrize("step", ["open", "fchmod", "write", "fsync", "close", "replace"])
 def test_old_output_is_untouched_when_a_step_fails(old, monkeypatch, step, code):
@@ -289,6 +299,7 @@ def test_old_output_is_untouched_when_a_step_fails(old, monkeypatch, step, code)
         assert "disk is full" in str(caught.value)
 
 
+@pytest.mark.guarantee(8)
 @pytest.mark.parametrize("step", ["write", "fsync", "close", "replace"])
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
 def test_interruption_leaves_the_old_output_and_nothing_else(old, monkeypatch, step, interruption):
@@ -342,6 +353,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.guarantee(3)
 @pytest.mark.parametrize("limit", [0, 1, 512, 4096, 20_000])
 @pytest.mark.parametrize("exists", [True, False])
 def test_file_size_limit_leaves_no_half_file(tmp_path, limit, exists):
@@ -404,6 +416,7 @@ while True:
 """
 
 
+@pytest.mark.guarantee(1)
 def test_killed_writer_leaves_one_complete_content(tmp_path):
     path = tmp_path / "a.png"
     complete = {bytes([n]) * 2_000_000 for n in (65, 66)}
@@ -424,6 +437,7 @@ def test_killed_writer_leaves_one_complete_content(tmp_path):
     assert path.exists()
 
 
+@pytest.mark.guarantee(38)
 def test_writers_at_the_same_time_leave_one_complete_content(tmp_path):
     path = tmp_path / "a.png"
     contents = [bytes([n]) * 100_000 for n in range(8)]
@@ -463,6 +477,7 @@ def test_of_writers_at_the_same_time_one_wins_without_overwrite(tmp_path):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.guarantee(6)
 def test_planted_link_in_place_of_the_temporary_file_is_not_followed(tmp_path, monkeypatch):
     victim = tmp_path / "victim"
     victim.write_bytes(OLD)
@@ -479,6 +494,7 @@ def test_planted_link_in_place_of_the_temporary_file_is_not_followed(tmp_path, m
 # ---------------------------------------------------------------- names in messages
 
 
+@pytest.mark.guarantee(12)
 @given(st.text(st.characters(exclude_categories=[])))
 @settings(max_examples=200)
 def test_shown_names_are_printable_in_any_encoding_that_has_the_letters(name):
@@ -498,6 +514,7 @@ def test_resource_limits_of_this_process_are_as_before():
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
 
+@pytest.mark.guarantee(8)
 def test_a_sweep_removes_what_dead_writers_left_and_nothing_else(tmp_path):
     (tmp_path / "sub").mkdir()
     stale = [tmp_path / ".smalti-0123abcd.tmp", tmp_path / "sub" / ".smalti-00000000.tmp"]
@@ -509,6 +526,37 @@ def test_a_sweep_removes_what_dead_writers_left_and_nothing_else(tmp_path):
 
     assert not any(path.exists() for path in stale)
     assert all(path.exists() for path in others)
+
+
+@pytest.mark.guarantee(8)
+def test_the_first_look_at_a_folder_removes_what_dead_writers_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_swept", set())
+    (tmp_path / "sub").mkdir()
+    stale, below = tmp_path / ".smalti-0123abcd.tmp", tmp_path / "sub" / ".smalti-0123abcd.tmp"
+    for path in (stale, below):
+        path.write_bytes(OLD)
+
+    check_writable(tmp_path / "a.png", overwrite=False)
+
+    assert not stale.exists()
+    assert below.exists()
+    stale.write_bytes(OLD)
+    write_atomic(tmp_path / "a.png", NEW, overwrite=False)
+    assert stale.exists()  # a process looks once
+
+
+@pytest.mark.guarantee(8)
+def test_temporary_files_of_a_process_that_ends_are_abandoned(tmp_path):
+    def parts():
+        yield b"first"
+        files.abandon()
+        assert os.listdir(tmp_path) == []
+        yield b"second"
+
+    with pytest.raises(CannotWrite):
+        write_atomic(tmp_path / "a.png", parts(), overwrite=False)
+
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_sweep_leaves_the_temporary_file_of_a_living_writer_alone(tmp_path):

@@ -1,8 +1,7 @@
 /* The disk goes away at the n-th call: for tests of what a program leaves behind.
  *
  * Loaded by LD_PRELOAD, this counts the calls that touch one folder, by path or by descriptor, and
- * at call `at` it kills the process, or its process group, or lets the call fail with an error of
- * the caller's choice. What it is to do, and what it has seen, is in a small file that the test maps
+ * at call `at` it kills the process, or lets the call fail with an error of the caller's choice. What it is to do, and what it has seen, is in a small file that the test maps
  * too; all processes of a run share it, so their calls are counted together.
  *
  * Source of the idea: sqlite.org/testing.html, "I/O Error Testing": fail the n-th call, n = 1, 2 ...
@@ -25,11 +24,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { KILL = -1, KILL_GROUP = -2, LOGGED = 1000, NAME = 16 };
+enum { KILL = -1, LOGGED = 1000, NAME = 16 };
 
 struct control { /* `Disk` of tests/faults.py has the same layout */
     int at;      /* which call, from 1; 0 for none */
-    int how;     /* an errno, KILL or KILL_GROUP */
+    int how;     /* an errno, or KILL */
     int count;   /* calls so far */
     int length;  /* of `folder`; 0 while nothing is watched */
     char folder[PATH_MAX];
@@ -86,7 +85,6 @@ static int fails(const char *name) {
     if (number <= LOGGED) strncpy(control->calls[number - 1], name, NAME - 1);
     if (number != control->at) return 0;
     if (control->how == KILL) kill(getpid(), SIGKILL);
-    if (control->how == KILL_GROUP) kill(0, SIGKILL);
     errno = control->how;
     return 1;
 }

@@ -248,9 +248,12 @@ def only_run_in(state: str) -> Iterator[None]:
             raise CannotWrite(
                 f"another run works in {shown(path)}; wait for its end, or take another folder"
             ) from error
+        except OSError:  # no locks here
+            pass
         yield
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # nothing was written to it
+            os.close(descriptor)
 
 
 # ---------------------------------------------------------------- pieces

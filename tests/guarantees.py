@@ -68,7 +68,9 @@ GUARANTEES = {
         "Profiles and PNG's color chunks are converted from; a broken one is ignored with a "
         "note; 16-bit samples are rounded."),
     18: Guarantee("Pixels", "Metadata",
-        "Nothing private is in an output, unless it was asked for."),
+        "Nothing private is in a file that smalti makes, unless `--keep-metadata` asks for it: no "
+        "position, name, comment or thumbnail; with `--out-dir` or on standard output, an original "
+        "that stays as it is because nothing smaller was found is said to hold what it holds."),
     19: Guarantee("Pixels", "Frames",
         "Animations keep all frames, or are refused; pages are never dropped in silence."),
     20: Guarantee("Same answer", "Same bytes everywhere",

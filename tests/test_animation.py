@@ -177,6 +177,14 @@ def test_webp_frames_times_and_plays_are_read():
     assert_same([kit.seen(frame) for frame in movie], [kit.seen(frame) for frame in frames])
 
 
+def test_bytes_behind_the_end_of_a_webp_play_no_part():
+    data = kit.webp(kit.ball(4), [40] * 4)
+
+    movie = smalti.frames(data + b"more than nothing")
+
+    assert_same(list(movie), list(smalti.frames(data)))
+
+
 def test_a_still_picture_is_an_animation_of_one_frame():
     movie = smalti.frames(kit.apng((6, 5), [(0, 0, solid(RED), 0, 0)]))
 

@@ -17,10 +17,10 @@ FLOORS = (
     ("errors", "_core"),
     ("options", "bands"),
     ("animation", "headers", "libtiff", "marks", "palette_binary", "palette_text", "png",
-     "profiles", "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
+     "profiles", "sources", "bins", "exif", "lock_text"),  # of decode, encode, files, palette_files
     ("cels", "gif", "packing", "pixels", "stored", "ordering", "folders", "histogram_file",
      "outputs", "webp"),
-    ("apng", "blue_noise", "color", "image", "layouts"),
+    ("apng", "blue_noise", "color", "image", "layouts", "metadata"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches", "transport"),
@@ -41,9 +41,9 @@ FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in flo
 ASIDE = {"reference"}  # never imported at run time
 FACES = {"cli", "web"}
 ENGINE = "batch"  # a package above all these modules, and below the faces
-PILLOW_USERS = {"decode", "encode", "gif", "png_packing", "indexed", "palette", "pixels", "plots",
-                "png", "profiles", "libtiff", "stored", "swatches", "comparison", "preview",
-                "versions"}  # fmt: skip
+PILLOW_USERS = {"decode", "encode", "gif", "metadata", "png_packing", "indexed", "palette",
+                "pixels", "plots", "png", "profiles", "libtiff", "stored", "swatches",
+                "comparison", "preview", "versions"}  # fmt: skip
 
 EXTRAS = {
     "plots": {"matplotlib"},

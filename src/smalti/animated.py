@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import marks, metrics, quality
+from . import marks, metadata, metrics, quality
 from .animation import Animation, widened
 from .attempts import Clock, Fitted, Try, marked
 from .bins import Tally
@@ -92,6 +92,7 @@ class AnimatedAttempts:
         self._held: list[Canvas] | None = None
         self.hard_edged = False
         self.recipe = self.former = b""  # as of `Attempts`
+        self.metadata = metadata.NONE
         self.always_marked = True  # ways to code frames are too many for the shortest to be found
         self.weights: NDArray[np.uint8] | None = None  # of the last frame
         with clock("histogram"):

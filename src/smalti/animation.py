@@ -10,6 +10,7 @@ the pictures that people see. Delays are fractions of a second, as exact as the 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class Animation:
     delays : seconds that each frame is seen, exact
     plays : how often it is shown; 0 is for ever
     size_bytes : of the file
-    icc, dpi, notes, metadata_bytes, mark : as of `Decoded`
+    icc, dpi, notes, metadata_bytes, mark, metadata : as of `Decoded`
 
     Iterating yields (H, W, 3) uint8 sRGB images, or (H, W, 4) for frames with some pixel that is
     not opaque, as `decode` would.
@@ -68,6 +69,7 @@ class Animation:
     notes: tuple[str, ...] = ()
     metadata_bytes: int = 0
     mark: bytes = b""
+    metadata: Any = None
 
     def __iter__(self) -> Iterator[Canvas]:
         return self.canvases()

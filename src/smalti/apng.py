@@ -10,7 +10,6 @@ Source: PNG specification, third edition, https://www.w3.org/TR/png-3/, 4.9 and 
 """
 
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -194,26 +193,21 @@ def assembled(
     alpha = palette[:, 3].tobytes().rstrip(b"\xff") if palette.shape[1] == 4 else b""
     parts = [
         png.SIGNATURE,
-        _chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, png.INDEXED, 0, 0, 0)),
-        _chunk(b"acTL", struct.pack(">II", len(frames), plays)),
-        *(_chunk(name, content) for name, content in extras),
-        _chunk(b"PLTE", np.ascontiguousarray(palette[:, :3]).tobytes()),
-        *([_chunk(b"tRNS", alpha)] if alpha else []),
+        png.chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, png.INDEXED, 0, 0, 0)),
+        png.chunk(b"acTL", struct.pack(">II", len(frames), plays)),
+        *(png.chunk(name, content) for name, content in extras),
+        png.chunk(b"PLTE", np.ascontiguousarray(palette[:, :3]).tobytes()),
+        *([png.chunk(b"tRNS", alpha)] if alpha else []),
     ]
     number = 0
     for frame in frames:
         place = (frame.width, frame.height, frame.x, frame.y)
         how = (DISPOSALS.index(frame.dispose), frame.over)
-        parts.append(_chunk(b"fcTL", CONTROL.pack(number, *place, *frame.delay, *how)))
+        parts.append(png.chunk(b"fcTL", CONTROL.pack(number, *place, *frame.delay, *how)))
         number += 1
         if number == 1:
-            parts.append(_chunk(b"IDAT", frame.data))
+            parts.append(png.chunk(b"IDAT", frame.data))
         else:
-            parts.append(_chunk(b"fdAT", struct.pack(">I", number) + frame.data))
+            parts.append(png.chunk(b"fdAT", struct.pack(">I", number) + frame.data))
             number += 1
-    return b"".join([*parts, _chunk(b"IEND", b"")])
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(content, zlib.crc32(name))
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+    return b"".join([*parts, png.chunk(b"IEND", b"")])

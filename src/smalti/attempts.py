@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import marks, metrics, quality
+from . import marks, metadata, metrics, quality
 from .bands import looked_up
 from .decode import Decoded
 from .dither import Dithering
@@ -112,6 +112,7 @@ class Attempts:
         # Marks of settings (`marks.of_settings`): what files shall carry, and, where that is
         # nothing, what the input carried and keeps as long as its pixels are the same.
         self.recipe = self.former = b""
+        self.metadata = metadata.NONE  # that files shall carry
         self.always_marked = False  # a number of colors needs no mark: the pixels prove it
         self.original, self.kind, self.settings, self.clock = decoded.image, kind, settings, clock
         self.dithering, self.encoding, self._progress = dithering, encoding, progress
@@ -335,9 +336,9 @@ class Attempt:
 
 
 def marked(done: Any, of: Any, encoded: Encoded, digest: Callable[[], bytes]) -> Encoded:
-    """Put a mark into the file of an attempt, if one is needed.
+    """Put metadata into the file of an attempt, and a mark if one is needed.
 
-    of : the attempts, with the marks of settings: `recipe` and `former`
+    of : the attempts, with `metadata` and the marks of settings: `recipe` and `former`
     digest : of the pixels
 
     All that was tried would have been as much larger.
@@ -347,9 +348,11 @@ def marked(done: Any, of: Any, encoded: Encoded, digest: Callable[[], bytes]) ->
         not of.always_marked and (mark or of.former) and done.lossless
     ):  # then all is decided again as it was
         mark = of.former
-    if not mark:
+    if not mark and not of.metadata:
         return encoded
-    data = marks.with_mark(encoded.data, mark + digest())
+    data = metadata.added(encoded.data, of.metadata)
+    if mark:
+        data = marks.with_mark(data, mark + digest())
     more = len(data) - len(encoded.data)
     tried = [
         way._replace(

@@ -37,6 +37,7 @@ from .formats import (
 from .histogram import Histogram
 from .kmeans import Step
 from .load import load_with_notes
+from .metadata import NONE, Metadata, size_of
 from .movies import opened
 from .palette import Palette
 from .recognition import former_recipe, is_done, recipe_of
@@ -93,6 +94,7 @@ def compress(
     allow_larger: bool = False,
     overwrite: bool = False,
     preserve: bool = False,
+    keep_metadata: bool = False,
     limits: Limits | None = None,
     channels: str = "rgb",
     size: float | None = None,
@@ -142,6 +144,9 @@ def compress(
     allow_larger : write the result even if it is no smaller than the input
     overwrite : replace an existing target
     preserve : carry the density over (PNG only), and the file times when both ends are paths
+    keep_metadata : carry over EXIF, XMP, IPTC, texts and comments, and the density, as far as the
+        format has a place for them; a note says what. Places and names are among them. Left to the
+        default, nothing is carried over but what `icc` and `preserve` keep.
     limits : largest input that is decoded
     channels : "rgb" or "bgr"
         Order of the channels of an array; "bgr" is OpenCV's. The palette and the file are RGB.
@@ -212,16 +217,20 @@ def compress(
     clock = Clock(on_stage)
 
     with clock("decode"):
-        source, movie = opened(source, limits=limits, icc=icc)
+        source, movie = opened(source, limits=limits, icc=icc, metadata=keep_metadata)
         if movie:
             kind = kept_format(format, target if _is_path(target) else None, movie.format)
             check_animation(
                 kind, settings.k, settings.keep, given, weight, targets, own=frame_palettes
             )
             if movie.icc and kind == "GIF":  # which holds no profile
-                movie = opened(source, limits=limits, icc="srgb")[1]
-        decoded = movie or load_with_notes(source, channels, limits=limits, icc=icc)
-        decoded = without_what_is_not_held(decoded, kind, preserve)
+                movie = opened(source, limits=limits, icc="srgb", metadata=keep_metadata)[1]
+        decoded = movie or load_with_notes(
+            source, channels, limits=limits, icc=icc, metadata=keep_metadata
+        )
+        with_density = preserve or keep_metadata
+        decoded = without_what_is_not_held(decoded, kind, with_density)
+        kept, left = (decoded.metadata or NONE).held(kind)
     begin: Any = Attempts
     if movie:
         from .animated import AnimatedAttempts  # late: stills, most of all, need not wait for it
@@ -231,9 +240,10 @@ def compress(
         decoded, kind, settings, clock,
         dithering=dithering, guard=guard, weight=weight, given=given,
         size=counting,
-        encoding={"icc": decoded.icc, "dpi": decoded.dpi if preserve else None, "pack": pack},
+        encoding={"icc": decoded.icc, "dpi": decoded.dpi if with_density else None, "pack": pack},
         progress=progress,
     )  # fmt: skip
+    attempts.metadata = kept
     histogram = attempts.histogram
     if given is not None and strict:
         attempts.refuse_outside(given, _name(source) or "the image")
@@ -292,11 +302,15 @@ def compress(
             *_notes(decoded, palette, fit, k, attempts.hard_edged),
             *(str(region) for region in done.regions),
             *_alpha_notes(histogram, palette, given),
+            *_metadata_notes(kept, left, kind),
             *(done.time_notes if movie else ()),
         ),
         dithering=done.dithering,
         size=done.size,
-        explain={**anatomy.explain(data), "input_metadata": decoded.metadata_bytes},
+        explain={
+            **anatomy.explain(data),
+            "input_metadata": max(0, decoded.metadata_bytes - size_of(kept, kind)),
+        },
         tried=done.encoded.tried,
         data=data if target is None else None,
         tries=found.tries if found else 1,
@@ -487,6 +501,18 @@ def _alpha_notes(histogram: Histogram, palette: Palette, given: Palette | None) 
     if (alpha % 255).any() and not (entries % 255).any():
         became = "opaque or clear" if (entries == 0).any() else "opaque"
         yield f"the palette has no partly transparent color: such pixels became {became}"
+
+
+def _metadata_notes(kept: Metadata, left: Metadata, kind: str) -> Iterator[str]:
+    """Yield what was carried over, in how many bytes, and what the format has no place for."""
+    if kept:
+        yield f"metadata kept: {kept}, {size_of(kept, kind):,} bytes"
+    if left:
+        yield f"metadata left out: {left}; {_spelled(kind)} has no place for that"
+
+
+def _spelled(kind: str) -> str:
+    return {"WEBP": "WebP"}.get(kind, kind)
 
 
 def _colors(k: int) -> str:

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from . import gif, headers, marks, options, pixels, png, profiles
+from . import metadata as side
 from .animation import MAX_FRAMES
 from .errors import BadImage, LimitExceeded, SmaltiError
 from .headers import FORMATS
@@ -59,6 +60,7 @@ class Decoded:
     notes: tuple[str, ...]  # what was changed or ignored on the way in
     metadata_bytes: int  # of the file, neither pixels nor needed for them; best effort
     mark: bytes = b""  # as `marks` finds it, true or not
+    metadata: side.Metadata = side.NONE  # only if asked for, and true of the image
 
     @property
     def width(self) -> int:
@@ -84,9 +86,21 @@ class Found:
     dpi: Any
     notes: list[str]
     metadata_bytes: int = 0
+    turned: bool = False  # rows and columns were exchanged
+    converted: bool = False  # colors were
+
+    def adapted(self, metadata: side.Metadata) -> side.Metadata:
+        """Return what of the metadata of the file is true of the picture."""
+        return metadata.adapted(turned=self.turned, converted=self.converted)
 
 
-def decode(source: Input, *, limits: Limits | None = None, icc: str = "srgb") -> Decoded:
+def decode(
+    source: Input,
+    *,
+    limits: Limits | None = None,
+    icc: str = "srgb",
+    metadata: bool = False,
+) -> Decoded:
     """Decode a picture to upright 8-bit sRGB pixels.
 
     Parameters
@@ -97,6 +111,7 @@ def decode(source: Input, *, limits: Limits | None = None, icc: str = "srgb") ->
     icc : "srgb", "keep" or "strip"
         Convert colors to sRGB; leave their numbers and hand the profile on (a profile for
         gray or CMYK is converted even so, for the output holds RGB); or ignore the profile.
+    metadata : whether to read what else the file says, such as EXIF, into `Decoded.metadata`
 
     Returns
     -------
@@ -139,6 +154,9 @@ def decode(source: Input, *, limits: Limits | None = None, icc: str = "srgb") ->
         notes,
         found.metadata_bytes,
         marks.find(data),
+        found.adapted(side.read(data) if data else side.of_pillow(source))
+        if metadata
+        else side.NONE,
     )
 
 
@@ -227,12 +245,14 @@ def _from_pillow(image: Any, limits: Limits, again: Any = None) -> Found:
     # Pillow turns a TIFF itself, while loading it.
     if turn := tags.get(0x0112, 1) if getattr(image, "tile", None) else 1:
         notes += [f"orientation {turn} applied"] if turn in range(2, 9) else []
+    turned = turn in range(5, 9)
     exif = b"" if tags else info.get("exif") or b""
     with damage_as_bad_image(kind), pixels.quiet() if tags else contextlib.nullcontext():
         values, mode = pixels.samples(image, again)
     dpi = None if "resolution" in info else info.get("dpi")  # a bare ratio is no density
     xmp = b"" if tags else info.get("xmp") or b""
-    return Found(kind, values, mode, info.get("icc_profile"), exif, xmp, dpi, notes)
+    icc = info.get("icc_profile")
+    return Found(kind, values, mode, icc, exif, xmp, dpi, notes, turned=turned)
 
 
 def _pictures(image: Any) -> int:
@@ -279,7 +299,8 @@ def finished(found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:
     if turn > 1:
         found.notes.append(f"EXIF orientation {turn} applied")
         image = headers.upright(image, turn)
-        if found.dpi and turn >= 5:
+        found.turned = turn >= 5
+        if found.dpi and found.turned:
             found.dpi = found.dpi[::-1]
     elif (turn := headers.xmp_orientation(found.xmp)) > 1:
         found.notes.append(f"orientation {turn} in XMP, but not in EXIF, left as viewers leave it")
@@ -303,6 +324,7 @@ def _colored(values: np.ndarray, found: Found, icc: str) -> tuple[np.ndarray, by
         found.notes.append(f"color profile {name} ignored: {error}")
         converted = None
     else:
+        found.converted = True
         if converted is not None:
             found.notes.append(f"colors converted from {name} to sRGB")
     return profiles.without_profile(values, mode) if converted is None else converted, None

@@ -216,16 +216,24 @@ class Problem:
 
     def round(self, centroids: NDArray[np.float32]) -> NDArray[np.uint8]:
         """8-bit colors of centroids in units; at least one is opaque if a color is."""
-        points = centroids.astype(np.float64) * self.unit
-        palette = color.from_points(points, self.settings.space)
-        if palette.shape[1] == 4 and self.k > 0:
-            opaque = self.colors[:, 3] == 255
-            if opaque.any() and not (palette[:, 3] == 255).any():
-                weights = self.counts[opaque, None]
-                solid = color.to_points(self.colors[opaque], self.settings.space)
-                mean = (solid * weights).sum(0, keepdims=True) / weights.sum()
-                palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
+        palette = self._to_colors(centroids.astype(np.float64) * self.unit)
         palette[: len(self.kept)] = self.kept
+        return palette
+
+    def _to_colors(self, points: NDArray[Any]) -> NDArray[np.uint8]:
+        """8-bit colors of centroids in fixed point, without the gap; one is opaque if a color is.
+
+        Where there is no entry for opaque colors alone, all of them would become 254.
+        """
+        palette = color.from_points(points, self.settings.space)
+        if palette.shape[1] == 3 or self.k == 0 or (palette[:, 3] == 255).any():
+            return palette
+        opaque = self.colors[:, 3] == 255
+        if opaque.any():
+            weights = self.counts[opaque, None]
+            solid = color.to_points(self.colors[opaque], self.settings.space)
+            mean = (solid * weights).sum(0, keepdims=True) / weights.sum()
+            palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
         return palette
 
     def recover(self, found: Step) -> NDArray[np.uint8]:
@@ -246,7 +254,7 @@ class Problem:
             if step.before >= lowest:
                 break
             best, lowest = palette, step.before
-            palette = color.from_points(self.plain(step.centroids), self.settings.space)
+            palette = self._to_colors(self.plain(step.centroids))
             palette[:fixed] = self.kept
             if by_share:  # now, as ties go by the order: then settling has little to move
                 order = order_by_share(best, step.counts)

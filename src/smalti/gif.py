@@ -22,8 +22,9 @@ from .animation import BACKGROUND, KEEP, MAX_FRAMES, PREVIOUS, Patch
 from .bands import array_of, looked_up
 from .errors import BadImage
 
-__all__ = ["LONGEST", "MOST_PLAYS", "Frame", "Gif", "assembled", "count", "lzw", "padded",
-           "patches", "read_gif"]  # fmt: skip
+__all__ = ["APPLICATION", "COMMENT", "EXTENSION", "LONGEST", "MOST_PLAYS", "Frame", "Gif",
+           "after_loop", "assembled", "count", "extension", "extensions", "lzw", "padded",
+           "patches", "read_gif", "sub_blocks"]  # fmt: skip
 
 LONGEST = 65_535
 """Hundredths of a second of the longest delay."""
@@ -133,6 +134,21 @@ def _blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
         yield kind, start, at
 
 
+def extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the label of each extension, and its chain of sub-blocks."""
+    for kind, start, end in _blocks(data):
+        if kind == EXTENSION:
+            yield data[start + 1], data[start + 2 : end]
+
+
+def sub_blocks(chain: bytes) -> Iterator[bytes]:
+    """Yield the contents of a chain of sub-blocks."""
+    at = 0
+    while at < len(chain) and chain[at]:
+        yield chain[at + 1 : at + 1 + chain[at]]
+        at += chain[at] + 1
+
+
 def _table_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
@@ -229,6 +245,20 @@ def assembled(
     for frame in frames:
         parts += _written(frame)
     return b"".join([*parts, b"\x3b"])
+
+
+def extension(label: int, content: bytes) -> bytes:
+    """Return an extension: a chain of sub-blocks of up to 255 bytes each."""
+    parts = [content[at : at + 255] for at in range(0, len(content), 255)]
+    chain = b"".join(bytes([len(part)]) + part for part in parts)
+    return bytes([EXTENSION, label]) + chain + b"\0"
+
+
+def after_loop(data: bytes) -> int:
+    """Return where more extensions may begin: some readers want the one about repeating first."""
+    for _, start, end in _blocks(data):
+        return end if data[start + 3 : start + 14] in LOOPS else start
+    return len(data)
 
 
 def padded(palette: NDArray[np.uint8]) -> bytes:

@@ -44,15 +44,20 @@ def load(source: Any, channels: str = "rgb") -> Image:
 
 
 def load_with_notes(
-    source: Any, channels: str = "rgb", *, limits: Limits | None = None, icc: str = "srgb"
+    source: Any,
+    channels: str = "rgb",
+    *,
+    limits: Limits | None = None,
+    icc: str = "srgb",
+    metadata: bool = False,
 ) -> Decoded:
     """Return what `load` does, and what is known about the file; an array is none.
 
-    `limits` and `icc` are those of `decode`; parameters and errors otherwise as for `load`.
+    `limits`, `icc` and `metadata` are those of `decode`; otherwise as for `load`.
     """
     channel_order(channels, 3)  # a wrong name is wrong for files, too
     if _is_file(source):
-        return decode(source, limits=limits, icc=icc)
+        return decode(source, limits=limits, icc=icc, metadata=metadata)
     return Decoded(check_image(source, channels), "array", None, None, None, (), 0)
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["find", "of_picture", "of_pictures", "of_settings", "with_mark"]
+__all__ = ["extended", "find", "of_picture", "of_pictures", "of_settings", "with_mark"]
 
 KEYWORD = b"smalti"
 WEBP_CHUNK = b"SMLT"
@@ -85,12 +85,12 @@ def with_mark(data: bytes, mark: bytes) -> bytes:
         at = 13 + _color_table(data[10])
         comment = b"\x21\xfe" + bytes([len(KEYWORD) + 1 + len(mark)]) + KEYWORD + b":" + mark
         return b"GIF89a" + data[6:at] + comment + b"\0" + data[at:]
-    body = data[12:] if data[12:16] == b"VP8X" else _extended(data) + data[12:]
+    body = data[12:] if data[12:16] == b"VP8X" else extended(data) + data[12:]
     body += WEBP_CHUNK + struct.pack("<I", len(mark)) + mark
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
-def _extended(data: bytes) -> bytes:
+def extended(data: bytes) -> bytes:
     """Return the extended header for a WebP that holds nothing but a lossless picture."""
     bits = int.from_bytes(data[21:25], "little")  # after the chunk's name, size and signature
     width, height, alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1

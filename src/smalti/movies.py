@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import apng, gif, headers, marks, pixels, webp
+from . import metadata as side
 from .animation import MAX_FRAMES, Animation, composed
 from .decode import (
     Found,
@@ -120,11 +121,11 @@ class _Named(io.BytesIO):
 
 
 def opened(
-    source: Any, *, limits: Limits | None = None, icc: str = "srgb"
+    source: Any, *, limits: Limits | None = None, icc: str = "srgb", metadata: bool = False
 ) -> tuple[Any, Animation | None]:
     """Return the source, to be read by `decode`, and the animation if it is one.
 
-    Parameters and errors as for `frames`.
+    Parameters and errors as for `frames`; `metadata` as for `decode`.
     """
     limits = limits or Limits()
     named = isinstance(source, str | os.PathLike)
@@ -137,17 +138,17 @@ def opened(
         copy.name = getattr(source, "name", None)
         source = copy
     try:
-        movie = _animation(data, limits, icc)
+        movie = _animation(data, limits, icc, side.read(data) if metadata else side.NONE)
         return source, movie and replace(movie, mark=marks.find(data))
     except SmaltiError as error:
         raise type(error)(f"{name}: {error}") from error.__cause__
 
 
-def _animation(data: bytes, limits: Limits, icc: str) -> Animation | None:
+def _animation(data: bytes, limits: Limits, icc: str, metadata: side.Metadata) -> Animation | None:
     for start in (_gif, _apng, _webp):
         found = start(data, limits)
         if found is not None:
-            return _finished(*found, icc, len(data))
+            return _finished(*found, icc, len(data), metadata)
     return None
 
 
@@ -229,7 +230,13 @@ def _check(width: int, height: int, frames: int, limits: Limits) -> None:
         )
 
 
-def _finished(movie: Animation, found: Callable[[Canvas], Found], icc: str, size: int) -> Animation:
+def _finished(
+    movie: Animation,
+    found: Callable[[Canvas], Found],
+    icc: str,
+    size: int,
+    metadata: side.Metadata,
+) -> Animation:
     """Bring color and orientation in order, which the first picture shows."""
     raw = movie.canvases
 
@@ -249,4 +256,5 @@ def _finished(movie: Animation, found: Callable[[Canvas], Found], icc: str, size
         icc=profile,
         dpi=density(first),
         notes=tuple(first.notes),
+        metadata=first.adapted(metadata),
     )

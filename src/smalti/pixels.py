@@ -42,6 +42,7 @@ READERS = {
     "TIFF": ("TiffImagePlugin", "TiffImageFile"),
     "AVIF": ("AvifImagePlugin", "AvifImageFile"),
 }
+FEW_BITS = {"BGR;15": (5, 5, 5), "BGR;16": (5, 6, 5)}  # of red, green and blue
 _QUIET = threading.RLock()  # a TIFF is opened a second time while the first is read
 
 
@@ -95,10 +96,12 @@ def samples(
     BadImage : a kind of pixel that has no defined place between black and white.
     """
     raw = _raw_mode(image)
+    tags: Any = getattr(image, "tag_v2", {})
+    if tags.get(284) == 2 and max(tags.get(258, (8,))) > 8 and tags.get(277, 1) > 1:
+        raise BadImage("its 16-bit channels are stored one after another; save them interleaved")
     match = re.fullmatch(r"(RGB|RGBX|RGBA|RGBa|CMYK);16([LBN])", raw)
     if match and again:
         return _sixteen_bits(image, again(), match[1], match[2])
-    tags: Any = getattr(image, "tag_v2", {})
     load(image)
     if image.mode.startswith("I;16"):
         return _gray_16(array_of(image), raw, inverted=tags.get(262) == 0), "L"
@@ -126,9 +129,6 @@ def _sixteen_bits(
     # Pillow takes the high byte of each sample; told the opposite byte order of the
     # same file, it takes the low one. With premultiplied alpha ("RGBa") it would also
     # divide, by the wrong byte, so that is read as plain RGBA and divided here.
-    tags: Any = getattr(image, "tag_v2", {})
-    if tags.get(284) == 2:
-        raise BadImage("its 16-bit channels are stored one after another; save them interleaved")
     native = "L" if sys.byteorder == "little" else "B"
     order = native if order == "N" else order
     stored = "RGBA" if kind == "RGBa" else kind
@@ -172,12 +172,24 @@ def _eight_bits(image: "Image.Image", raw: str) -> tuple[np.ndarray, str]:
         mode, values = "RGB", array_of(image.convert("RGB"))
     else:
         raise BadImage(f"Pillow images of mode {mode} are not read; convert it to RGB or RGBA")
+    if raw in FEW_BITS:
+        values = _rounded(values, FEW_BITS[raw])
     mode = "L" if mode == "1" else mode
     if isinstance(key, int | tuple) and mode in ("L", "RGB"):
         depth = re.search(r";([24])", raw)
         opaque = (values != np.array(key) * ({"2": 85, "4": 17}[depth[1]] if depth else 1)).any(2)
         return np.dstack([values, opaque * np.uint8(255)]), mode + "A"
     return values, mode
+
+
+def _rounded(values: np.ndarray, bits: tuple[int, ...]) -> np.ndarray:
+    """Round colors of so few bits a channel, of which Pillow cuts off what is behind the point."""
+    table = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    for channel, most in enumerate(2**number - 1 for number in bits):
+        steps = np.arange(most + 1)
+        table[steps * 255 // most, channel] = (steps * 510 + most) // (2 * most)
+    rounded: np.ndarray = table[values, np.arange(3)]
+    return rounded
 
 
 def _indexed(image: "Image.Image", key: object) -> tuple[np.ndarray, str]:

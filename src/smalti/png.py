@@ -21,7 +21,16 @@ import numpy as np
 from .bands import array_of
 from .errors import BadImage, LimitExceeded
 
-__all__ = ["INDEXED", "SIGNATURE", "PngFile", "chunks", "icc_profile", "read_png", "samples"]
+__all__ = [
+    "INDEXED",
+    "SIGNATURE",
+    "PngFile",
+    "chunk",
+    "chunks",
+    "icc_profile",
+    "read_png",
+    "samples",
+]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE_BYTES = 8 * 2**20
@@ -136,6 +145,12 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
         if name == b"IEND":
             return
         position = end
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """Return a chunk as a file has it."""
+    checksum = zlib.crc32(content, zlib.crc32(name))
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
 
 
 def _shown(name: bytes) -> str:

@@ -78,12 +78,22 @@ def to_srgb(values: np.ndarray, mode: str, icc: bytes) -> np.ndarray | None:
         color, mode = np.repeat(color, 3, axis=2), "RGB"
     if space != mode:
         raise ValueError(f"it is for {space or 'other'} pixels, not {mode}")
+    # Little CMS puts gray into a table of few steps, far from the curve near black, unless told not
+    # to; there are but 256 grays to convert, so that costs nothing.
     transform = ImageCms.buildTransform(
-        ImageCms.ImageCmsProfile(BytesIO(icc)), ImageCms.createProfile("sRGB"), mode, "RGB"
+        ImageCms.ImageCmsProfile(BytesIO(icc)),
+        ImageCms.createProfile("sRGB"),
+        mode,
+        "RGB",
+        flags=ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE,
     )
     if mode != "CMYK" and _changes_nothing(transform, mode):
         return None
-    converted = _applied(transform, color, mode)
+    if mode == "L":
+        grays = np.arange(256, dtype=np.uint8).reshape(1, 256, 1)
+        converted = np.take(_applied(transform, grays, "L")[0], color[:, :, 0], axis=0)
+    else:
+        converted = _applied(transform, color, mode)
     return converted if alpha is None else np.dstack([converted, alpha])
 
 

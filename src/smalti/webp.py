@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
+from . import marks
 from .animation import BACKGROUND, MAX_FRAMES, check_patch
 from .errors import BadImage
 
-__all__ = ["LONGEST", "MOST_PLAYS", "Frame", "Webp", "assembled", "bitstream", "is_animated",
-           "read_webp"]  # fmt: skip
+__all__ = ["LONGEST", "MOST_PLAYS", "Frame", "Webp", "assembled", "bitstream", "chunks",
+           "is_animated", "read_webp", "with_chunks"]  # fmt: skip
 
 LONGEST = 2**24 - 1
 """Milliseconds of the longest delay."""
@@ -27,6 +28,7 @@ LONGEST = 2**24 - 1
 MOST_PLAYS = 65_535
 
 ANIMATED, ALPHA, PROFILE = 0x02, 0x10, 0x20  # of the flags of VP8X
+FLAGS = {b"EXIF": 0x08, b"XMP ": 0x04}
 SOURCE, CLEARED = 0x02, 0x01  # of a frame: not blended; its place cleared afterwards
 
 
@@ -68,7 +70,7 @@ def read_webp(data: bytes) -> Webp:
     if len(data) < 30:
         raise BadImage("it is truncated: the WebP ends before its picture does")
     found = Webp(_three(data, 24) + 1, _three(data, 27) + 1)
-    for name, start, end in _chunks(data, 12, len(data)):
+    for name, start, end in chunks(data):
         if name == b"ANIM" and end - start >= 6:
             found.plays = int.from_bytes(data[start + 4 : start + 6], "little")
         elif name == b"ANMF" and end - start >= 16:
@@ -85,6 +87,17 @@ def read_webp(data: bytes) -> Webp:
 
 def _three(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 3], "little")
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, start and end of the content of each chunk of a file."""
+    return _chunks(data, 12, _end(data))
+
+
+def _end(data: bytes) -> int:
+    """Return where the file says that it ends, unless that is beyond what there is of it."""
+    said = 8 + int.from_bytes(data[4:8], "little")
+    return said if 30 <= said <= len(data) else len(data)
 
 
 def _chunks(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
@@ -106,6 +119,17 @@ def bitstream(still: bytes) -> bytes:
         if name == b"VP8L":
             return _chunk(name, still[start:end])
     raise BadImage("it is not a lossless WebP")
+
+
+def with_chunks(data: bytes, parts: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return a file, as smalti writes them, with more chunks at its end, and what says so."""
+    if not parts:
+        return data
+    body = bytearray(data[12:] if data[12:16] == b"VP8X" else marks.extended(data) + data[12:])
+    for name, content in parts:
+        body[8] |= FLAGS.get(name, 0)  # of VP8X, after its name and size
+        body += _chunk(name, content)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
 def assembled(

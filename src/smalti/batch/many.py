@@ -26,6 +26,7 @@ from ..errors import BadImage, BadOption, NotSmaller, OutputExists, SmaltiError
 from ..files import shown
 from ..folders import Refusal
 from ..keep import Kept
+from ..metadata import of_copy
 from ..palette import Palette
 from ..targets import parse_bytes
 from . import places, runs
@@ -85,7 +86,9 @@ class CompressWork:
         try:
             report = compress(_Named(data, item.uri), None, threads=1, **self.options)
         except NotSmaller as error:
-            target, fields = item.relative, {"status": "kept", "message": str(error)}
+            holds = of_copy(data)
+            words = f"{error}; copied{holds}" if holds else str(error)
+            target, fields = item.relative, {"status": "kept", "message": words}
         else:
             assert report.data is not None
             data, target, fields = report.data, _target(item, report), _fields(report)

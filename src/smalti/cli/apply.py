@@ -18,7 +18,8 @@ __all__ = ["apply"]
 OF_COMPRESS = (
     "output", "out_dir", "ext", "name", "format", "strict_palette", "space",
     "dither", "dither_strength", "dither_adaptive", "size", "icc", "pack", "max_megapixels",
-    "max_input_mib", "preserve", "threads", "jobs", "json", "explain", "verbose", "quiet", "debug",
+    "max_input_mib", "preserve", "keep_metadata", "threads", "jobs", "json", "explain", "verbose",
+    "quiet", "debug",
 )  # fmt: skip
 """Flags that are those of `smalti compress`."""
 

@@ -24,7 +24,8 @@ OF_ONE_PICTURE = (
     "k", "quality", "min_score", "max_bytes", "format", "keep", "weight", "no_guard", "palette",
     "strict_palette", "space", "dither", "dither_strength", "dither_adaptive", "floyd", "nofs",
     "size", "effort", "speed", "init", "n_init", "max_iter", "tol", "seed", "icc", "pack",
-    "allow_larger", "max_megapixels", "max_input_mib", "preserve", "frame_palettes",
+    "allow_larger", "max_megapixels", "max_input_mib", "preserve", "keep_metadata",
+    "frame_palettes",
 )  # fmt: skip
 """Flags that are those of `smalti compress`."""
 

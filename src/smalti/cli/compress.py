@@ -154,7 +154,12 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     )
 )
 @knob(Option("max_input_mib", Limits.input_mib, "Refuse larger files.", 0, LARGEST, integer=False))
-@flag("--preserve", help="Keep the file times and the density (dpi). Other metadata is dropped.")
+@flag("--preserve", help="Keep the file times and the density (dpi).")
+@flag(
+    "--keep-metadata",
+    help="Carry over EXIF, XMP, IPTC, comments and the density, as far as the format holds them; "
+    "the place of a photo is among them. Left out by default.",
+)
 @knob("threads")
 @knob("jobs", "-j", "--jobs")
 @flag("--json", help="Report as JSON, one object per line and input.")
@@ -163,7 +168,7 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @flag("-v", "--verbose", help="Print the iterations of k-means, and full reports.")
 @flag("-q", "--quiet", help="Print errors only.")
 @flag("--debug", help="Print the traceback of errors.")
-@flag("--strip", help="Accepted for pngquant's sake: metadata is left out anyway.")
+@flag("--strip", help="Accepted for pngquant's sake: it is the default. Not --keep-metadata.")
 @flag("--skip-if-larger", help="Accepted for pngquant's sake: it is always so.")
 def compress(**given: Any) -> int:
     """Write each image as a palette image of at most K colors (default: 256).
@@ -320,6 +325,10 @@ def contradictions(given: dict[str, Any], k_given: bool) -> list[tuple[Any, str]
             "--floyd and --dither-strength both give the strength",
         ),
         (
+            given.get("strip") and given["keep_metadata"],
+            "--strip and --keep-metadata contradict each other",
+        ),
+        (
             given["palette"] is not None and k_given,
             "--palette says how many colors there are; -k and --ask ask for others",
         ),
@@ -406,8 +415,8 @@ def options_of(given: dict[str, Any]) -> dict[str, Any]:
     """Return the library's options of one picture, as given by flags."""
     passed_on = (
         "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed "
-        "size icc pack allow_larger preserve weight quality min_score max_bytes keep palette "
-        "frame_palettes"
+        "size icc pack allow_larger preserve keep_metadata weight quality min_score max_bytes "
+        "keep palette frame_palettes"
     )
     options = {name: given[name] for name in passed_on.split()}
     if given["nofs"]:

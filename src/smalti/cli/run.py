@@ -35,6 +35,7 @@ from ..files import check_writable, shown, write_atomic
 from ..formats import format_of
 from ..headers import sniff
 from ..kmeans import Step
+from ..metadata import of_copy
 from ..sources import read_source
 from .check import Failure, Findings, Over, Shrinks, text_of
 from .jobs import STANDARD, Job, Plan
@@ -89,6 +90,7 @@ class Outcome:
     bytes_out: int = 0
     steps: list[str] = field(default_factory=list)  # lines of --verbose
     trace: str = ""  # of --debug
+    holds: str = ""  # what an original that was handed on says besides its pixels
 
     @property
     def refused_as_existing(self) -> bool:
@@ -300,7 +302,8 @@ def _not_smaller(job: Job, source: Any, settings: Settings, error: NotSmaller) -
     except Exception as failure:
         return _failed(job, failure, settings)
     code = 0 if job.copy_to else error.exit_code
-    return Outcome(job, "kept", code, str(error), bytes_in=len(data), bytes_out=len(data))
+    outcome = Outcome(job, "kept", code, str(error), bytes_in=len(data), bytes_out=len(data))
+    return replace(outcome, holds=of_copy(data))
 
 
 def _copy(data: bytes, job: Job, options: dict[str, Any]) -> None:
@@ -535,9 +538,9 @@ def _kept_line(outcome: Outcome, *, single: bool) -> str:
     job = outcome.job
     if job.copy_to and not single:
         names = f"{shown(job.source)} → {shown(os.path.basename(job.copy_to))}"
-        return f"{names}  kept: a palette is no smaller"
+        return f"{names}  kept: a palette is no smaller{outcome.holds}"
     where = f"copied to {shown(job.copy_to)}" if job.copy_to else "passed through"
-    return f"{outcome.message}; the original was {where}"
+    return f"{outcome.message}; the original was {where}{outcome.holds}"
 
 
 def _as_json(outcome: Outcome) -> str:

@@ -36,6 +36,7 @@ FLOORS = (
     ("attempts",),
     ("animated", "recognition"),
     ("compress", "sweeps", "convergence", "pillow", "preview"),
+    ("selftest",),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .lock import Lock
     from .movies import frames
     from .pillow import pil_quantize
+    from .selftest import self_test
     from .sweeps import Sweep, sweep
     from .verification import verify
 
@@ -70,6 +71,7 @@ _LATER = {
     "fit_many": "batch.fitting",
     "frames": "movies",
     "pil_quantize": "pillow",
+    "self_test": "selftest",
     "survey": "batch.survey",
     "sweep": "sweeps",
     "verify": "verification",
@@ -130,6 +132,7 @@ __all__ = [
     "from_uint16",
     "pil_quantize",
     "quantize",
+    "self_test",
     "steps",
     "survey",
     "sweep",

@@ -14,8 +14,8 @@ NATIVE = Path(__file__).parent.parent / "native"
 
 # From the ground up. Rows between numbered floors are the back rooms of the row above them.
 FLOORS = (
-    ("errors", "_core"),
-    ("options",),
+    ("errors", "_core", "version"),
+    ("options", "labels"),
     ("animation", "headers", "libtiff", "marks", "palette_binary", "palette_text", "png",
      "profiles", "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
     ("cels", "gif", "packing", "pixels", "stored", "ordering", "folders", "histogram_file",
@@ -34,9 +34,9 @@ FLOORS = (
     ("quantize", "masks", "comparison", "export", "verification"),
     ("formats",),
     ("attempts",),
-    ("animated", "recognition"),
+    ("animated", "recognition", "recipe"),
     ("compress", "sweeps", "convergence", "pillow", "preview"),
-    ("selftest",),
+    ("selftest", "reproduction"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time

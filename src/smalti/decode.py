@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import gif, headers, marks, options, pixels, png, profiles
+from . import gif, headers, labels, marks, options, pixels, png, profiles
 from .animation import MAX_FRAMES
 from .errors import BadImage, LimitExceeded, SmaltiError
 from .headers import FORMATS
@@ -57,6 +57,7 @@ class Decoded:
     notes: tuple[str, ...]  # what was changed or ignored on the way in
     metadata_bytes: int  # of the file, neither pixels nor needed for them; best effort
     mark: bytes = b""  # as `marks` finds it, true or not
+    recipe: bytes = b""  # as it is in the file, true or not
 
     @property
     def width(self) -> int:
@@ -137,6 +138,7 @@ def decode(source: Input, *, limits: Limits | None = None, icc: str = "srgb") ->
         notes,
         found.metadata_bytes,
         marks.find(data),
+        labels.RECIPE.find(data),
     )
 
 

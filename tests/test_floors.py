@@ -14,8 +14,8 @@ NATIVE = Path(__file__).parent.parent / "native"
 
 # From the ground up. Rows between numbered floors are the back rooms of the row above them.
 FLOORS = (
-    ("errors", "_core"),
-    ("options", "bands"),
+    ("errors", "_core", "version"),
+    ("options", "bands", "labels"),
     ("animation", "headers", "libtiff", "marks", "palette_binary", "palette_text", "png",
      "profiles", "sources", "bins", "exif", "lock_text"),  # of decode, encode, files, palette_files
     ("cels", "gif", "packing", "pixels", "stored", "ordering", "folders", "histogram_file",
@@ -34,8 +34,9 @@ FLOORS = (
     ("quantize", "masks", "comparison", "export", "verification"),
     ("formats",),
     ("attempts",),
-    ("animated", "estimate", "recognition"),
+    ("animated", "estimate", "recognition", "recipe"),
     ("compress", "sweeps", "convergence", "pillow", "preview"),
+    ("selftest", "reproduction"),
 )  # fmt: skip
 FLOOR = {module: height for height, floor in enumerate(FLOORS) for module in floor}
 ASIDE = {"reference"}  # never imported at run time

@@ -37,12 +37,15 @@ def blobs():
 @pytest.mark.filterwarnings(
     "ignore"
 )  # the checks warn where they fit on purpose what has no clusters
+@pytest.mark.guarantee(41)
 @pytest.mark.parametrize("init", ["splitting", "k-means++", "random"])
-def test_estimator_passes_every_check_of_scikit_learn(init):
+def test_estimator_passes_every_check_of_scikit_learn(init, figure):
     results = check_estimator(KMeans(init=init), on_fail=None)
 
     assert len(results) > 40
     assert [r["check_name"] for r in results if r["status"] in ("failed", "xfail")] == []
+    passed = sum(r["status"] == "passed" for r in results)
+    figure(f"init={init!r}: {passed} of {len(results)} checks passed, 0 failed, 0 expected to")
 
 
 def test_every_parameter_of_scikit_learn_is_there_with_its_default():

@@ -18,7 +18,8 @@ NAMES = [
     "SmaltiError", "Step", "Summary", "Survey", "Sweep", "TargetMissed",
     "apply_palette", "build_palette", "choose_k", "compare", "compress", "compress_many",
     "converge", "elbow", "extend_lock", "fit_many", "frames", "from_float", "from_uint16",
-    "pil_quantize", "quantize", "steps", "survey", "sweep", "verify",
+    "pil_quantize", "quantize", "self_test", "steps", "survey", "sweep", "verify",
+    "verify_recipe",
 ]  # fmt: skip
 ERRORS = [name for name in NAMES if isinstance(getattr(smalti, name), type)
           and issubclass(getattr(smalti, name), Exception)]  # fmt: skip

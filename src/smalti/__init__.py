@@ -41,6 +41,7 @@ from .indexed import IndexedImage
 from .kmeans import Step
 from .palette import Palette
 from .quantize import apply_palette, build_palette, quantize, steps
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .batch.fitting import extend_lock, fit_many
@@ -52,10 +53,10 @@ if TYPE_CHECKING:
     from .lock import Lock
     from .movies import frames
     from .pillow import pil_quantize
+    from .reproduction import verify_recipe
+    from .selftest import self_test
     from .sweeps import Sweep, sweep
     from .verification import verify
-
-__version__ = "0.1.0"
 
 _LATER = {
     "Comparison": "comparison",
@@ -71,9 +72,11 @@ _LATER = {
     "fit_many": "batch.fitting",
     "frames": "movies",
     "pil_quantize": "pillow",
+    "self_test": "selftest",
     "survey": "batch.survey",
     "sweep": "sweeps",
     "verify": "verification",
+    "verify_recipe": "reproduction",
 }
 """Names whose modules are loaded when they are first asked for: most programs never do, and every
 run of the command would pay. None of the modules has the name of one of its functions, as
@@ -131,8 +134,10 @@ __all__ = [
     "from_uint16",
     "pil_quantize",
     "quantize",
+    "self_test",
     "steps",
     "survey",
     "sweep",
     "verify",
+    "verify_recipe",
 ]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import marks, metadata, metrics, quality
 from .animation import Animation, widened
-from .attempts import Clock, Fitted, Try, marked
+from .attempts import Clock, Fitted, Label, Try, marked
 from .bins import Tally
 from .cels import Box, Cel, box_of, canvases, unpacked
 from .color import UNITS
@@ -93,6 +93,7 @@ class AnimatedAttempts:
         self.hard_edged = False
         self.recipe = self.former = b""  # as of `Attempts`
         self.metadata = metadata.NONE
+        self.label: Label | None = None
         self.always_marked = True  # ways to code frames are too many for the shortest to be found
         self.weights: NDArray[np.uint8] | None = None  # of the last frame
         with clock("histogram"):
@@ -336,6 +337,12 @@ class AnimatedAttempt:
             colors = unpacked(numbers)
             opaque = colors[..., 3].min() == 255
             yield np.ascontiguousarray(colors[..., :3]) if opaque else colors
+
+    @property
+    def mapping(self) -> Iterator[NDArray[Any]]:
+        """The palette and the frames: indices mean colors of frames before, too."""
+        yield self.palette.colors
+        yield from self.results()
 
     @cached_property
     def errors(self) -> dict[str, float]:

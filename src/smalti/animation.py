@@ -51,7 +51,7 @@ class Animation:
     delays : seconds that each frame is seen, exact
     plays : how often it is shown; 0 is for ever
     size_bytes : of the file
-    icc, dpi, notes, metadata_bytes, mark, metadata : as of `Decoded`
+    icc, dpi, notes, metadata_bytes, mark, metadata, recipe : as of `Decoded`
 
     Iterating yields (H, W, 3) uint8 sRGB images, or (H, W, 4) for frames with some pixel that is
     not opaque, as `decode` would.
@@ -70,6 +70,7 @@ class Animation:
     metadata_bytes: int = 0
     mark: bytes = b""
     metadata: Any = None
+    recipe: bytes = b""
 
     def __iter__(self) -> Iterator[Canvas]:
         return self.canvases()

@@ -36,7 +36,10 @@ from .settings import Settings
 from .size import Sizing
 from .weights import is_map, weight_map
 
-__all__ = ["Attempt", "Attempts", "Clock", "Fitted", "Try", "marked"]
+__all__ = ["Attempt", "Attempts", "Clock", "Fitted", "Label", "Try", "marked"]
+
+Label = Callable[[Any, bytes], bytes]
+"""Puts what is to be said about an attempt into its file."""
 
 
 DRAWN = 10
@@ -114,6 +117,7 @@ class Attempts:
         self.recipe = self.former = b""
         self.metadata = metadata.NONE  # that files shall carry
         self.always_marked = False  # a number of colors needs no mark: the pixels prove it
+        self.label: Label | None = None  # what files shall say about how they were made
         self.original, self.kind, self.settings, self.clock = decoded.image, kind, settings, clock
         self.dithering, self.encoding, self._progress = dithering, encoding, progress
         self.image, self.hard_edged = held(decoded.image, kind)
@@ -264,6 +268,16 @@ class Attempt:
         """The finished picture, (H, W, 3|4) uint8."""
         return looked_up(self.mapped.palette, self.mapped.indices)
 
+    def results(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the finished picture: an animation has several."""
+        yield self.pixels
+
+    @property
+    def mapping(self) -> Iterator[NDArray[Any]]:
+        """Palette and indices."""
+        yield self.mapped.palette
+        yield self.mapped.indices
+
     @property
     def lossless(self) -> bool:
         """Whether the finished picture is the one that came in, wherever that is visible."""
@@ -336,9 +350,9 @@ class Attempt:
 
 
 def marked(done: Any, of: Any, encoded: Encoded, digest: Callable[[], bytes]) -> Encoded:
-    """Put metadata into the file of an attempt, and a mark if one is needed.
+    """Put into the file of an attempt metadata, a mark if one is needed, a label if one is wanted.
 
-    of : the attempts, with `metadata` and the marks of settings: `recipe` and `former`
+    of : the attempts, with `metadata`, `label` and the marks of settings: `recipe` and `former`
     digest : of the pixels
 
     All that was tried would have been as much larger.
@@ -348,11 +362,11 @@ def marked(done: Any, of: Any, encoded: Encoded, digest: Callable[[], bytes]) ->
         not of.always_marked and (mark or of.former) and done.lossless
     ):  # then all is decided again as it was
         mark = of.former
-    if not mark and not of.metadata:
+    if not (mark or of.metadata or of.label):
         return encoded
     data = metadata.added(encoded.data, of.metadata)
-    if mark:
-        data = marks.with_mark(data, mark + digest())
+    data = marks.with_mark(data, mark + digest()) if mark else data
+    data = of.label(done, data) if of.label else data
     more = len(data) - len(encoded.data)
     tried = [
         way._replace(

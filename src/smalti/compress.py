@@ -18,9 +18,9 @@ from typing import IO, Any, TypeGuard
 
 import numpy as np
 
-from . import anatomy, files, headers, metrics, options
+from . import anatomy, files, headers, labels, metrics, options
 from .animation import Animation
-from .attempts import Attempt, Attempts, Clock, Try
+from .attempts import Attempt, Attempts, Clock, Label, Try
 from .choose import settings_for, settled
 from .decode import Decoded, Limits
 from .dither import Dithering
@@ -40,6 +40,7 @@ from .load import load_with_notes
 from .metadata import NONE, Metadata, size_of
 from .movies import opened
 from .palette import Palette
+from .recipe import Recipe, hash_of_pictures, hash_of_result
 from .recognition import former_recipe, is_done, recipe_of
 from .report import Motion, Report
 from .size import DEFAULT
@@ -53,6 +54,9 @@ Target = str | os.PathLike[str] | IO[bytes] | None
 STANDARD_OUTPUT = "-"
 UNLIKE = 20
 """Points of SSIMULACRA2 below which a picture is not what it was."""
+
+SLACK = 64
+"""Bytes around a recipe: its keyword, lengths, and the header that it needs."""
 
 ADVICE = "photographs belong in JPEG, WebP or AVIF"
 
@@ -100,6 +104,7 @@ def compress(
     size: float | None = None,
     pack: str = "default",
     frame_palettes: bool = False,
+    embed_recipe: bool = False,
     progress: Callable[[Step], object] | None = None,
     on_stage: Callable[[str], None] | None = None,
     on_try: Callable[[Try], object] | None = None,
@@ -162,6 +167,8 @@ def compress(
         in another order than the report's, plain gray, colors; with centroids as `init`, in theirs.
     frame_palettes : of an animation, GIF or WebP: whether each frame has up to k colors of its own
         rather than all k together. What a frame does not change keeps its color.
+    embed_recipe : write version, options and hashes into the file, for `verify_recipe`: some 300
+        bytes, which count in its size. No names and no paths; a map as `weight` is refused.
     progress : called with every Step of k-means
     on_stage : called with the name of each stage as it begins
     on_try : called with what is known of each number of colors that is tried for a target
@@ -187,6 +194,7 @@ def compress(
     >>> report.colors_used, report.data[:4]
     (2, b'\x89PNG')
     """
+    asked = dict(locals())  # all arguments, for a recipe
     given = _given_palette(
         palette, strict, k,
         keep=keep, weight=weight, effort=effort, init=init, n_init=n_init, max_iter=max_iter,
@@ -252,6 +260,8 @@ def compress(
         size=size, guard=guard, given=given, weight=weight, icc=icc, frame_palettes=frame_palettes,
     )  # fmt: skip
     attempts.former = former_recipe(decoded)
+    if embed_recipe:
+        attempts.label = _label(asked, decoded)
     known = is_done(decoded, recipe, targets)
     if known:
         word, targets = None, Targets()
@@ -318,6 +328,18 @@ def compress(
         score=done.known().score,
         motion=_motion(movie, frame_palettes) if movie else None,
     )
+
+
+def _label(asked: dict[str, Any], decoded: Decoded | Animation) -> Label:
+    """Return what writes a recipe into the files of attempts."""
+    pictures = decoded if isinstance(decoded, Animation) else [decoded.image]
+    recipe = Recipe.of(compress, asked, pictures)
+
+    def label(done: Any, data: bytes) -> bytes:
+        result, pixels = hash_of_result(*done.mapping), hash_of_pictures(done.results())
+        return recipe.of_result(result, pixels).put(data)
+
+    return label
 
 
 def _motion(movie: Animation, frame_palettes: bool) -> Motion:
@@ -425,7 +447,9 @@ def _refuse_larger(
     known : the input is the result of the same settings; then a hundredth less is no gain
     """
     before, size, k = decoded.size_bytes, done.size_bytes, done.palette.k
-    if before is None or size < before * (0.99 if known else 1):
+    if before is None or (
+        size < before * (0.99 if known else 1) and not _same_but_recipe(decoded, done)
+    ):
         return
     if decoded.format == kind and not decoded.notes and done.lossless:
         raise AlreadyCompressed(
@@ -440,6 +464,14 @@ def _refuse_larger(
         f"{_name(source) or 'the image'}: {_colors(k)} as {kind} {take} {size:,} bytes, "
         f"the input {before:,}{advice}; --allow-larger writes it anyway"
     )
+
+
+def _same_but_recipe(decoded: Decoded | Animation, done: Any) -> bool:
+    """Whether all that the result saves is a recipe: those who asked for it shall keep it."""
+    if not decoded.recipe or decoded.size_bytes is None or not done.lossless:
+        return False
+    pixels = decoded.size_bytes - len(decoded.recipe)
+    return bool(done.size_bytes - len(labels.RECIPE.find(done.encoded.data)) >= pixels - SLACK)
 
 
 def _is_lossy(source: Source, decoded: Decoded | Animation) -> bool:

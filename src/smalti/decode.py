@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import gif, headers, marks, options, pixels, png, profiles
+from . import gif, headers, labels, marks, options, pixels, png, profiles
 from . import metadata as side
 from .animation import MAX_FRAMES
 from .errors import BadImage, LimitExceeded, SmaltiError
@@ -61,6 +61,7 @@ class Decoded:
     metadata_bytes: int  # of the file, neither pixels nor needed for them; best effort
     mark: bytes = b""  # as `marks` finds it, true or not
     metadata: side.Metadata = side.NONE  # only if asked for, and true of the image
+    recipe: bytes = b""  # as it is in the file, true or not
 
     @property
     def width(self) -> int:
@@ -157,6 +158,7 @@ def decode(
         found.adapted(side.read(data) if data else side.of_pillow(source))
         if metadata
         else side.NONE,
+        labels.RECIPE.find(data),
     )
 
 

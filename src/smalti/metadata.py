@@ -35,7 +35,7 @@ __all__ = ["NONE", "Metadata", "added", "of_copy", "of_pillow", "read", "size_of
 MOST = 8 * 2**20
 """Bytes of one part: longer ones are left out, like those that inflate beyond it."""
 
-OURS = b"smalti"  # texts of that name are marks, which are made anew
+OURS = b"smalti"  # texts of names that begin so are marks and recipes, which are made anew
 
 XMP_TEXT = b"XML:com.adobe.xmp"
 XMP_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
@@ -236,7 +236,7 @@ def _of_gif(data: bytes) -> Metadata:
     for label, content in gif.extensions(data):
         if label == gif.COMMENT:
             text = b"".join(gif.sub_blocks(content))
-            texts += [] if text.startswith(OURS + b":") else [_comment(text)]
+            texts += [] if text.startswith((OURS + b":", OURS + b"-")) else [_comment(text)]
         elif label == gif.APPLICATION and content[1:12] == XMP_GIF:
             xmp = content[12:].removesuffix(XMP_END)
     return Metadata(xmp=xmp, texts=tuple(texts))

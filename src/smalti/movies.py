@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import apng, gif, headers, marks, pixels, webp
+from . import apng, gif, headers, labels, marks, pixels, webp
 from . import metadata as side
 from .animation import MAX_FRAMES, Animation, composed
 from .decode import (
@@ -139,7 +139,8 @@ def opened(
         source = copy
     try:
         movie = _animation(data, limits, icc, side.read(data) if metadata else side.NONE)
-        return source, movie and replace(movie, mark=marks.find(data))
+        mark, recipe = marks.find(data), labels.RECIPE.find(data)
+        return source, movie and replace(movie, mark=mark, recipe=recipe)
     except SmaltiError as error:
         raise type(error)(f"{name}: {error}") from error.__cause__
 

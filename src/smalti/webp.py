@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from . import marks
+from . import labels
 from .animation import BACKGROUND, MAX_FRAMES, check_patch
 from .errors import BadImage
 
@@ -125,7 +125,7 @@ def with_chunks(data: bytes, parts: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Return a file, as smalti writes them, with more chunks at its end, and what says so."""
     if not parts:
         return data
-    body = bytearray(data[12:] if data[12:16] == b"VP8X" else marks.extended(data) + data[12:])
+    body = bytearray(data[12:] if data[12:16] == b"VP8X" else labels.extended(data) + data[12:])
     for name, content in parts:
         body[8] |= FLAGS.get(name, 0)  # of VP8X, after its name and size
         body += _chunk(name, content)

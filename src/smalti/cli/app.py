@@ -43,7 +43,7 @@ class _CompressByDefault(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = {*self.list_commands(ctx), "--help", "-h", "--version", "-V"}
+        own = {*self.list_commands(ctx), "--help", "-h", "--version", "-V", "--self-test"}
         if not args:
             args = ["--help"]
         elif args[0] not in own:
@@ -68,6 +68,15 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, wanted: bool) 
         ctx.exit()
 
 
+def _test_itself(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from ..selftest import self_test
+
+        found = self_test()
+        say(str(found))
+        ctx.exit(0 if found.ok else 1)
+
+
 @click.group(cls=_CompressByDefault, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-V",
@@ -77,6 +86,14 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, wanted: bool) 
     expose_value=False,
     callback=_show_version,
     help="Show the version and exit.",
+)
+@click.option(
+    "--self-test",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_test_itself,
+    help="Compare 50 small results with the stored ones and exit: with 1 if any differs.",
 )
 def smalti() -> None:
     """Palette image compression: k-means in color space, done properly.

@@ -25,7 +25,7 @@ OF_ONE_PICTURE = (
     "strict_palette", "space", "dither", "dither_strength", "dither_adaptive", "floyd", "nofs",
     "size", "effort", "speed", "init", "n_init", "max_iter", "tol", "seed", "icc", "pack",
     "allow_larger", "max_megapixels", "max_input_mib", "preserve", "keep_metadata",
-    "frame_palettes",
+    "frame_palettes", "embed_recipe",
 )  # fmt: skip
 """Flags that are those of `smalti compress`."""
 

@@ -142,6 +142,10 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @knob("icc")
 @knob("pack")
 @flag("--frame-palettes", help="Give each frame of an animation a palette of its own (GIF, WebP).")
+@flag(
+    "--embed-recipe",
+    help="Write version, options and hashes into the file, for smalti verify: some 300 bytes.",
+)
 @flag("--allow-larger", help="Write the result even if it is not smaller than the input.")
 @knob(
     Option(
@@ -416,7 +420,7 @@ def options_of(given: dict[str, Any]) -> dict[str, Any]:
     passed_on = (
         "format space dither dither_strength dither_adaptive effort init n_init max_iter tol seed "
         "size icc pack allow_larger preserve keep_metadata weight quality min_score max_bytes "
-        "keep palette frame_palettes"
+        "keep palette frame_palettes embed_recipe"
     )
     options = {name: given[name] for name in passed_on.split()}
     if given["nofs"]:

@@ -13,14 +13,12 @@ import zlib
 import atheris
 
 with atheris.instrument_imports(include=["smalti"]):
-    import smalti
-    import smalti.animated  # what is imported late would not be watched
+    import smalti.animated  # noqa: F401, what is imported late would not be watched
 
 import numpy as np
 from walk import HEADER, run
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-assert smalti
 
 
 def chunks_of(file: bytes) -> list[tuple[bytes, bytes]]:

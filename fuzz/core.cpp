@@ -750,7 +750,8 @@ void fuzz_size(const Case& given) {
     });
 }
 
-void fuzz_order(const Case& given) {
+void fuzz_order(Case given) {
+    given.k = 1 + given.k % 64;  // the work grows with its cube
     const Mapped on = mapped(given);
     const size_t k = on.k;
     std::vector<int32_t> counts(k * k), expected(k * k);

@@ -17,14 +17,20 @@ from pathlib import Path
 import report
 
 HERE = Path(__file__).resolve().parent
-LIMITS = ("-timeout=60", "-rss_limit_mb=3000", "-print_final_stats=1", "-reload=0")
+LIMITS = (
+    "-timeout=60",
+    "-rss_limit_mb=3000",
+    "-print_final_stats=1",
+    "-reload=0",
+    "-len_control=0",
+)
 
 
 def commands(core: Path, work: Path, seconds: int) -> dict[str, list[str]]:
-    """Return the command of each fuzzer: seeds and known crashers first, then what it makes of them."""
+    """Return the command of each fuzzer, which begins with what was found before."""
     found = {}
     for name, program, most in (
-        ("core", [str(core)], 2048),
+        ("core", [str(core)], 1024),
         ("files", [sys.executable, str(HERE / "files.py")], 4096),
     ):
         folders = [work / "corpus" / name, HERE / "corpus" / name, HERE / "crashers" / name]

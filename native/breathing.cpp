@@ -172,7 +172,7 @@ private:
             for (size_t d = 0; d < dims_; ++d) {
                 const Row row = sums[j * banks * max_dims + d] + sums[(j * banks + 1) * max_dims + d];
                 const float values[max_dims] = {row[0], row[1], row[2], row[3]};
-                covariances[j].set_row(static_cast<int>(d), values);
+                covariances[j].set_row(d, values);
             }
         return covariances;
     }

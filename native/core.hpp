@@ -328,8 +328,8 @@ struct Kernels {
     void (*nearest)(const Tree& tree, const int16_t* entries, size_t k, uint16_t* labels,
                     int32_t* d2, unsigned threads);
 
-    // The nearest entry of each point and the one after it; where one is nearest in a whole box of the
-    // tree, the same again. Three dimensions only.
+    // The nearest entry of each point, and the nearest other one of those that may be nearest somewhere
+    // in its box of the tree; where there is no other, the same again. Three dimensions only.
     void (*nearest_two)(const Tree& tree, const int16_t* entries, size_t k, uint16_t* first,
                         uint16_t* second, unsigned threads);
 

@@ -162,7 +162,7 @@ template <int Channels>
 Partition partition(const uint8_t* pixels, size_t n, unsigned threads) {
     Partition all(n, Channels);
     std::vector<Partitioner<Channels>> workers(threads);
-    parallel_allocating(all.chunks, threads, [&](size_t chunk, unsigned worker) {
+    parallel_for(all.chunks, threads, [&](size_t chunk, unsigned worker) {
         workers[worker].run(pixels, n, chunk, all);
     });
     return all;
@@ -234,7 +234,7 @@ Found count_buckets(const Partition& all, unsigned threads) {
     found.entries = allocate<Entry>(room, true);
     found.sizes.resize(found.begins.size());
     std::vector<BucketCounter> counters(threads);
-    parallel_allocating(found.begins.size(), threads, [&](size_t i, unsigned worker) {
+    parallel_for(found.begins.size(), threads, [&](size_t i, unsigned worker) {
         Entry* out = found.entries.get() + found.begins[i];
         found.sizes[i] = i < buckets ? counters[worker].count(all, i, out)
                                      : counters[worker].count_rest(all, i - buckets, out);

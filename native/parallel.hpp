@@ -13,7 +13,8 @@
 namespace smalti {
 
 // Calls run(task, worker) for every task in 0..n-1; worker is below `threads` and never used by
-// two threads at once. `run` must not throw.
+// two threads at once. Tasks may run out of memory, and throw nothing else; that is thrown here, too,
+// once no thread works any more.
 template <class Run>
 void parallel_for(std::size_t n, unsigned threads, const Run& run) {
     const auto workers = static_cast<unsigned>(std::min<std::size_t>(std::max(threads, 1u), n));
@@ -22,8 +23,13 @@ void parallel_for(std::size_t n, unsigned threads, const Run& run) {
         return;
     }
     std::atomic<std::size_t> next{0};
-    const auto work = [&](unsigned worker) {
-        for (std::size_t i; (i = next.fetch_add(1)) < n;) run(i, worker);
+    std::atomic<bool> out_of_memory{false};
+    const auto work = [&](unsigned worker) noexcept {
+        try {
+            for (std::size_t i; (i = next.fetch_add(1)) < n;) run(i, worker);
+        } catch (const std::bad_alloc&) {
+            out_of_memory = true;
+        }
     };
     std::vector<std::thread> pool;
     pool.reserve(workers - 1);
@@ -34,6 +40,7 @@ void parallel_for(std::size_t n, unsigned threads, const Run& run) {
     }
     work(0);
     for (auto& thread : pool) thread.join();
+    if (out_of_memory) throw std::bad_alloc();
 }
 
 // How many threads n things are worth, when starting a thread costs as much as `each` of them.
@@ -48,20 +55,6 @@ void parallel_chunks(std::size_t n, std::size_t size, unsigned threads, const Ru
     parallel_for((n + size - 1) / size, threads, [&](std::size_t chunk, unsigned) {
         run(chunk * size, std::min(n, (chunk + 1) * size), chunk);
     });
-}
-
-// Runs tasks that may run out of memory, and says so here if one did.
-template <class Run>
-void parallel_allocating(std::size_t n, unsigned threads, const Run& run) {
-    std::atomic<bool> out_of_memory{false};
-    parallel_for(n, threads, [&](std::size_t i, unsigned worker) {
-        try {
-            run(i, worker);
-        } catch (const std::bad_alloc&) {
-            out_of_memory = true;
-        }
-    });
-    if (out_of_memory) throw std::bad_alloc();
 }
 
 }  // namespace smalti

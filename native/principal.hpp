@@ -9,19 +9,19 @@
 
 namespace smalti {
 
-template <int D>
+template <size_t D>
 class Covariance {
 public:
     void add(const double* delta, double weight) noexcept {
-        for (int d = 0; d < D; ++d) {
+        for (size_t d = 0; d < D; ++d) {
             const double weighted = weight * delta[d];
-            for (int e = d; e < D; ++e) sums_[d][e] += weighted * delta[e];
+            for (size_t e = d; e < D; ++e) sums_[d][e] += weighted * delta[e];
         }
     }
 
     // Row d of the matrix, given as weight * delta[d] * (delta[0], delta[1], ...).
-    void set_row(int d, const float* row) noexcept {
-        for (int e = 0; e < D; ++e) sums_[d][e] = row[e];
+    void set_row(size_t d, const float* row) noexcept {
+        for (size_t e = 0; e < D; ++e) sums_[d][e] = row[e];
     }
 
     // Scaled so that its largest component is 1. False if there is no spread.
@@ -31,25 +31,25 @@ public:
     bool principal_axis(double* axis) const noexcept {
         Matrix power;
         double trace = 0;
-        for (int d = 0; d < D; ++d) trace += sums_[d][d];
+        for (size_t d = 0; d < D; ++d) trace += sums_[d][d];
         if (!(trace > 0)) return false;
-        for (int d = 0; d < D; ++d)
-            for (int e = 0; e < D; ++e) power[d][e] = sums_[std::min(d, e)][std::max(d, e)] / trace;
+        for (size_t d = 0; d < D; ++d)
+            for (size_t e = 0; e < D; ++e) power[d][e] = sums_[std::min(d, e)][std::max(d, e)] / trace;
         for (int i = 0; i < squarings; ++i) power = square(power);
-        int widest = 0;
-        for (int d = 1; d < D; ++d)
+        size_t widest = 0;
+        for (size_t d = 1; d < D; ++d)
             if (power[d][d] > power[widest][widest]) widest = d;
         double largest = 0;
-        for (int d = 0; d < D; ++d) largest = std::max(largest, std::fabs(power[widest][d]));
-        for (int d = 0; d < D; ++d) axis[d] = power[widest][d] / largest;
+        for (size_t d = 0; d < D; ++d) largest = std::max(largest, std::fabs(power[widest][d]));
+        for (size_t d = 0; d < D; ++d) axis[d] = power[widest][d] / largest;
         return true;
     }
 
     // The weighted sum of squares along `axis`, times its squared length.
     double along(const double* axis) const noexcept {
         double sum = 0;
-        for (int d = 0; d < D; ++d)
-            for (int e = 0; e < D; ++e)
+        for (size_t d = 0; d < D; ++d)
+            for (size_t e = 0; e < D; ++e)
                 sum += axis[d] * sums_[std::min(d, e)][std::max(d, e)] * axis[e];
         return sum;
     }
@@ -60,10 +60,10 @@ private:
 
     static Matrix square(const Matrix& m) noexcept {
         Matrix out;
-        for (int d = 0; d < D; ++d)
-            for (int e = d; e < D; ++e) {
+        for (size_t d = 0; d < D; ++d)
+            for (size_t e = d; e < D; ++e) {
                 double sum = 0;
-                for (int i = 0; i < D; ++i) sum += m[d][i] * m[i][e];
+                for (size_t i = 0; i < D; ++i) sum += m[d][i] * m[i][e];
                 out[d][e] = out[e][d] = sum;
             }
         return out;

@@ -140,7 +140,7 @@ double similarity(const Pyramid& original, const Pyramid& result, unsigned threa
             tasks.push_back({scale, y, std::min(height, y + band)});
     }
     std::vector<std::array<MapSums, 3>> found(tasks.size()), sums(original.scales());
-    parallel_allocating(tasks.size(), threads, [&](size_t i, unsigned) {
+    parallel_for(tasks.size(), threads, [&](size_t i, unsigned) {
         const Task& task = tasks[i];
         kernels().maps(original, result, task.scale, task.begin, task.end, found[i].data());
     });

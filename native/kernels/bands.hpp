@@ -167,10 +167,10 @@ void bands_in(const uint8_t* pixels, size_t height, size_t width, const double* 
               const int16_t* entries, const uint8_t* indices, uint8_t* strengths, unsigned threads) {
     Bands<C> bands(pixels, height, width, linear, entries, indices);
     constexpr size_t rows = 64;  // of a task
-    parallel_allocating((height + rows - 1) / rows, threads, [&](size_t task, unsigned) {
+    parallel_for((height + rows - 1) / rows, threads, [&](size_t task, unsigned) {
         bands.measure(task * rows, std::min(height, (task + 1) * rows));
     });
-    parallel_allocating((height + rows - 1) / rows, threads, [&](size_t task, unsigned) {
+    parallel_for((height + rows - 1) / rows, threads, [&](size_t task, unsigned) {
         bands.decide(task * rows, std::min(height, (task + 1) * rows), strengths);
     });
 }

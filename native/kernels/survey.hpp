@@ -47,7 +47,7 @@ void survey(const uint8_t* pixels, size_t height, size_t width, int channels, Sp
     std::vector<Survey> parts;
     for (size_t y = 0; y < height; y += rows) parts.emplace_back(k, channels);
     const auto run = channels == 3 ? survey_rows<3> : survey_rows<4>;
-    parallel_allocating(parts.size(), threads, [&](size_t i, unsigned) {
+    parallel_for(parts.size(), threads, [&](size_t i, unsigned) {
         run(pixels, i * rows, std::min(height, (i + 1) * rows), width, space, linear, entries,
             indices, activity, importance, weights, parts[i]);
     });

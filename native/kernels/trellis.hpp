@@ -306,7 +306,7 @@ void trellis_in(const uint8_t* pixels, size_t height, size_t width, Space space,
                const RowCosts& costs,
                uint8_t* indices, unsigned threads) {
     const Neighbors<C> neighbors(entries, k, opaque, costs);
-    parallel_allocating((height + strip_rows - 1) / strip_rows, threads, [&](size_t task, unsigned) {
+    parallel_for((height + strip_rows - 1) / strip_rows, threads, [&](size_t task, unsigned) {
         Strip<C> strip(costs, neighbors, entries, width);
         std::vector<int16_t> points(width * C);
         std::vector<float> weights(width);

@@ -16,7 +16,7 @@ NATIVE = Path(__file__).parent.parent / "native"
 FLOORS = (
     ("errors", "_core"),
     ("options", "bands"),
-    ("animation", "headers", "libtiff", "marks", "palette_binary", "palette_text", "png",
+    ("animation", "floods", "headers", "libtiff", "marks", "palette_binary", "palette_text", "png",
      "profiles", "sources", "bins", "lock_text"),  # of decode, encode, files and palette_files
     ("cels", "gif", "packing", "pixels", "stored", "ordering", "folders", "histogram_file",
      "outputs", "webp"),

@@ -16,8 +16,8 @@ NATIVE = Path(__file__).parent.parent / "native"
 FLOORS = (
     ("errors", "_core", "version"),
     ("options", "bands", "labels"),
-    ("animation", "headers", "libtiff", "marks", "palette_binary", "palette_text", "png",
-     "profiles", "sources", "bins", "exif", "lock_text"),  # of decode, encode, files, palette_files
+    ("animation", "exif", "floods", "headers", "libtiff", "marks", "palette_binary", "palette_text",
+     "png", "profiles", "sources", "bins", "lock_text"),  # of decode, encode, files, palette_files
     ("cels", "gif", "packing", "pixels", "stored", "ordering", "folders", "histogram_file",
      "outputs", "webp"),
     ("apng", "blue_noise", "color", "image", "layouts", "metadata"),

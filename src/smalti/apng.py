@@ -80,7 +80,9 @@ def read_apng(data: bytes) -> Apng | None:
         if len(reader.frames) > MAX_FRAMES:
             break
     plays = int.from_bytes(file.extras[b"acTL"][4:8], "big")
-    return Apng(file, reader.done(), plays, reader.own_still)
+    # Of one frame too many nobody wants the pixels.
+    found = reader.frames if len(reader.frames) > MAX_FRAMES else reader.done()
+    return Apng(file, found, plays, reader.own_still)
 
 
 class _Reader:

@@ -290,7 +290,7 @@ class Attempt:
 
     def estimate(self) -> int:
         """Bytes of the indices, hastily compressed: only good for comparing attempts."""
-        return len(zlib.compress(memoryview(np.ascontiguousarray(self.mapped.indices)), 6))
+        return len(zlib.compress(np.ascontiguousarray(self.mapped.indices).data, 6))
 
     @property
     def size_bytes(self) -> int:

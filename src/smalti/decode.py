@@ -19,6 +19,7 @@ from . import gif, headers, labels, marks, options, pixels, png, profiles
 from . import metadata as side
 from .animation import MAX_FRAMES
 from .errors import BadImage, LimitExceeded, SmaltiError
+from .floods import check_parts
 from .headers import FORMATS
 from .sources import Source, read_source
 
@@ -200,6 +201,7 @@ def _from_file(data: bytes, kind: str, limits: Limits) -> Found:
     """Read the formats that Pillow has readers for."""
     if kind == "TIFF":
         headers.check_tiff(data)
+    check_parts(data, kind)
     if kind == "GIF":
         _check_single(gif.count(data))  # Pillow takes minutes to count a million
     with damage_as_bad_image(kind):

@@ -9,6 +9,7 @@ a header and blocks, each a chain of at most 255 bytes, so walking them is littl
 Source: Graphics Interchange Format, version 89a (CompuServe 1990), and what browsers make of it.
 """
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from .animation import BACKGROUND, KEEP, MAX_FRAMES, PREVIOUS, Patch
 from .bands import array_of, looked_up
-from .errors import BadImage
+from .errors import BadImage, LimitExceeded
 
 __all__ = ["APPLICATION", "COMMENT", "EXTENSION", "LONGEST", "MOST_PLAYS", "Frame", "Gif",
            "after_loop", "assembled", "count", "extension", "extensions", "lzw", "padded",
@@ -34,6 +35,13 @@ MOST_PLAYS = 65_536
 DISPOSALS = {2: BACKGROUND, 3: PREVIOUS, 4: PREVIOUS}  # 4 as browsers have it; others keep
 LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 EXTENSION, IMAGE, END = 0x21, 0x2C, 0x3B
+MAX_BLOCKS = 6 * MAX_FRAMES
+"""Of frames and extensions; a frame has two or three."""
+
+MAX_PARTS = 2**21
+"""Of what is in blocks; each has 255 bytes, where no one wants to waste time."""
+
+ZEROS = re.compile(rb"\0+")
 CONTROL, APPLICATION, COMMENT = 0xF9, 0xFF, 0xFE
 
 
@@ -70,7 +78,10 @@ class Gif:
 
 
 def count(data: bytes, most: int = MAX_FRAMES + 1) -> int:
-    """Return the number of frames, up to `most`; of a damaged file, of those that are there."""
+    """Return the number of frames, up to `most`; of a damaged file, of those that are there.
+
+    Raises LimitExceeded for a flood of blocks, or of their parts.
+    """
     found = 0
     try:
         for kind, _, _ in _blocks(data):
@@ -88,6 +99,7 @@ def read_gif(data: bytes) -> Gif:
     Raises
     ------
     BadImage : truncated or damaged. The message does not name the file.
+    LimitExceeded : as for `count`.
     """
     width, height, flags = struct.unpack_from("<HHB", data, 6) if len(data) > 12 else (0, 0, 0)
     shared = data[13 : 13 + _table_bytes(flags)]
@@ -116,12 +128,12 @@ def read_gif(data: bytes) -> Gif:
 
 def _blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield kind, start and end of images and extensions; of a truncated one the end is beyond."""
-    at = 13 + (_table_bytes(data[10]) if len(data) > 12 else 0)
+    at, blocks, parts = 13 + (_table_bytes(data[10]) if len(data) > 12 else 0), 0, 0
     while at < len(data) and data[at] != END:
-        start, kind = at, data[at]
-        if kind == 0:  # padding that writers leave now and then
-            at += 1
+        if padding := ZEROS.match(data, at):  # which writers leave now and then
+            at = padding.end()
             continue
+        start, kind = at, data[at]
         if kind == EXTENSION:
             at += 2
         elif kind == IMAGE and at + 10 < len(data):
@@ -130,7 +142,12 @@ def _blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise BadImage("it is damaged: something that is no GIF block follows another")
         while at < len(data) and data[at]:
             at += data[at] + 1
-        at += 1
+            parts += 1
+        at, blocks = at + 1, blocks + 1
+        if blocks > MAX_BLOCKS or parts > MAX_PARTS:
+            raise LimitExceeded(
+                f"it has more than {MAX_BLOCKS:,} blocks, or {MAX_PARTS:,} parts of such"
+            )
         yield kind, start, at
 
 

@@ -95,7 +95,7 @@ def check_tiff(data: bytes) -> None:
     try:
         (start,) = struct.unpack_from(order + pointer_format, data, 8 if big else 4)
         (count,) = struct.unpack_from(order + count_format, data, start)
-    except struct.error:
+    except (struct.error, OverflowError):  # OverflowError: beyond any address
         start = count = len(data)
     if start + struct.calcsize("=" + count_format) + entry_bytes * count > len(data):
         raise BadImage("it is truncated: the TIFF ends before its directory does")

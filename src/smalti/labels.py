@@ -65,6 +65,8 @@ class Label:
             size, name = struct.unpack_from(">I4s", data, at)
             if name == b"tEXt" and data.startswith(self.keyword + b"\0", at + 8):
                 return data[at + 8 + len(self.keyword) + 1 : at + 8 + int(size)]
+            if name == b"IEND":  # what follows is no part of the picture, and may be long
+                break
             at += 12 + size
         return b""
 

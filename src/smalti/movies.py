@@ -32,6 +32,7 @@ from .decode import (
     found_in_png,
 )
 from .errors import LimitExceeded, SmaltiError
+from .floods import check_parts
 from .sources import read_source
 
 __all__ = ["frames", "kept_format", "opened", "own_format"]
@@ -95,7 +96,10 @@ def own_format(data: bytes) -> str | None:
     """Return what `kept_format` does, of the bytes of a file; of a WebP, the first do."""
     if data[:4] == b"RIFF" and webp.is_animated(data):
         return "webp"
-    return "gif" if data.startswith(b"GIF8") and gif.count(data, 2) > 1 else None
+    try:
+        return "gif" if data.startswith(b"GIF8") and gif.count(data, 2) > 1 else None
+    except LimitExceeded:
+        return None
 
 
 def _may_move(path: str | os.PathLike[str]) -> bool:
@@ -161,6 +165,7 @@ def _gif(data: bytes, limits: Limits) -> Parts | None:
         return None
     file = gif.read_gif(data)
     _check(file.width, file.height, len(file.frames), limits)
+    _check_frames([frame.width * frame.height for frame in file.frames], limits)
 
     def canvases() -> Iterator[Canvas]:
         return composed(file.width, file.height, gif.patches(file))
@@ -195,6 +200,7 @@ def _apng(data: bytes, limits: Limits) -> Parts | None:
 def _webp(data: bytes, limits: Limits) -> Parts | None:
     if not (data[:4] == b"RIFF" and data[8:12] == b"WEBP" and webp.is_animated(data)):
         return None
+    check_parts(data, "WEBP")
     file = webp.read_webp(data)
     _check(file.width, file.height, len(file.delays), limits)
     side: dict[str, Any] = {}
@@ -229,6 +235,19 @@ def _check(width: int, height: int, frames: int, limits: Limits) -> None:
             f"megapixels, above the limit of {limits.all_megapixels:g} over all frames, four times "
             "that of one picture; raise the limit if you trust the file"
         )
+
+
+def _check_frames(sizes: list[int], limits: Limits) -> None:
+    """Raise LimitExceeded for frames that are larger than the animation, which GIF allows."""
+    for megapixels, most, what in (
+        (max(sizes) / 1e6, limits.megapixels, "a frame"),
+        (sum(sizes) / 1e6, limits.all_megapixels, "frames"),
+    ):
+        if megapixels > most:
+            raise LimitExceeded(
+                f"it has {what} of {megapixels:,.1f} megapixels, above the limit of {most:g}; "
+                "raise the limit if you trust the file"
+            )
 
 
 def _finished(

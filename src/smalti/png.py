@@ -35,6 +35,8 @@ __all__ = [
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE_BYTES = 8 * 2**20
 MAX_CHUNKS = 10_000  # of those that are not pixels: a flood of tiny ones is an attack
+MAX_PARTS = 100_000  # of pixels; libpng writes 8 kB to a chunk, so 256 MiB of them have a third
+MOST_DEFLATED = 1032  # bytes that one byte of deflate may stand for: RFC 1951, lengths of 258
 GRAY, RGB, INDEXED, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 DEPTHS = {
     GRAY: (1, 2, 4, 8, 16),
@@ -43,6 +45,13 @@ DEPTHS = {
     GRAY_ALPHA: (8, 16),
     RGB_ALPHA: (8, 16),
 }
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+         (0, 1, 1, 2))  # fmt: skip
+"""Of each pass of an interlaced PNG: its first column and row, and the steps between them."""
+UNLIKELY: dict[str, int | tuple[int, ...]] = {"1": 1, "L": 91, "P": 91, "I;16": 23_341, "LA": (91, 49), "RGB": (91, 49, 178),
+            "RGBA": (91, 49, 178, 77)}  # fmt: skip
+"""Of each mode of Pillow, a color that the last row of few pictures has throughout."""
+BLOCK = 2**18  # bytes taken and given at a time when inflating
 PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 
 
@@ -73,7 +82,7 @@ def read_png(data: bytes) -> PngFile:
     ------
     BadImage : truncated, damaged, or not what the specification allows.
         The message does not name the file: only the caller knows its name.
-    LimitExceeded : more than 10,000 chunks beside those of the pixels.
+    LimitExceeded : more than 10,000 chunks beside those of the pixels, or 100,000 of pixels.
     """
     reading = chunks(data)
     name, content, _ = next(reading, (b"", b"", True))
@@ -120,7 +129,7 @@ def _count_frame(png: PngFile, *, before_pixels: bool) -> None:
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Yield name, content, and whether the checksum fits, up to IEND."""
-    position, count = len(SIGNATURE), 0
+    position, count, parts = len(SIGNATURE), 0, 0
     view = memoryview(data)
     while True:
         if position + 12 > len(data):
@@ -138,9 +147,12 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
             raise BadImage(f"it is damaged: the checksum of its {_shown(name)} chunk is wrong")
         if critical and name not in PICTURE:
             raise BadImage(f"its PNG chunk {_shown(name)} is unknown; save it as an ordinary PNG")
-        count += name not in (b"IDAT", b"fdAT")
+        of_pixels = name in (b"IDAT", b"fdAT")
+        count, parts = count + (not of_pixels), parts + of_pixels
         if count > MAX_CHUNKS:
             raise LimitExceeded(f"it has more than {MAX_CHUNKS:,} PNG chunks beside its pixels")
+        if parts > MAX_PARTS:
+            raise LimitExceeded(f"its pixels are in more than {MAX_PARTS:,} PNG chunks")
         yield name, data[position + 8 : end - 4], intact
         if name == b"IEND":
             return
@@ -254,11 +266,39 @@ def _inflated(png: PngFile) -> np.ndarray:
 def _unpacked(png: PngFile, mode: str, raw: str) -> np.ndarray:
     from PIL import Image
 
-    image = Image.frombytes(
-        mode, (png.width, png.height), png.idat, "zip", raw, int(png.interlaced)
-    )
-    values: np.ndarray = array_of(image)
-    return values.reshape(png.height, png.width, -1)
+    size = _inflated_bytes(png)
+    if size > MOST_DEFLATED * len(png.idat):  # seen before memory is taken
+        raise ValueError("not enough image data")
+    image = Image.new(mode, (png.width, png.height), UNLIKELY[mode])
+    image.frombytes(png.idat, "zip", raw, int(png.interlaced))
+    values = array_of(image).reshape(png.height, png.width, -1)
+    # Pillow takes data that ends early for good: the last row is then what it was before.
+    untouched = png.interlaced or (values[-1] == UNLIKELY[mode]).all()
+    if untouched and not _has_bytes(png.idat, size):
+        raise ValueError("not enough image data")
+    return values
+
+
+def _inflated_bytes(png: PngFile) -> int:
+    """Return the bytes of all rows, with their filters."""
+    samples = {GRAY: 1, RGB: 3, INDEXED: 1, GRAY_ALPHA: 2, RGB_ALPHA: 4}[png.color_type]
+    total = 0
+    for left, top, across, down in ADAM7 if png.interlaced else ((0, 0, 1, 1),):
+        width, height = -(-(png.width - left) // across), -(-(png.height - top) // down)
+        if width > 0:
+            total += max(0, height) * (1 + -(-width * samples * png.depth // 8))
+    return total
+
+
+def _has_bytes(packed: bytes, least: int) -> bool:
+    """Whether so many bytes come of deflated ones."""
+    unpacker, found = zlib.decompressobj(), 0
+    for start in range(0, len(packed), BLOCK):
+        part = packed[start : start + BLOCK]
+        while part and found < least and not unpacker.eof:
+            found += len(unpacker.decompress(part, BLOCK))
+            part = unpacker.unconsumed_tail
+    return found >= least
 
 
 def _with_key(values: np.ndarray, png: PngFile) -> np.ndarray:

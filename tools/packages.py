@@ -62,7 +62,7 @@ REVIEWED = {
     "imagequant": ("GPL-3.0-or-later", "libimagequant inside; only the binding is under BSD-3-Clause"),
     "jinja2": ("BSD-3-Clause", "licenses/LICENSE.txt"),
     "kiwisolver": ("BSD-3-Clause", "licenses/LICENSE"),
-    "nanobind": ("BSD-3-Clause AND MIT", "licenses/LICENSE, and that of robin_map inside"),
+    "nanobind": ("BSD-3-Clause AND MIT", "licenses/LICENSE, and the headers of robin_map inside"),
     "opencv-python-headless": ("Apache-2.0 AND LGPL-2.1-or-later", "LICENSE-3RD-PARTY: FFmpeg inside"),
     "partd": ("BSD-3-Clause", "LICENSE.txt"),
     "scikit-image": ("BSD-3-Clause", "LICENSE.txt"),

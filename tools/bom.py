@@ -2,9 +2,9 @@
 
     wheel, requirements/ -> [bill] -> Bom -> [written] -> JSON, held to the schema
 
-Versions and hashes are those that requirements/ locks, for this Python and system; licenses and who needs
-whom come from the metadata of what is installed. The same wheel gives the same bytes: the serial number comes
-from the hash of the wheel, and the time from SOURCE_DATE_EPOCH.
+Versions and hashes are those that requirements/ locks, for this Python and system; licenses and
+who needs whom come from the metadata of what is installed. The same wheel gives the same bytes: the
+serial number comes from the hash of the wheel, and the time from SOURCE_DATE_EPOCH.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from packageurl import PackageURL
 from packages import COMPILED_IN, EXTRAS, RUN, Locked, bundled, license_of, locked, needs
+from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
 __all__ = ["bill", "written"]
@@ -48,14 +48,16 @@ def bill(wheel: Path) -> Bom:
     """Return what a wheel holds (the binding of the core), needs, and needs for its extras."""
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     root = _root(wheel, digest)
-    build = [each for each in locked("build") if each.name == COMPILED_IN]
+    build = tuple(each for each in locked("build") if each.name == COMPILED_IN)
     optional = [_component(each, ComponentScope.OPTIONAL) for each in _here(*map(locked, EXTRAS))]
     required = [_component(each, ComponentScope.REQUIRED) for each in _here(locked(RUN), build)]
     components = {each.name: each for each in (*optional, *required)}
     found = Bom(
         serial_number=uuid.uuid5(uuid.NAMESPACE_OID, digest),
         components=components.values(),
-        metadata=BomMetaData(component=root, tools=ToolRepository(components=[_maker()]), timestamp=_time()),
+        metadata=BomMetaData(
+            component=root, tools=ToolRepository(components=[_maker()]), timestamp=_time()
+        ),
     )
     found.dependencies = [_edges(each, components) for each in (root, *components.values())]
     return found
@@ -85,13 +87,13 @@ def _root(wheel: Path, digest: str) -> Component:
     )
 
 
-def _here(*locks: list[Locked]) -> list[Locked]:
+def _here(*locks: tuple[Locked, ...]) -> list[Locked]:
     """Return what the locks hold for this Python and system."""
     return [each for lock in locks for each in lock if not each.marker or each.marker.evaluate()]
 
 
 def _component(entry: Locked, scope: ComponentScope) -> Component:
-    """Return a locked package; its hashes are those of all its wheels, of which one is installed."""
+    """Return a locked package, with the hashes of all its wheels: one of them is installed."""
     return Component(
         type=ComponentType.LIBRARY,
         name=entry.name,
@@ -127,7 +129,8 @@ def _edges(component: Component, components: dict[str, Component]) -> Dependency
     asked = {canonicalize_name(each.name) for each in needs(component.name)}
     if component.name not in components:
         asked |= {COMPILED_IN}
-        asked |= {canonicalize_name(each.name) for extra in ("plot", "sklearn", "web", "dask", "survey")
+        extras = metadata.metadata(component.name).get_all("Provides-Extra", [])
+        asked |= {canonicalize_name(each.name) for extra in extras
                   for each in needs(component.name, extra)}  # fmt: skip
     below = [Dependency(components[name].bom_ref) for name in sorted(asked & components.keys())]
     return Dependency(component.bom_ref, below)

@@ -24,24 +24,26 @@ from packages import (
 
 PAGE = """# Licenses
 
-smalti is under the MIT license. `make licenses` has written this from the metadata of the packages that
-[requirements/](../requirements) locks, on {system}; `tests/test_supply.py` holds the page to the locks, and
-the licenses to a list of permissive ones. Of `AND` every part has to be permissive, of `OR` one.
+smalti is under the MIT license. `make licenses` has written this from the metadata of the packages
+that [requirements/](../requirements) locks, on {system}; `tests/test_supply.py` holds the page to
+the locks, and the licenses to a list of permissive ones. Of `AND` every part has to be permissive,
+of `OR` one.
 
 ## At run time
 
 {run}
 | {compiled_in} | {compiled_in_version} | {compiled_in_license} | compiled into `smalti._core` |
 
-The wheels of NumPy, Pillow, SciPy and scikit-learn hold shared libraries of others. smalti neither holds nor links
-them; they come with these wheels, under their own licenses.
+The wheels of NumPy, Pillow, SciPy and scikit-learn hold shared libraries of others. smalti neither
+holds nor links them; they come with these wheels, under their own licenses.
 
 {libraries}
 
-libgfortran and libgomp are parts of GCC, whose runtime exception lets any program use them. libquadmath is **not
-permissive**: it is under the LGPL, a library of its own beside OpenBLAS, and smalti calls nothing of it. Where that
-matters, build NumPy and SciPy from their sources. Pillow's wheel holds neither libimagequant nor FriBiDi, which it
-could be built with, and which are under the GPL and the LGPL.
+libgfortran and libgomp are parts of GCC, whose runtime exception lets any program use them.
+libquadmath is **not permissive**: it is under the LGPL, a library of its own beside OpenBLAS, and
+smalti calls nothing of it. Where that matters, build NumPy and SciPy from their sources. Pillow's
+wheel holds neither libimagequant nor FriBiDi, which it could be built with, and which are under the
+GPL and the LGPL.
 
 ## Extras
 
@@ -51,9 +53,9 @@ None of these is installed or imported unless asked for.
 
 ## Development only
 
-These build, test and measure smalti. They are groups of `pyproject.toml`, not extras: no metadata of the package name
-them, and nothing in `src/` imports them. Licenses in bold are not permissive. They bind whoever passes these packages
-on, which smalti does not:
+These build, test and measure smalti. They are groups of `pyproject.toml`, not extras: the metadata
+of the package name none of them, and nothing in `src/` imports them. Licenses in bold are not
+permissive. They bind whoever passes these packages on, which smalti does not:
 
 {judged}
 

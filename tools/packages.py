@@ -5,13 +5,15 @@
     a name -> [license_of] -> an SPDX expression, and where it stands
     a name -> [bundled] -> shared libraries inside its wheel, with an SPDX expression each
 
-Metadata are read in the order of trust: the SPDX expression of PEP 639, then the license field and the
-classifiers where they mean one thing, and else what `REVIEWED` says somebody read in the license itself.
+Metadata are read in the order of trust: the SPDX expression of PEP 639, then the license field and
+the classifiers where they mean one thing. `REVIEWED` stands above them, for packages whose metadata
+say nothing, too little or less than the truth: it tells where the license itself was read.
 `licenses.py` makes a page of this, `bom.py` a bill of materials, `tests/test_supply.py` judges it.
 """
 
 import re
 from fnmatch import fnmatch
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -21,17 +23,39 @@ from packaging.markers import Marker, default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-__all__ = ["ALLOWED", "COMPILED_IN", "DEVELOPMENT", "EXTRAS", "JUDGED", "REQUIREMENTS", "RUN",
-           "License", "Locked", "allowed", "bundled", "closure", "license_of", "locked", "needs"]  # fmt: skip
+__all__ = [
+    "ALLOWED",
+    "COMPILED_IN",
+    "DEVELOPMENT",
+    "EXTRAS",
+    "JUDGED",
+    "REQUIREMENTS",
+    "REVIEWED",
+    "RUN",
+    "License",
+    "Locked",
+    "allowed",
+    "bundled",
+    "closure",
+    "license_of",
+    "locked",
+    "needs",
+]  # fmt: skip
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 SPDX = get_spdx_licensing()
 
 # What the locks are for.
-RUN, EXTRAS, DEVELOPMENT = "run", ("web", "dask", "extras"), ("build", "test", "lint", "bench", "lock")
-COMPILED_IN = "nanobind"  # linked into the core: of others' code, the wheel of smalti holds only this
+RUN, EXTRAS, DEVELOPMENT = (
+    "run",
+    ("web", "dask", "extras"),
+    ("build", "test", "lint", "bench", "lock"),
+)
+COMPILED_IN = (
+    "nanobind"  # linked into the core: of others' code, the wheel of smalti holds only this
+)
 
-# Permissive: they ask for a notice at most. What is needed at run time or by an extra has one of these.
+# Permissive: they ask for a notice at most. All that is needed at run time or by an extra is so.
 ALLOWED = {
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSD-3-Clause-Open-MPI", "CC0-1.0", "FTL",
     "IJG", "ISC", "MIT", "MIT-0", "MIT-CMU", "MIT-Modern-Variant", "MIT-open-group", "PSF-2.0",
@@ -59,11 +83,12 @@ REVIEWED = {
     "cmake": ("BSD-3-Clause", "CMake's own LICENSE; the wrapper is under Apache-2.0"),
     "colorama": ("BSD-3-Clause", "LICENSE.txt; only on Windows"),
     "cycler": ("BSD-3-Clause", "LICENSE"),
-    "imagequant": ("GPL-3.0-or-later", "libimagequant inside; only the binding is under BSD-3-Clause"),
+    "imagequant": ("GPL-3.0-or-later", "libimagequant inside; only the binding is BSD-3-Clause"),
     "jinja2": ("BSD-3-Clause", "licenses/LICENSE.txt"),
     "kiwisolver": ("BSD-3-Clause", "licenses/LICENSE"),
     "nanobind": ("BSD-3-Clause AND MIT", "licenses/LICENSE, and the headers of robin_map inside"),
-    "opencv-python-headless": ("Apache-2.0 AND LGPL-2.1-or-later", "LICENSE-3RD-PARTY: FFmpeg inside"),
+    "opencv-python-headless": ("Apache-2.0 AND LGPL-2.1-or-later",
+                               "LICENSE-3RD-PARTY: FFmpeg inside"),
     "partd": ("BSD-3-Clause", "LICENSE.txt"),
     "scikit-image": ("BSD-3-Clause", "LICENSE.txt"),
     "scipy": ("BSD-3-Clause", "LICENSE.txt"),
@@ -71,12 +96,13 @@ REVIEWED = {
     "zict": ("BSD-3-Clause", "LICENSE.txt"),
 }  # fmt: skip
 
-# Shared libraries inside wheels, by the beginning of their names: read in the licenses of these wheels.
+# Shared libraries inside wheels, by the beginning of their names: read in these wheels' licenses.
 LIBRARIES = {
     "libXau": "MIT-open-group", "libxcb": "X11",
     "libavif": "BSD-2-Clause AND BSD-3-Clause",  # with AOM, dav1d and libyuv inside
-    "libbrotli": "MIT", "libfreetype": "FTL OR GPL-2.0-or-later", "libharfbuzz": "MIT-Modern-Variant",
-    "libjpeg": "IJG AND BSD-3-Clause AND Zlib", "liblcms2": "MIT", "liblzma": "0BSD",
+    "libbrotli": "MIT", "libfreetype": "FTL OR GPL-2.0-or-later",
+    "libharfbuzz": "MIT-Modern-Variant", "libjpeg": "IJG AND BSD-3-Clause AND Zlib",
+    "liblcms2": "MIT", "liblzma": "0BSD",
     "libopenjp2": "BSD-2-Clause", "libpng": "libpng-2.0", "libsharpyuv": "BSD-3-Clause",
     "libtiff": "libtiff", "libwebp": "BSD-3-Clause", "libzstd": "BSD-3-Clause",
     "libscipy_openblas": "BSD-3-Clause AND BSD-3-Clause-Open-MPI",  # OpenBLAS and LAPACK
@@ -86,14 +112,14 @@ LIBRARIES = {
 }  # fmt: skip
 
 
-# Not permissive, and why it is no harm: nobody passes these on. Only development may need them, but one.
+# Not permissive, and what they are for. None is passed on; all but one only help development.
 JUDGED = {
     "axe-playwright-python": "looks at the web app in tests",
     "certifi": "a list of certificates, for tests that ask the web app",
     "fqdn": "checks host names for the schema of the bill of materials",
     "hypothesis": "runs tests",
     "imagequant": "a rival that `make bench` measures",
-    "libquadmath": "inside the wheels of NumPy and SciPy, beside OpenBLAS; smalti calls nothing of it",
+    "libquadmath": "inside the wheels of NumPy and SciPy, beside OpenBLAS",
     "opencv-python-headless": "a judge of TIFF and k-means in tests; FFmpeg inside is not called",
     "pathspec": "helps to build and to check types",
     "text-unidecode": "names files for pytest-playwright",
@@ -112,11 +138,12 @@ class License(NamedTuple):
     source: str  # where that stands
 
 
-def locked(purpose: str) -> list[Locked]:
-    """Return what `requirements/PURPOSE.txt` locks; a name may come several times, for other Pythons."""
+@cache
+def locked(purpose: str) -> tuple[Locked, ...]:
+    """Return what `requirements/PURPOSE.txt` locks, of some names a version for each Python."""
     text = (REQUIREMENTS / f"{purpose}.txt").read_text(encoding="utf-8")
     entries = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines()
-    return [_entry(entry) for entry in entries if entry.strip()]
+    return tuple(_entry(entry) for entry in entries if entry.strip())
 
 
 def _entry(line: str) -> Locked:
@@ -129,7 +156,9 @@ def _entry(line: str) -> Locked:
     return Locked(name, pin.version, requirement.marker, tuple(hashes))
 
 
-def needs(name: str, extra: str = "", environment: dict[str, str] | None = None) -> set[Requirement]:
+def needs(
+    name: str, extra: str = "", environment: dict[str, str] | None = None
+) -> set[Requirement]:
     """Return what a package asks for, or one of its extras; of one that is not installed, nothing.
 
     `environment` stands for another Python or system, as in `packaging.markers`.
@@ -144,12 +173,14 @@ def needs(name: str, extra: str = "", environment: dict[str, str] | None = None)
 
 
 def closure(name: str, extra: str = "", environment: dict[str, str] | None = None) -> set[str]:
-    """Return the names of all that a package needs, or one of its extras, and of what those need."""
+    """Return the names of all that a package or one of its extras needs, and what those need."""
     found: set[tuple[str, str]] = {(canonicalize_name(name), extra)}
     open_ends = list(found)
     while open_ends:
         asked = needs(*open_ends.pop(), environment)
-        new = {(canonicalize_name(each.name), more) for each in asked for more in ("", *each.extras)}
+        new = {
+            (canonicalize_name(each.name), more) for each in asked for more in ("", *each.extras)
+        }
         open_ends += new - found
         found |= new
     return {each for each, _ in found} - {canonicalize_name(name)}
@@ -184,13 +215,13 @@ def _parsed(expression: str) -> object:
 
 
 def bundled(name: str) -> dict[str, str]:
-    """Return {shared library: SPDX expression, "" if unknown} of those inside an installed wheel."""
+    """Return {shared library inside an installed wheel: SPDX expression, "" if unknown}."""
     try:
         files = metadata.files(name) or []
     except metadata.PackageNotFoundError:
         return {}
-    inside = [file.name for file in files
-              if fnmatch(str(file), "*.libs/*.so*") or fnmatch(str(file), "*/.dylibs/*.dylib")]  # fmt: skip
+    patterns = ("*.libs/*.so*", "*/.dylibs/*.dylib")  # of auditwheel and delocate
+    inside = [file.name for file in files if any(fnmatch(str(file), each) for each in patterns)]
     names = {re.split(r"[-.]", file)[0] for file in inside}
     return {name: _library(name) for name in sorted(names)}
 

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test two-machines trust sanitize fuzz lint lock bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo web test two-machines trust sanitize fuzz lint lock audit licenses sbom bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -69,6 +69,21 @@ lint: .venv/installed-lint ## check style and types
 DAYS ?= 7
 lock: .venv/installed-lock ## renew requirements/: the newest versions that are at least DAYS=7 days old, and their hashes
 	@tools/lock.sh $(BIN)/uv $(DAYS)
+
+# Strict, because a package that the service does not answer for would count as harmless.
+audit: .venv/installed-lock ## ask PyPI whether locked versions have known holes
+	@for lock in requirements/*.txt; do \
+	    $(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r $$lock || exit; done
+
+licenses: .venv/installed-extras .venv/installed-test .venv/installed-lint .venv/installed-bench .venv/installed-lock ## write docs/licenses.md anew
+	$(BIN)/python tools/licenses.py --page docs/licenses.md
+
+# The time of the last commit, so that the same sources give the same bytes.
+sbom: .venv/installed-extras .venv/installed-test ## build the wheel into dist/, with its bill of materials (CycloneDX)
+	@rm -rf dist
+	@export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); \
+	    $(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist . && \
+	    $(BIN)/python tools/bom.py dist/*.whl
 
 # Rivals that are missing are left out and named. Beyond the group `bench`: apt-get install
 # imagemagick libmagickwand-6.q16-6 pngquant; npm, which brings libimagequant 4; and pyvips, which
@@ -138,7 +153,7 @@ help: ## show this list
 	    while read -r make goal words; do printf '%s %-13s%s\n' "$$make" "$$goal" "$$words"; done
 
 clean: ## remove what was built and the demo
-	rm -rf .venv build demo
+	rm -rf .venv build demo dist
 
 # All that .venv gets beside smalti is locked by hashes, and comes as wheels: nothing is run to install it.
 # smalti itself is installed as users get it, not linked, so that what is tested is what is shipped; it

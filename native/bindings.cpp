@@ -16,6 +16,7 @@
 #include <string>
 
 #include "core.hpp"
+#include "interruption.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -43,6 +44,33 @@ int channels_of(const Colors& colors) {
     return static_cast<int>(c);
 }
 
+// Only the main thread hears of signals.
+bool in_main_thread() {
+    const nb::object main = nb::module_::import_("threading").attr("main_thread")();
+    return nb::cast<unsigned long>(main.attr("ident")) == PyThread_get_thread_ident();
+}
+
+// Lets other threads run Python meanwhile, and now and then the handlers of signals, which may raise:
+// Ctrl-C ends the call. Every function that loops over pixels or colors runs under one.
+class Interruptible final : public Interruption {
+public:
+    Interruptible() noexcept : state_(PyEval_SaveThread()) {}
+    ~Interruptible() override { PyEval_RestoreThread(state_); }
+
+private:
+    bool is_wanted() override {
+        if (elsewhere_) return false;
+        PyEval_RestoreThread(state_);
+        const bool raised = PyErr_CheckSignals() != 0;
+        elsewhere_ = !raised && !in_main_thread();
+        state_ = PyEval_SaveThread();
+        return raised;
+    }
+
+    PyThreadState* state_;
+    bool elsewhere_ = false;
+};
+
 template <class T>
 nb::ndarray<nb::numpy, T> own(std::unique_ptr<T[]> values, std::initializer_list<size_t> shape) {
     T* data = values.release();
@@ -61,7 +89,7 @@ nb::tuple count(const Pixels& pixels, unsigned threads) {
     const int channels = channels_of(pixels);
     Counts found;
     {
-        nb::gil_scoped_release release;
+        Interruptible watch;
         found = count_colors(pixels.data(), pixels.shape(0), channels, threads);
     }
     const size_t n = found.size, c = static_cast<size_t>(channels);
@@ -70,8 +98,12 @@ nb::tuple count(const Pixels& pixels, unsigned threads) {
 
 auto order_of(const Colors& colors) {
     const size_t n = colors.shape(0);
+    const int channels = channels_of(colors);
     std::unique_ptr<uint32_t[]> order(new uint32_t[n]);
-    storage_order(colors.data(), n, channels_of(colors), order.get());
+    {
+        Interruptible watch;
+        storage_order(colors.data(), n, channels, order.get());
+    }
     return own(std::move(order), {n});
 }
 
@@ -220,8 +252,12 @@ auto weights_by_label(const In<uint16_t, nb::ndim<1>>& labels, const In<int64_t,
     require(labels.shape(0) == counts.shape(0), "labels must have one entry per color");
     require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
     std::unique_ptr<int64_t[]> weights(new int64_t[k]());
-    require(weigh(labels.data(), counts.data(), labels.shape(0), k, weights.get(), threads),
-            "labels must be below k");
+    bool known = false;
+    {
+        Interruptible watch;
+        known = weigh(labels.data(), counts.data(), labels.shape(0), k, weights.get(), threads);
+    }
+    require(known, "labels must be below k");
     return own(std::move(weights), {k});
 }
 
@@ -231,7 +267,7 @@ auto split(const Tree& tree, size_t k, size_t cells_per_seed) {
     std::unique_ptr<float[]> centroids(new float[k * dims]);
     size_t found = 0;
     {
-        nb::gil_scoped_release release;
+        Interruptible watch;
         found = split_seeds(tree, k, cells_per_seed, centroids.get());
     }
     return own(std::move(centroids), {found, dims});
@@ -244,7 +280,7 @@ nb::tuple breathe_in_place(const Tree& tree, Out<float, nb::ndim<2>>& centroids,
     require(first >= 1 && iterations >= 1, "there must be an iteration");
     Breath breath;
     {
-        nb::gil_scoped_release release;
+        Interruptible watch;
         breath = breathe(tree, centroids.data(), centroids.shape(0), fixed, first, cycles, iterations,
                          threads);
     }
@@ -257,7 +293,7 @@ auto plus_plus(const Tree& tree, size_t k, int trials, uint64_t seed) {
     std::unique_ptr<uint32_t[]> rows(new uint32_t[k]);
     size_t found = 0;
     {
-        nb::gil_scoped_release release;
+        Interruptible watch;
         found = kernels().plus_plus(tree, k, trials, seed, rows.get());
     }
     return own(std::move(rows), {found});
@@ -271,8 +307,11 @@ nb::tuple merges(const In<float, nb::ndim<2>>& means, const In<float, nb::ndim<1
     require(weights.shape(0) == k, "weights must have one entry per mean");
     std::unique_ptr<float[]> costs(new float[k]);
     std::unique_ptr<uint32_t[]> neighbors(new uint32_t[k]);
-    kernels().cheapest_merges(means.data(), weights.data(), k, static_cast<int>(dims), costs.get(),
-                              neighbors.get());
+    {
+        Interruptible watch;
+        kernels().cheapest_merges(means.data(), weights.data(), k, static_cast<int>(dims),
+                                  costs.get(), neighbors.get());
+    }
     return nb::make_tuple(own(std::move(costs), {k}), own(std::move(neighbors), {k}));
 }
 
@@ -281,10 +320,13 @@ using Square = In<int32_t, nb::ndim<2>>;
 nb::ndarray<nb::numpy, int32_t> neighbors_of(const In<uint8_t, nb::ndim<2>>& indices, size_t k) {
     const size_t height = indices.shape(0), width = indices.shape(1);
     require(k >= 1 && k <= 256 && height * width > 0, "there must be pixels, and 1 to 256 entries");
-    require(std::all_of(indices.data(), indices.data() + height * width,
-                        [k](uint8_t index) { return index < k; }), "indices must be below k");
     std::unique_ptr<int32_t[]> counts(new int32_t[k * k]);
-    count_neighbors(indices.data(), height, width, k, counts.get());
+    {
+        Interruptible watch;
+        require(std::all_of(indices.data(), indices.data() + height * width,
+                            [k](uint8_t index) { return index < k; }), "indices must be below k");
+        count_neighbors(indices.data(), height, width, k, counts.get());
+    }
     return own(std::move(counts), {k, k});
 }
 
@@ -419,13 +461,16 @@ nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
                  unsigned threads) {
     const size_t height = indices.shape(0), width = indices.shape(1), c = pixels.shape(2);
     const size_t k = entries.shape(0);
-    require_mapped(pixels, entries, activity, height, width, indices.data());
+    {
+        Interruptible watch;
+        require_mapped(pixels, entries, activity, height, width, indices.data());
+    }
     require(!weights || (weights->shape(0) == height && weights->shape(1) == width),
             "weights must be H x W");
     require(tally.shape(0) == k && tally.shape(1) == 3 + c, "tally must be k x (3 + channels)");
     Survey found(k, static_cast<int>(c));
     {
-        nb::gil_scoped_release release;
+        Interruptible watch;
         kernels().survey(pixels.data(), height, width, static_cast<int>(c), space_of(space),
                          linear.data(), entries.data(), k, indices.data(), activity.data(),
                          importance.data(), weights ? weights->data() : nullptr, found, threads);
@@ -480,7 +525,14 @@ NB_MODULE(_core, m) {
                 : std::string("smalti needs an x86-64-v2 CPU (SSE4.2, 2009 or newer)");
         throw nb::import_error(message.c_str());
     }
-    const auto nogil = nb::call_guard<nb::gil_scoped_release>();
+    const auto nogil = nb::call_guard<Interruptible>();
+    nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const Interrupted&) {
+            // What the handler of the signal raised is set already.
+        }
+    });
 
     nb::class_<Tree>(m, "Tree")
         .def_prop_ro("size", &Tree::size)
@@ -488,7 +540,7 @@ NB_MODULE(_core, m) {
         .def_prop_ro("second_moment", &Tree::second_moment)
         .def("weights", &weights_of)
         .def("box", &box_of)
-        .def("coarseness", &Tree::coarseness, "least"_a, "threads"_a = 1)
+        .def("coarseness", &Tree::coarseness, "least"_a, "threads"_a = 1, nogil)
         .def("forget_keys", &Tree::forget_keys)
         .def("coordinates", &coordinates, "rows"_a.noconvert());
     nb::class_<Grid>(m, "Grid")
@@ -520,8 +572,12 @@ NB_MODULE(_core, m) {
         const int channels = channels_of(colors);
         require(points.shape(0) == colors.shape(0) && points.shape(1) == colors.shape(1),
                 "points must match colors");
-        to_points(colors.data(), colors.shape(0), channels, space_of(space), linear.data(),
-                  points.data());
+        constexpr size_t some = 65536;
+        for (size_t at = 0; at < colors.shape(0); at += some) {
+            check_interruption();
+            to_points(colors.data() + at * colors.shape(1), std::min(some, colors.shape(0) - at),
+                      channels, space_of(space), linear.data(), points.data() + at * colors.shape(1));
+        }
     }, "colors"_a.noconvert(), "space"_a, "linear"_a.noconvert(), "points"_a.noconvert(), nogil);
     m.def("step", &step, "tree"_a, "centroids"_a.noconvert(), "sums"_a.noconvert(),
           "labels"_a.noconvert().none(), "threads"_a, nogil);

@@ -9,7 +9,8 @@
 // centroids are float32, one point and one centroid at a time, with no reduction across lanes and
 // no fused multiply-add: the same bits on every CPU. docs/decisions/0001-number-format.md
 //
-// Nothing here knows Python. Functions that allocate may throw std::bad_alloc; the rest are noexcept.
+// Nothing here knows Python. Functions that allocate may throw std::bad_alloc, and those that take long
+// Interrupted (interruption.hpp); the rest are noexcept.
 #pragma once
 
 #include <cstddef>

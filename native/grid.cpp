@@ -45,6 +45,7 @@ template <class Visit>
 void each_block(const uint8_t* pixels, size_t begin, size_t end, int channels, const Visit& visit) {
     uint32_t codes[block_pixels];
     for (size_t at = begin; at < end; at += block_pixels) {
+        if ((at - begin) % (16 * block_pixels) == 0) check_interruption();
         const size_t size = std::min(block_pixels, end - at);
         kernels().morton(pixels + at * static_cast<size_t>(channels), size, channels, codes);
         visit(codes, at, size);

@@ -325,6 +325,7 @@ public:
         colors_.assign(size_t{1} << (32 - shift_), nothing);
         labels_.resize(colors_.size());
         for (size_t i = 0; i < n; ++i) {
+            if (i % chunk_pixels == 0) check_interruption();
             if (colors[i * 4 + 3] == 255) continue;
             const size_t slot = find(colors + i * 4);
             colors_[slot] = pack(colors + i * 4);
@@ -372,7 +373,11 @@ void storage_order(const uint8_t* colors, size_t n, int channels, uint32_t* orde
         return storage_key(colors + i * static_cast<size_t>(channels), channels);
     };
     for (size_t i = 0; i < n; ++i) order[i] = static_cast<uint32_t>(i);
-    std::sort(order, order + n, [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+    size_t compared = 0;
+    std::sort(order, order + n, [&](uint32_t a, uint32_t b) {
+        if (++compared % chunk_pixels == 0) check_interruption();
+        return key(a) < key(b);
+    });
 }
 
 bool weigh(const uint16_t* labels, const int64_t* counts, size_t n, size_t k, int64_t* weights,

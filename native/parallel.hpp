@@ -10,36 +10,62 @@
 #include <thread>
 #include <vector>
 
+#include "interruption.hpp"
+
 namespace smalti {
 
+// Threads that are waited for, whatever happens.
+struct Helpers {
+    ~Helpers() {
+        for (auto& thread : threads) thread.join();
+    }
+    std::vector<std::thread> threads;
+};
+
 // Calls run(task, worker) for every task in 0..n-1; worker is below `threads` and never used by
-// two threads at once. Tasks may run out of memory, and throw nothing else; that is thrown here, too,
-// once no thread works any more.
+// two threads at once. Tasks may run out of memory or be interrupted, and throw nothing else; that is
+// thrown here, too, once no thread works any more.
 template <class Run>
 void parallel_for(std::size_t n, unsigned threads, const Run& run) {
     const auto workers = static_cast<unsigned>(std::min<std::size_t>(std::max(threads, 1u), n));
     if (workers <= 1) {
-        for (std::size_t i = 0; i < n; ++i) run(i, 0u);
+        for (std::size_t i = 0; i < n; ++i) {
+            check_interruption();
+            run(i, 0u);
+        }
         return;
     }
     std::atomic<std::size_t> next{0};
     std::atomic<bool> out_of_memory{false};
-    const auto work = [&](unsigned worker) noexcept {
+    const auto work = [&](unsigned worker) {
         try {
-            for (std::size_t i; (i = next.fetch_add(1)) < n;) run(i, worker);
+            for (std::size_t i; (i = next.fetch_add(1)) < n;) {
+                check_interruption();
+                run(i, worker);
+            }
         } catch (const std::bad_alloc&) {
             out_of_memory = true;
         }
     };
-    std::vector<std::thread> pool;
-    pool.reserve(workers - 1);
-    try {
-        for (unsigned worker = 1; worker < workers; ++worker) pool.emplace_back(work, worker);
-    } catch (const std::exception&) {
-        // The system has no thread left to give: those that started share the work.
+    const auto help = [&work, watch = Interruption::current()](unsigned worker) {
+        Interruption::help(watch);
+        try {
+            work(worker);
+        } catch (const Interrupted&) {
+            // The thread that this one helps ends, too, and says so.
+        }
+    };
+    {
+        Helpers helpers;
+        helpers.threads.reserve(workers - 1);
+        try {
+            for (unsigned worker = 1; worker < workers; ++worker)
+                helpers.threads.emplace_back(help, worker);
+        } catch (const std::exception&) {
+            // The system has no thread left to give: those that started share the work.
+        }
+        work(0);
     }
-    work(0);
-    for (auto& thread : pool) thread.join();
     if (out_of_memory) throw std::bad_alloc();
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core.hpp"
+#include "interruption.hpp"
 #include "principal.hpp"
 
 namespace smalti {
@@ -37,6 +38,7 @@ std::vector<Cell> merge_cells(const Tree& tree, int dropped) {
     const int dims = tree.dims();
     std::vector<Cell> cells;
     for (size_t i = 0; i < tree.size();) {
+        if (cells.size() % 256 == 0) check_interruption();
         int64_t sum[max_dims] = {}, weight = 0;
         const bool solid = i < tree.opaque();
         const uint32_t prefix = keys[i] >> low_bit;
@@ -81,6 +83,7 @@ public:
 
 private:
     Box measure(size_t begin, size_t end) {
+        check_interruption();
         Box box{};
         box.begin = begin;
         box.end = end;

@@ -115,6 +115,7 @@ void activity(const uint8_t* pixels, size_t height, size_t width, int channels, 
         const size_t top = begin < activity_reach ? 0 : begin - activity_reach;
         size_t low = top, high = top;  // rows in the sums
         for (size_t y = begin; y < end; ++y) {
+            check_interruption();
             for (; high < std::min(height, y + activity_reach + 1); ++high) columns.add(high);
             for (; low + activity_reach < y; ++low) columns.remove(low);
             columns.judge(static_cast<int>(high - low), busy + y * width, repeats + y * width);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core.hpp"
+#include "../interruption.hpp"
 #include "../simd.hpp"
 
 namespace smalti {
@@ -58,6 +59,7 @@ int64_t arrange(const int32_t* counts, size_t k, int sweeps, uint8_t* order) {
     }
     bool moved = true;
     for (int sweep = 0; sweep < sweeps && moved; ++sweep) {
+        check_interruption();
         moved = false;
         for (size_t entry = 0; entry < k; ++entry) {
             const size_t at = static_cast<size_t>(std::find(order, order + k, entry) - order);

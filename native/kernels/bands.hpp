@@ -69,6 +69,7 @@ public:
         std::vector<int16_t> points(width_ * C);
         const size_t first = begin < inner ? 0 : begin - inner;
         for (size_t y = first; y < std::min(end + inner, height_); ++y) {
+            check_interruption();
             Columns<C>& row = rows[y % rows.size()];
             if (y >= first + rows.size()) sums.add(row, -1);
             read(y, points, row);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../core.hpp"
+#include "../interruption.hpp"
 #include "entry_cells.hpp"
 #include "oklab.hpp"
 
@@ -191,6 +192,7 @@ void diffuse_in(const uint8_t* pixels, size_t height, size_t width, Space space,
     NextRow<C> coming(space, linear, width);
     to_points(pixels, width, C, space, linear, points.data());
     for (size_t y = 0; y < height; ++y) {
+        check_interruption();
         const uint8_t *row = pixels + y * width * C, *next = row + (y + 1 < height ? width * C : 0);
         diffusion.row(row, points.data(), strengths + y * width, y % 2 ? -1 : 1, indices + y * width,
                       [&](size_t x, size_t n) { coming.convert(next, x, n); });

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../core.hpp"
+#include "../interruption.hpp"
 #include "../simd.hpp"
 
 namespace smalti {
@@ -22,6 +23,7 @@ void cheapest_merges(const float* means, const float* weights, size_t k, int dim
         std::copy_n(means + static_cast<size_t>(d) * k, k, &x[static_cast<size_t>(d) * padded]);
     std::copy_n(weights, k, w.data());
     for (size_t j = 0; j < k; ++j) {
+        if (j % lane_padding == 0) check_interruption();
         Floats best = all(4 * far_away * far_away);
         Ints at = {};
         for (size_t i = 0; i < padded; i += lanes) {

@@ -1,6 +1,7 @@
 // The nearest centroid of rows of any length, in float64: what clusters numbers that are no colors.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "../core.hpp"
@@ -14,6 +15,7 @@ namespace {
 constexpr size_t abreast = 2 * size_t{double_lanes};  // rows compared at a time, with
 constexpr size_t group = 4;  // so many centroids: eight sums, which stay in registers
 constexpr size_t chunk_rows = 2048;
+constexpr size_t chunk_products = size_t{1} << 22;  // a few milliseconds: many centroids, fewer rows
 
 // Compares rows i .. i + abreast - 1 with centroids j .. j + group - 1.
 inline void compare(const double* columns, size_t n, size_t dims, size_t i, const double* centroids,
@@ -54,7 +56,8 @@ inline void compare_one(const double* columns, size_t n, size_t dims, size_t i,
 void nearest_rows(const double* columns, size_t n, size_t dims, const double* centroids, size_t k,
                   int64_t* labels, double* d2, unsigned threads) {
     const size_t grouped = k / group * group;
-    parallel_chunks(n, chunk_rows, threads, [&](size_t begin, size_t end, size_t) {
+    const size_t rows = std::clamp(chunk_products / (k * dims), abreast, chunk_rows);
+    parallel_chunks(n, rows / abreast * abreast, threads, [&](size_t begin, size_t end, size_t) {
         size_t i = begin;
         for (; i + abreast <= end; i += abreast) {
             Doubles best[2] = {Doubles{} + HUGE_VAL, Doubles{} + HUGE_VAL};

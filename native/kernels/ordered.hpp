@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../core.hpp"
+#include "../interruption.hpp"
 #include "entry_cells.hpp"
 
 namespace smalti {
@@ -99,6 +100,7 @@ void order_in(const uint16_t* tile, size_t side, const uint8_t* pixels, size_t h
     Pairs<C> any(places.data(), k, nullptr, shift), solid(places.data(), k, opaque, shift);
     std::vector<int16_t> points(width * C);
     for (size_t y = 0; y < height; ++y) {
+        check_interruption();
         const size_t start = y * width;
         to_points(pixels + start * C, width, C, space, linear, points.data());
         for (size_t x = 0; x < width; ++x) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../core.hpp"
+#include "../interruption.hpp"
 
 namespace smalti {
 namespace SMALTI_LEVEL {
@@ -42,7 +43,10 @@ public:
         int shift = 0;  // the sums of weight times distance, below 2^31 each, must stay below 2^63
         while (total >> shift >= int64_t{1} << 32) ++shift;
         for (int64_t& weight : weights_) weight >>= shift;
-        for (size_t b = 0; b < blocks_.size(); ++b) measure(b);
+        for (size_t b = 0; b < blocks_.size(); ++b) {
+            if (b % breath == 0) check_interruption();
+            measure(b);
+        }
     }
 
     size_t run(size_t k, int trials, uint32_t* rows) {
@@ -67,6 +71,7 @@ public:
 
 private:
     static constexpr size_t block = 64;
+    static constexpr size_t breath = 1024;  // blocks, after which somebody may wish to interrupt
 
     struct Block {
         int32_t low[max_dims], high[max_dims];  // the box around its points
@@ -119,6 +124,7 @@ private:
         for (int d = 0; d < tree_.dims(); ++d) place[d] = static_cast<int32_t>(tree_.axis(d)[row]);
         int64_t potential = potential_;
         for (size_t b = 0; b < blocks_.size(); ++b) {
+            if (b % breath == 0) check_interruption();
             const Block& each = blocks_[b];
             int32_t away2 = 0;
             for (int d = 0; d < tree_.dims(); ++d) {

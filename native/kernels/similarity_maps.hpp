@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../core.hpp"
+#include "../interruption.hpp"
 #include "../simd.hpp"
 
 namespace smalti {
@@ -184,6 +185,7 @@ void maps(const Pyramid& original, const Pyramid& result, size_t scale, size_t b
     Window window(width);
     size_t y = begin < blur_reach ? 0 : begin - blur_reach;
     for (size_t row = begin; row < end; ++row) {
+        check_interruption();
         for (; y < std::min(height, row + blur_reach + 1); ++y) window.read(original, result, scale, y);
         for (int channel = 0; channel < 3; ++channel)
             add_row(window, channel, row, height, width, sums[channel]);

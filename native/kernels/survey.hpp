@@ -18,6 +18,7 @@ void survey_rows(const uint8_t* pixels, size_t begin, size_t end, size_t width, 
                  Survey& found) {
     std::vector<int16_t> points(width * C);
     for (size_t y = begin; y < end; ++y) {
+        check_interruption();
         to_points(pixels + y * width * C, width, C, space, linear, points.data());
         const uint8_t* row = indices + y * width;
         for (size_t x = 0; x < width; ++x) {

@@ -21,6 +21,8 @@ namespace {
 // 2^15), so a dropped candidate could not have won: the path down the tree never shows.
 constexpr float margin = 2048.0f;
 
+constexpr size_t breath_points = 4096;  // after about so many, somebody may wish to interrupt
+
 template <int D>
 struct Candidates {
     explicit Candidates(size_t k)
@@ -196,6 +198,7 @@ struct Search {
         }
         if (left->size == 1) return visitor.whole(node, *left);
         if (node.leaf()) return visitor.leaf(node, *left);
+        if (node.end - node.begin > breath_points) check_interruption();
         for (uint32_t child = index + 1; child < node.next;) {
             visit(child, level, visitor);
             const Node& done = tree.nodes()[child];

@@ -312,6 +312,7 @@ void trellis_in(const uint8_t* pixels, size_t height, size_t width, Space space,
         std::vector<float> weights(width);
         const size_t top = task * strip_rows;
         for (size_t y = top; y < std::min(height, top + strip_rows); ++y) {
+            check_interruption();
             to_points(pixels + y * width * C, width, C, space, linear, points.data());
             for (size_t x = 0; x < width; ++x) weights[x] = importance[activity[y * width + x]];
             uint8_t* row = indices + y * width;

@@ -444,14 +444,15 @@ void require_mapped(const Picture& pixels, const In<int16_t, nb::ndim<2>>& entri
 
 void measure_activity(const Picture& pixels, int space, const Linear& linear,
                       Out<uint8_t, nb::ndim<2>>& activity, Out<uint8_t, nb::ndim<2>>& repeats,
-                      unsigned threads) {
+                      Out<uint8_t, nb::ndim<2>>& gradients, unsigned threads) {
     const size_t height = pixels.shape(0), width = pixels.shape(1), c = pixels.shape(2);
     require(c == 3 || c == 4, "pixels must have 3 or 4 channels");
     require(activity.shape(0) == height && activity.shape(1) == width, "activity must be H x W");
     require(repeats.shape(0) == height && repeats.shape(1) == width, "repeats must be H x W");
+    require(gradients.shape(0) == height && gradients.shape(1) == width, "gradients must be H x W");
     require(height > 0 && width > 0, "pixels must not be empty");
     kernels().activity(pixels.data(), height, width, static_cast<int>(c), space_of(space),
-                       linear.data(), activity.data(), repeats.data(), threads);
+                       linear.data(), activity.data(), repeats.data(), gradients.data(), threads);
 }
 
 nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
@@ -485,11 +486,13 @@ nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
 
 void trellis(const Picture& pixels, int space, const Linear& linear,
              const In<int16_t, nb::ndim<2>>& entries, int opaque, const Plane8& activity,
-             const Importance& importance, const Plane8& strengths, float same, const In<float, nb::ndim<1>>& other,
+             const Importance& importance, const Plane8& gradients, const Importance& gains,
+             const Plane8& strengths, float same, const In<float, nb::ndim<1>>& other,
              float copy, float go_on, int copies, float feedback, float prune,
              Out<uint8_t, nb::ndim<2>>& indices, unsigned threads) {
     const size_t height = indices.shape(0), width = indices.shape(1), k = entries.shape(0);
     require_mapped(pixels, entries, activity, height, width, indices.data());
+    require(gradients.shape(0) == height && gradients.shape(1) == width, "gradients must be H x W");
     require(strengths.shape(0) == height && strengths.shape(1) == width, "strengths must be H x W");
     require(other.shape(0) == k, "other must have one cost per entry");
     require(copies >= 0 && copies <= 3, "copies must be 0 to 3");
@@ -498,7 +501,8 @@ void trellis(const Picture& pixels, int space, const Linear& linear,
     std::copy_n(other.data(), k, costs.other);
     kernels().trellis(pixels.data(), height, width, static_cast<int>(pixels.shape(2)),
                       space_of(space), linear.data(), entries.data(), k, opaque, activity.data(),
-                      importance.data(), strengths.data(), costs, indices.data(), threads);
+                      importance.data(), gradients.data(), gains.data(), strengths.data(), costs,
+                      indices.data(), threads);
 }
 
 Pyramid make_pyramid(const In<uint8_t, nb::ndim<3>>& pixels, const Linear& linear, unsigned threads) {
@@ -611,14 +615,15 @@ NB_MODULE(_core, m) {
           "entries"_a.noconvert(), "indices"_a.noconvert(), "strengths"_a.noconvert(), "threads"_a,
           nogil);
     m.def("activity", &measure_activity, "pixels"_a.noconvert(), "space"_a,
-          "linear"_a.noconvert(), "activity"_a.noconvert(), "repeats"_a.noconvert(), "threads"_a,
-          nogil);
+          "linear"_a.noconvert(), "activity"_a.noconvert(), "repeats"_a.noconvert(),
+          "gradients"_a.noconvert(), "threads"_a, nogil);
     m.def("survey", &survey, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "indices"_a.noconvert(), "activity"_a.noconvert(),
           "importance"_a.noconvert(), "weights"_a.noconvert().none(), "tally"_a.noconvert(),
           "threads"_a);
     m.def("trellis", &trellis, "pixels"_a.noconvert(), "space"_a, "linear"_a.noconvert(),
           "entries"_a.noconvert(), "opaque"_a, "activity"_a.noconvert(),
-          "importance"_a.noconvert(), "strengths"_a.noconvert(), "same"_a, "other"_a.noconvert(), "copy"_a, "go_on"_a,
+          "importance"_a.noconvert(), "gradients"_a.noconvert(), "gains"_a.noconvert(),
+          "strengths"_a.noconvert(), "same"_a, "other"_a.noconvert(), "copy"_a, "go_on"_a,
           "copies"_a, "feedback"_a, "prune"_a, "indices"_a.noconvert(), "threads"_a, nogil);
 }

@@ -387,11 +387,14 @@ struct Kernels {
                        uint8_t* strengths, unsigned threads);
 
     // How busy an image is: the standard deviation of lightness in a window of 9 x 9 pixels, in steps
-    // of 16 of the working space's coordinates, at most 255; and how much of that window is drawn: 255
-    // times the share of pixels with the very color of the one to their left or above.
-    //   busy, repeats  height x width
+    // of 16 of the working space's coordinates, at most 255; how much of that window is drawn: 255
+    // times the share of pixels with the very color of the one to their left or above; and whether it
+    // is a clean gradient: 128 where colors run straight, without grain, 0 where they do not, or where
+    // lightness does not change.
+    //   busy, repeats, gradients  height x width
     void (*activity)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
-                     const double* linear, uint8_t* busy, uint8_t* repeats, unsigned threads);
+                     const double* linear, uint8_t* busy, uint8_t* repeats, uint8_t* gradients,
+                     unsigned threads);
 
     // Adds to `found` what `indices` say about an image.   importance  256, by activity
     //   weights  height x width, how much a pixel counts in sums and errors, or null for all alike
@@ -404,15 +407,16 @@ struct Kernels {
     // with the lowest sum of bits and of importance times squared error, found by dynamic programming
     // (Viterbi) over the entries near each pixel's own, and copies of the row above. Errors are handed
     // on as by Floyd and Steinberg, each way of the search with its own, as far as the strength of a
-    // pixel (0 to 128) says. A pixel of exactly its
+    // pixel (0 to 128) says. Importance is multiplied by gains[gradients], of 256. A pixel of exactly its
     // entry's color, or that is fully transparent, keeps it; opaque pixels keep to opaque entries
     // (those of alpha coordinate `opaque`).
     // Entropy-constrained quantization: Chou, Lookabaugh & Gray (1989), doi:10.1109/29.17498. Errors of
     // survivors: Raheli, Polydoros & Tzou (1995), per-survivor processing, IEEE Trans. Comm. 43.
     void (*trellis)(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
                    const double* linear, const int16_t* entries, size_t k, int32_t opaque,
-                   const uint8_t* activity, const float* importance, const uint8_t* strengths,
-                   const RowCosts& costs, uint8_t* indices, unsigned threads);
+                   const uint8_t* activity, const float* importance, const uint8_t* gradients,
+                   const float* gains, const uint8_t* strengths, const RowCosts& costs,
+                   uint8_t* indices, unsigned threads);
 
     // Writes the Z-order codes (morton.hpp) of the r, g and b of n pixels of 3 or 4 bytes.
     void (*morton)(const uint8_t* pixels, size_t n, int channels, uint32_t* codes);

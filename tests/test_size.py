@@ -55,7 +55,11 @@ def test_native_trellis_matches_the_reference(space, channels, k, copies, prune)
     labels = brute_labels(points, entries)
     activity = np.random.default_rng(1).integers(0, 256, labels.shape).astype(np.uint8)
     importance = (1 / np.linspace(2e4, 4e5, 256)).astype(np.float32)
-    strengths = np.random.default_rng(2).integers(0, 129, labels.shape).astype(np.uint8)
+    strengths, gradients = (
+        np.random.default_rng(seed).integers(0, 129, labels.shape).astype(np.uint8)
+        for seed in (2, 3)
+    )
+    gains = np.linspace(1, 5, 256).astype(np.float32)
     other = np.linspace(3, 8, len(entries)).astype(np.float32)
     costs = {
         name: np.float32(value)
@@ -75,10 +79,17 @@ def test_native_trellis_matches_the_reference(space, channels, k, copies, prune)
     chosen = labels.copy()
 
     _core.trellis(image, color.code(space), color.LINEAR, entries, full, activity, importance,
-                  strengths, 1.0, other, 9.0, 0.1, copies, 0.75, prune, chosen, 2)  # fmt: skip
+                  gradients, gains, strengths, 1.0, other, 9.0, 0.1, copies, 0.75, prune, chosen,
+                  2)  # fmt: skip
 
     expected = reference.trellis(
-        points, importance[activity], strengths, entries, kinds, labels.astype(int), costs
+        points,
+        importance[activity] * gains[gradients],
+        strengths,
+        entries,
+        kinds,
+        labels.astype(int),
+        costs,
     )
     np.testing.assert_array_equal(chosen, expected)
     if k > 5:
@@ -107,13 +118,15 @@ def test_native_activity_and_repeats_match_the_reference(
 ):
     image = draw(family, channels, seed=height, height=height, width=width)
     image[height // 2 :, width // 2 :] = image[-1, -1]  # something drawn
-    busy, repeats = (np.zeros((height, width), np.uint8) for _ in range(2))
+    busy, repeats, gradients = (np.zeros((height, width), np.uint8) for _ in range(3))
+    light = lightness(image, space)
 
     for threads in (1, 3):
-        _core.activity(image, color.code(space), color.LINEAR, busy, repeats, threads)
+        _core.activity(image, color.code(space), color.LINEAR, busy, repeats, gradients, threads)
 
-        np.testing.assert_array_equal(busy, reference.activity(lightness(image, space)))
+        np.testing.assert_array_equal(busy, reference.activity(light))
         np.testing.assert_array_equal(repeats, reference.repeats(image))
+        np.testing.assert_array_equal(gradients, reference.gradients(image, light))
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -165,14 +178,15 @@ def test_strips_of_128_rows_stand_alone(any_level, channels):
         color.to_points(palette, "oklab"),
     )
     flat = np.zeros(labels.shape, np.uint8)
-    importance = np.full(256, 1e-5, np.float32)
+    importance, even = np.full(256, 1e-5, np.float32), np.ones(256, np.float32)
 
     def chosen(rows, threads):
         found = labels[rows].copy()
         _core.trellis(image[rows], color.code("oklab"), color.LINEAR,
                       color.to_points(palette, "oklab"), int(color.bounds("oklab", 4)[7]),
-                      flat[rows], importance, flat[rows] + 128, 1.0, np.full(12, 6, np.float32),
-                      9.0, 0.1, 3, 0.75, 25, found, threads)  # fmt: skip
+                      flat[rows], importance, flat[rows], even, flat[rows] + 128, 1.0,
+                      np.full(12, 6, np.float32), 9.0, 0.1, 3, 0.75, 25, found,
+                      threads)  # fmt: skip
         return found
 
     whole = chosen(np.s_[:], 1)
@@ -181,6 +195,66 @@ def test_strips_of_128_rows_stand_alone(any_level, channels):
     parts = [chosen(np.s_[top : top + 128], 1) for top in (0, 128, 256)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     assert (whole != labels).mean() > 0.05
+
+
+# ---------------------------------------------------------------- gradients
+
+
+def hues(side=200):
+    """Every hue from left to right, ever darker downward: smooth, and too much for 256 colors."""
+    hue = np.linspace(0, 6, side)[:, None] + [3, 1, 5]
+    value = np.linspace(255, 20, side)[:, None, None]
+    return (np.clip(abs(hue % 6 - 3) - 1, 0, 1) * value).round().astype(np.uint8)
+
+
+def blurred_error(image, result):
+    """What is seen of an error from afar: the RMS of its means over 7 x 7 pixels, in Oklab."""
+    errors = [
+        color.to_points(np.ascontiguousarray(i.reshape(-1, 3)), "oklab").reshape(i.shape)
+        for i in (image, result)
+    ]
+    error = errors[1].astype(np.int64) - errors[0]
+    sums = np.dstack([reference.window_sums(error[..., d], 3) for d in range(3)])
+    return np.sqrt((sums.astype(float) ** 2).sum(-1).mean()) / 49
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_clean_gradients_are_mixed_as_smoothly_as_without_a_thought_of_bytes(turned):
+    image = np.ascontiguousarray(hues().swapaxes(0, 1)) if turned else hues()
+
+    usual, dithered = (compress(image, size=size) for size in (None, 0))
+
+    assert usual.size == 0.25
+    assert blurred_error(image, shown(usual)) < 1.2 * blurred_error(image, shown(dithered))
+    assert usual.bytes_out < 0.9 * dithered.bytes_out
+
+
+def test_what_is_no_clean_gradient_is_mapped_as_if_there_were_none(monkeypatch):
+    pictures = photo(3), page_of_text(), chart(2, 128), draw("few colors", 3, seed=2)
+    usual = [compress(image, k=200) for image in pictures]
+    ramp = compress(hues(96), k=200)
+
+    monkeypatch.setattr("smalti.size.EVEN", 1.0)
+
+    for image, report in zip(pictures, usual, strict=True):
+        same_files(report, compress(image, k=200))
+    assert compress(hues(96), k=200).data != ramp.data
+
+
+def test_gradients_are_told_from_grain_edges_and_flat_places():
+    ramp = np.linspace(0, 255, 64)[None, :, None] * np.ones((20, 1, 3))
+    slow, fast = (ramp * slope + 20 for slope in (0.1, 0.9))
+    grain = fast + np.random.default_rng(0).normal(0, 3, fast.shape)
+    edges = np.where(np.arange(64)[None, :, None] % 6 < 3, 30, 220) * np.ones_like(ramp)
+    fade = np.dstack([np.full_like(ramp, 200), ramp[..., :1]])  # from clear to opaque
+
+    found = []
+    for picture in (slow, fast, fade, grain, edges, np.full_like(ramp, 128)):
+        image = picture.clip(0, 255).astype(np.uint8)
+        found.append(reference.gradients(image, lightness(image, "oklab")))
+
+    assert [int(np.median(gradients)) for gradients in found] == [128, 128, 128, 0, 0, 0]
+    assert all(gradients.max() == 0 for gradients in found[3:])
 
 
 # ---------------------------------------------------------------- promises

@@ -302,8 +302,8 @@ private:
 template <int C>
 void trellis_in(const uint8_t* pixels, size_t height, size_t width, Space space,
                const double* linear, const int16_t* entries, size_t k, int32_t opaque,
-               const uint8_t* activity, const float* importance, const uint8_t* strengths,
-               const RowCosts& costs,
+               const uint8_t* activity, const float* importance, const uint8_t* gradients,
+               const float* gains, const uint8_t* strengths, const RowCosts& costs,
                uint8_t* indices, unsigned threads) {
     const Neighbors<C> neighbors(entries, k, opaque, costs);
     parallel_for((height + strip_rows - 1) / strip_rows, threads, [&](size_t task, unsigned) {
@@ -314,7 +314,8 @@ void trellis_in(const uint8_t* pixels, size_t height, size_t width, Space space,
         for (size_t y = top; y < std::min(height, top + strip_rows); ++y) {
             check_interruption();
             to_points(pixels + y * width * C, width, C, space, linear, points.data());
-            for (size_t x = 0; x < width; ++x) weights[x] = importance[activity[y * width + x]];
+            for (size_t x = 0; x < width; ++x)
+                weights[x] = importance[activity[y * width + x]] * gains[gradients[y * width + x]];
             uint8_t* row = indices + y * width;
             strip.row(points.data(), weights.data(), strengths + y * width,
                       y > top ? row - width : nullptr, y % 2, row);
@@ -324,12 +325,12 @@ void trellis_in(const uint8_t* pixels, size_t height, size_t width, Space space,
 
 void trellis(const uint8_t* pixels, size_t height, size_t width, int channels, Space space,
             const double* linear, const int16_t* entries, size_t k, int32_t opaque,
-            const uint8_t* activity, const float* importance, const uint8_t* strengths,
-               const RowCosts& costs,
+            const uint8_t* activity, const float* importance, const uint8_t* gradients,
+            const float* gains, const uint8_t* strengths, const RowCosts& costs,
             uint8_t* indices, unsigned threads) {
     const auto run = channels == 3 ? trellis_in<3> : trellis_in<4>;
-    run(pixels, height, width, space, linear, entries, k, opaque, activity, importance, strengths,
-        costs, indices, threads);
+    run(pixels, height, width, space, linear, entries, k, opaque, activity, importance, gradients,
+        gains, strengths, costs, indices, threads);
 }
 
 }  // namespace

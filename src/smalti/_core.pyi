@@ -143,6 +143,7 @@ def activity(
     linear: NDArray[np.float64],
     activity: NDArray[np.uint8],
     repeats: NDArray[np.uint8],
+    gradients: NDArray[np.uint8],
     threads: int,
 ) -> None: ...
 def survey(
@@ -165,6 +166,8 @@ def trellis(
     opaque: int,
     activity: NDArray[np.uint8],
     importance: NDArray[np.float32],
+    gradients: NDArray[np.uint8],
+    gains: NDArray[np.float32],
     strengths: NDArray[np.uint8],
     same: float,
     other: NDArray[np.float32],

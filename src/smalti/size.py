@@ -6,9 +6,10 @@ A file's size hardly depends on how many colors it has, but on how predictable i
 are. So each row is mapped anew: of all sequences of entries near the pixels' own, the one
 with the lowest sum of bits and errors (Viterbi's algorithm). Bits are what encoders make of
 an index: few where it repeats the one before it or goes on copying the row above, many
-elsewhere. Errors count less in busy places, where they are harder to see, and are handed on
-as in dithering, so that what one pixel lacks its neighbors have. Entries then move to the
-mean of what they serve, and the rows are mapped once more.
+elsewhere. Errors count less in busy places, where they are harder to see, more in clean
+gradients where bands would show, and are handed on as in dithering, so that what one pixel
+lacks its neighbors have. Entries then move to the mean of what they serve, and the rows are
+mapped once more.
 
 A pixel whose color is an entry's own keeps it, and neither takes nor gives error.
 
@@ -48,6 +49,10 @@ in it is drawn: skies repeat, too, once JPEG has smoothed them."""
 CALM, STEP = 328.0, 16.0
 """Importance of an error is 1 / (CALM + standard deviation around it); `STEP` units to a step of
 activity. In Oklab, CALM is 0.02."""
+
+EVEN = 4.0
+"""Times that an error counts in a clean gradient with bands, at k = 256. Entries must alternate
+there as in dithering; at the price that a bit has in photographs, they stay the same: rings."""
 
 GO_ON = 0.1
 """Bits for a pixel more in a copy: of a match in LZ77, next to nothing."""
@@ -171,9 +176,12 @@ class _Task:
     ) -> None:
         self._image, self._space, self._threads = image, space, threads
         self._copies, self._weights = copies, weights
-        self._activity, repeats = (np.empty(image.shape[:2], np.uint8) for _ in range(2))
-        _core.activity(image, color.code(space), color.LINEAR, self._activity, repeats, threads)
+        self._activity, repeats, gradients = (np.empty(bands.shape, np.uint8) for _ in range(3))
+        _core.activity(
+            image, color.code(space), color.LINEAR, self._activity, repeats, gradients, threads
+        )
         self._strengths = _strengths(bands, repeats, strength)
+        self._gradients = _banded(gradients, bands)
         self._importance = (1 / (CALM + STEP * np.arange(256))).astype(np.float32)
 
     def survey(self, palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> _Survey:
@@ -211,6 +219,8 @@ class _Task:
             int(color.bounds(self._space, 4)[7]),
             self._activity,
             (self._importance / worth).astype(np.float32),
+            self._gradients,
+            _gains(len(palette)),
             self._strengths,
             _bits((seen.same + 1) / total),
             np.array([_bits((n + 0.5) / total) for n in seen.other.tolist()], np.float32),
@@ -236,6 +246,19 @@ def _strengths(
     by_repeats = (ramp.clip(0, 128) * limit >> 7).astype(np.uint8)
     weaker = (np.arange(129) * limit >> 7).astype(np.uint8)
     return np.maximum(weaker[bands], by_repeats[repeats])
+
+
+def _banded(gradients: NDArray[np.uint8], bands: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return how far each pixel is in a clean gradient that would show bands, 0 to 128."""
+    return (gradients.astype(np.uint16) * bands >> 7).astype(np.uint8)
+
+
+def _gains(k: int) -> NDArray[np.float32]:
+    """Return how many times an error counts, by how far a pixel is in such a gradient: (256,).
+
+    Hardly more than once at a small k: there, more colors are the better use of bytes.
+    """
+    return (1 + (EVEN - 1) / 128 * (k / 256) ** 2 * np.arange(256)).astype(np.float32)
 
 
 def _bits(share: float) -> float:

@@ -16,9 +16,12 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line of this process, and exit with its code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: os._exit(128 + number))
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, lambda number, _: os._exit(128 + number))
+    except KeyboardInterrupt:
+        os._exit(130)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from smalti.cli import main
 

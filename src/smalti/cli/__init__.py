@@ -37,13 +37,14 @@ INTERRUPTIONS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
 """What ends a run, as exceptions; the exit code is 128 and the signal's number."""
 
 _interrupted: list[int] = []
-"""The signals that came; the first one decides on the exit code."""
+"""The signals that came; the first one decides on the exit code. Before we take them, Python itself
+makes an exception of one: Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line `arguments` (default: this process's) and exit with its code."""
-    _take_signals()
     try:
+        _take_signals()
         code = _flushed(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except tuple(INTERRUPTIONS.values()):
         _end()
@@ -84,7 +85,7 @@ def _end() -> NoReturn:
         for worker in sys.modules["multiprocessing"].active_children():
             worker.terminate()
     abandon()
-    os._exit(128 + _interrupted[0])
+    os._exit(128 + (_interrupted or [signal.SIGINT])[0])
 
 
 # ---------------------------------------------------------------- errors

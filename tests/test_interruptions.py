@@ -156,6 +156,47 @@ def interrupted(place, number, chance, when):
     return process.returncode, said
 
 
+SLOW_TO_END = """
+import sys, time
+import smalti.cli
+import smalti.cli.run as run
+smalti.cli.AGAIN = float(sys.argv.pop())
+def compress(*arguments, **options):
+    try:
+        print("at work", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaning up", flush=True)
+        time.sleep(float(options["tol"]))
+        print("clean", flush=True)
+run.library_compress = compress
+smalti.cli.main()
+"""
+
+
+@pytest.mark.guarantee(8)
+@pytest.mark.parametrize("sent", CODES, ids=["SIGINT", "SIGTERM"])
+def test_a_signal_that_comes_twice_is_one_and_who_asks_again_is_not_kept_waiting(tmp_path, sent):
+    def started(seconds, again):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SLOW_TO_END, "a.png", "--tol", str(seconds), str(again)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(sent)
+        assert process.stdout.readline() == "cleaning up\n"
+        return process
+
+    once = started(0.1, again=PATIENCE)
+    once.send_signal(sent)
+    twice = started(60, again=0)
+    twice.send_signal(sent)
+
+    assert once.communicate(timeout=PATIENCE) == ("clean\n", "")
+    assert twice.communicate(timeout=PATIENCE / 2) == ("", "")
+    assert once.returncode == twice.returncode == CODES[sent]
+
+
 @pytest.mark.guarantee(8)
 @pytest.mark.parametrize("force", [True, False], ids=["replaced", "new"])
 def test_interrupted_at_any_step_of_writing_a_run_leaves_nothing(tmp_path, force, effort, figure):

@@ -68,7 +68,8 @@ class Disk:
         with open(self._path, "r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
         self._control = Control.from_buffer(self._map)
-        self.environment = {"LD_PRELOAD": str(shim), "FAIL_AT": str(self._path)}
+        preloaded = f"{os.environ.get('LD_PRELOAD', '')} {shim}".strip()  # sanitizers come first
+        self.environment = {"LD_PRELOAD": preloaded, "FAIL_AT": str(self._path)}
 
     def watch(self, folder, at=0, how=0):
         """Count calls in `folder` from now on; at call `at`, kill, or fail with errno `how`."""

@@ -15,10 +15,11 @@ import signal
 import sys
 import traceback
 
-from smalti import cli, files
+import smalti_command
+from smalti import files
 
 MODULES = (
-    "smalti.cli.app", "smalti.cli.batch", "smalti.cli.compress", "smalti.cli.palette",
+    "smalti.cli", "smalti.cli.app", "smalti.cli.batch", "smalti.cli.compress", "smalti.cli.palette",
     "smalti.animated", "smalti.batch.local", "smalti.batch.pool",
     "PIL.PngImagePlugin", "PIL.GifImagePlugin", "PIL.WebPImagePlugin", "PIL.JpegImagePlugin",
     "PIL.BmpImagePlugin",
@@ -82,27 +83,33 @@ def run(order, streams):
             os.setgroups([])
             os.setgid(order["user"])
             os.setuid(order["user"])
+        words = [os.fsdecode(argument.encode("latin-1")) for argument in order["arguments"]]
+        sys.argv = ["smalti", *words]
         if order.get("signal"):
-            interrupt(order["signal"], order["at"], order["opcodes"])
-        cli.main([os.fsdecode(argument.encode("latin-1")) for argument in order["arguments"]])
+            interrupt(order["signal"], order["at"], order["opcodes"], order.get("within"))
+        smalti_command.main()
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(99)  # main never returns
 
 
-def interrupt(number, at, opcodes):
-    """Send ourselves a signal at the n-th line, or opcode, of `smalti.files` that is run."""
-    count = 0
+def interrupt(number, at, opcodes, within):
+    """Send ourselves a signal at the n-th line, or opcode, of `smalti.files` that is run.
+
+    within : what the path of a module has in it whose lines count instead
+    """
+    within = files.__file__ if within is None else within
+    count, run = 0, os.getpid()
 
     def trace(frame, event, _):
         nonlocal count
-        if frame.f_code.co_filename != files.__file__:
+        if within not in frame.f_code.co_filename:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = opcodes, not opcodes
         if event in ("line", "opcode"):
             count += 1
-            if count == at:
+            if count == at and os.getpid() == run:  # workers inherit this
                 os.write(INTERRUPTED, b"!")
                 os.kill(os.getpid(), number)
         return trace

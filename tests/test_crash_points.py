@@ -132,6 +132,27 @@ def test_at_every_call_that_fails_or_kills_the_output_is_the_old_or_the_new_one(
     figure(f"{name}: 0 of {faults} faults at {calls} calls did damage")
 
 
+DURABLE = "write fsync close {publish} unlink close open fsync close"
+"""What the system is asked for: bytes on the disk before the name, and the name before success."""
+
+
+@pytest.mark.guarantee(2)
+@pytest.mark.parametrize(
+    ("name", "publish"), [("a new output", "link"), ("in place", "rename"), ("a palette", "rename")]
+)
+def test_the_system_is_asked_for_the_steps_of_a_durable_write_in_order(
+    name, publish, disk, commands, folder, figure
+):
+    lay(folder, CASES[name])
+    disk.watch(folder)
+
+    assert commands(*words_of(CASES[name]), folder=folder).code == 0
+
+    steps = " ".join(disk.stop())
+    assert steps.endswith(DURABLE.format(publish=publish)), steps
+    figure(f"{name}: {DURABLE.format(publish=publish)}")
+
+
 @pytest.mark.thorough
 @pytest.mark.guarantee(1, 2, 42)
 @pytest.mark.parametrize("name", ["a new output", "in place", "an output folder"])

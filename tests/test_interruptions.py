@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts on inoti
 
 PATIENCE = 60
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+FIRST = 100  # lines of Python until SIGTERM is no more the system's to answer
 SHORTLY = 0.008  # seconds after the first change in the output's folder: it is being written
 
 LAUNCHER = """
@@ -155,6 +156,47 @@ def interrupted(place, number, chance, when):
     return process.returncode, said
 
 
+SLOW_TO_END = """
+import sys, time
+import smalti.cli
+import smalti.cli.run as run
+smalti.cli.AGAIN = float(sys.argv.pop())
+def compress(*arguments, **options):
+    try:
+        print("at work", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaning up", flush=True)
+        time.sleep(float(options["tol"]))
+        print("clean", flush=True)
+run.library_compress = compress
+smalti.cli.main()
+"""
+
+
+@pytest.mark.guarantee(8)
+@pytest.mark.parametrize("sent", CODES, ids=["SIGINT", "SIGTERM"])
+def test_a_signal_that_comes_twice_is_one_and_who_asks_again_is_not_kept_waiting(tmp_path, sent):
+    def started(seconds, again):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SLOW_TO_END, "a.png", "--tol", str(seconds), str(again)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(sent)
+        assert process.stdout.readline() == "cleaning up\n"
+        return process
+
+    once = started(0.1, again=PATIENCE)
+    once.send_signal(sent)
+    twice = started(60, again=0)
+    twice.send_signal(sent)
+
+    assert once.communicate(timeout=PATIENCE) == ("clean\n", "")
+    assert twice.communicate(timeout=PATIENCE / 2) == ("", "")
+    assert once.returncode == twice.returncode == CODES[sent]
+
+
 @pytest.mark.guarantee(8)
 @pytest.mark.parametrize("force", [True, False], ids=["replaced", "new"])
 def test_interrupted_at_any_step_of_writing_a_run_leaves_nothing(tmp_path, force, effort, figure):
@@ -183,3 +225,45 @@ def test_interrupted_at_any_step_of_writing_a_run_leaves_nothing(tmp_path, force
         f"{'replacing' if force else 'a new file'}: signals at {tried} "
         f"{effort('lines', 'steps of the interpreter')} of the module that writes: 0 files left"
     )
+
+
+@pytest.mark.guarantee(8)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_interrupted_at_any_line_of_any_module_a_run_says_nothing(
+    tmp_path, workers, effort, figure
+):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(file_of(picture(1, 24, 32)))
+    words = ["a.png", "b.png", "--out-dir", "out", "-f", "-j", workers, "-k", "8", "-q",
+             "--effort", "turbo", "--pack", "fast"]  # fmt: skip
+    words, chance, tries = list(map(str, words)), random.Random(3), effort(20, 500)
+    with contextlib.closing(Commands()) as commands:
+        interrupted = 0
+        last = lines(commands, words, tmp_path)
+        for number in range(tries):
+            # Half of them early: what a run begins with is the same for all.
+            at = chance.randint(1, last // (10 if number % 2 else 1))
+            sent = list(CODES)[number // 2 % 2]
+            order = {"signal": sent, "at": at, "opcodes": False, "within": ""}
+            done = commands(*words, folder=tmp_path, **order)
+            codes = (CODES[sent], -sent if at < FIRST else CODES[sent])  # shells call both the same
+            assert done.code in (codes if commands.interrupted else (0,)), (at, done)
+            assert (done.out, done.err) == ("", ""), at
+            interrupted += commands.interrupted
+            found = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+            assert found == {"a.png", "b.png"}
+    assert interrupted > tries / 2
+    figure(
+        f"-j {workers}: 0 of {interrupted} signals, at any of {last:,} lines, left or said anything"
+    )
+
+
+def lines(commands, words, folder):
+    """Return about how many lines of Python a run takes: most of them, by halving."""
+    few, many = 1, 1 << 20
+    while many - few > few // 16:
+        at = (few + many) // 2
+        order = {"signal": signal.SIGTERM, "at": at, "opcodes": False, "within": ""}
+        commands(*words, folder=folder, **order)
+        few, many = (at, many) if commands.interrupted else (few, at)
+    return few

@@ -18,6 +18,7 @@ outside a strict palette; 130 and 143 interrupted.
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -36,14 +37,18 @@ class Terminated(BaseException):
 INTERRUPTIONS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
 """What ends a run, as exceptions; the exit code is 128 and the signal's number."""
 
-_interrupted: list[int] = []
-"""The signals that came; the first one decides on the exit code."""
+AGAIN = 0.5
+"""Seconds from which on a second signal is somebody's impatience: timeout(1) sends each twice."""
+
+_interrupted: list[tuple[int, float]] = []
+"""The signal that came first, and when. Before we take signals, Python itself makes an exception of
+one: Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line `arguments` (default: this process's) and exit with its code."""
-    _take_signals()
     try:
+        _take_signals()
         code = _flushed(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except tuple(INTERRUPTIONS.values()):
         _end()
@@ -63,12 +68,14 @@ def _take_signals() -> None:
     sys.unraisablehook = _unraisable
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """Let the run come to its end; whoever asks again wants it at once."""
-    _interrupted.append(number)
-    if len(_interrupted) > 1:
+    now = time.monotonic()
+    if not _interrupted:
+        _interrupted.append((number, now))
+        raise INTERRUPTIONS[signal.Signals(number)]
+    if now - _interrupted[0][1] > AGAIN:
         _end()
-    raise INTERRUPTIONS[signal.Signals(number)]
 
 
 def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
@@ -84,7 +91,7 @@ def _end() -> NoReturn:
         for worker in sys.modules["multiprocessing"].active_children():
             worker.terminate()
     abandon()
-    os._exit(128 + _interrupted[0])
+    os._exit(128 + (_interrupted[0][0] if _interrupted else signal.SIGINT))
 
 
 # ---------------------------------------------------------------- errors

@@ -169,6 +169,7 @@ PROPERTIES = {
         "what is lossless so, and on a centroid costs nothing."),
     15: Property("Oracles",
         "At most the best partition plus a tenth in 99 of 100 tiny images (ten runs), and plus 2 % "
-        "of gray ones of up to 32 colors (effort best, ten runs; 5 % for 64); equal to scikit-learn's Lloyd from the same start; on photographs never above "
-        "median cut, nor more than 1 % above scikit-learn's best of ten."),
+        "of gray ones of up to 32 colors (effort best, ten runs; 5 % for 64); equal to "
+        "scikit-learn's Lloyd from the same start; on photographs never above median cut, nor more "
+        "than 1 % above scikit-learn's best of ten."),
 }  # fmt: skip

@@ -222,6 +222,28 @@ def test_exif_that_imagemagick_put_into_a_text_does_not_turn_the_picture_again()
         assert image.getexif()[0x0112] == 1
 
 
+def test_an_orientation_in_xmp_alone_is_kept_as_it_is_and_so_are_the_pixels():
+    plain = kit.file_of(kit.picture(), "PNG")
+    words = png.chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + kit.xmp(6))
+
+    report = compressed(plain[:33] + words + plain[33:], "png", keep_metadata=True)
+
+    assert (report.width, report.height) == (48, 40)
+    assert b'Orientation="6"' in report.data
+    assert any("in XMP, but not in EXIF" in note for note in decode(report.data).notes)
+
+
+def test_metadata_of_a_pillow_image_is_kept_too():
+    with Image.open(io.BytesIO(kit.jpeg(6))) as image:
+        report = compressed(image, "png", keep_metadata=True)
+
+    with Image.open(io.BytesIO(report.data)) as image:
+        image.load()
+        assert image.getexif()[0x0112] == 1
+        assert image.text["Comment"] == kit.needle("jpeg comment")
+        assert kit.POSITION.encode() in image.info["xmp"]
+
+
 def test_a_makers_note_stays_where_its_own_offsets_expect_it():
     before = kit.exif(6).removeprefix(b"Exif\0\0")
 

@@ -57,16 +57,18 @@ GUARANTEES = {
     13: Guarantee("Files", "Names",
         "Any name that the file system takes gives the same result as `a.png`."),
     14: Guarantee("Pixels", "Lossless at k colors",
-        "An image of at most k visible colors comes back exactly, from every format and depth."),
+        "An image of at most k visible colors comes back exactly, once it is 8-bit sRGB, from "
+        "every format, mode and depth that is read; what would come out wrong is refused."),
     15: Guarantee("Pixels", "Alpha",
-        "Clear pixels stay clear and opaque ones opaque, exactly; what is clear takes no "
-        "colors."),
+        "Clear pixels stay clear and opaque ones opaque, exactly, from two colors on; what is "
+        "clear takes one entry, whatever its colors."),
     16: Guarantee("Pixels", "Orientation",
-        "The eight orientations are honored in JPEG, PNG, WebP and TIFF; an invalid one is "
-        "none."),
+        "The eight orientations are honored in JPEG, PNG, WebP and TIFF; an invalid one is none; "
+        "metadata that is kept says that the picture is upright."),
     17: Guarantee("Pixels", "Color profiles",
-        "Profiles and PNG's color chunks are converted from; a broken one is ignored with a "
-        "note; 16-bit samples are rounded."),
+        "Profiles and PNG's color chunks are converted from, to within 1.5 of 255 steps of "
+        "arithmetic, or kept to the byte; one that is broken or for other pixels is ignored with "
+        "a note; 16-bit samples are rounded to the nearest."),
     18: Guarantee("Pixels", "Metadata",
         "Nothing private is in a file that smalti makes, unless `--keep-metadata` asks for it: no "
         "position, name, comment or thumbnail; with `--out-dir` or on standard output, an original "
@@ -169,7 +171,8 @@ PROPERTIES = {
         "Colors that nobody sees change nothing; one more pixel of a color that is there keeps "
         "what is lossless so, and on a centroid costs nothing."),
     15: Property("Oracles",
-        "At most the best partition plus a tenth in 99 of 100 tiny images, plus 2 % of gray "
-        "ones; equal to scikit-learn's Lloyd from the same start; on photographs never above "
-        "median cut, nor more than 1 % above scikit-learn's best of ten."),
+        "At most the best partition plus a tenth in 99 of 100 tiny images (ten runs), and plus 2 % "
+        "of gray ones of up to 32 colors (effort best, ten runs; 5 % for 64); equal to "
+        "scikit-learn's Lloyd from the same start; on photographs never above median cut, nor more "
+        "than 1 % above scikit-learn's best of ten."),
 }  # fmt: skip

@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -19,8 +20,8 @@ LONGEST = (64, 64) if THOROUGH else (24, 32)
 """Rows and columns of `images`, at most."""
 
 
-def cases(few: int, many: int) -> int:
-    """How many cases to try, for settings of hypothesis: `many` in `make trust`."""
+def cases(few: Any, many: Any) -> Any:
+    """How many cases to try, or which: `many` in `make trust`."""
     return many if THOROUGH else few
 
 

@@ -17,6 +17,7 @@ from smalti import AlreadyCompressed, exif, gif, metadata, png
 from smalti.decode import decode
 
 KINDS = ("png", "webp", "gif")
+OPTIONS = [{}, {"preserve": True, "icc": "keep"}, *cases([], [{"k": "auto"}, {"quality": "0-80"}])]
 
 
 def made(kind):
@@ -26,8 +27,8 @@ def made(kind):
     return kit.STILLS[kind]()
 
 
-def compressed(source, kind, **options):
-    return smalti.compress(source, k=16, format=kind, pack="fast", allow_larger=True, **options)
+def compressed(source, kind, k=16, **options):
+    return smalti.compress(source, k=k, format=kind, pack="fast", allow_larger=True, **options)
 
 
 # ---------------------------------------------------------------- nothing leaks
@@ -43,7 +44,7 @@ def test_nothing_private_is_in_an_output_of_any_format_from_any_format(figure):
         assert kit.revealed(data), f"the needles of {name} cannot be found"
 
         for kind in KINDS:
-            for options in ({}, {"preserve": True}, {"icc": "keep"}, {"quality": "0-80"}):
+            for options in OPTIONS:
                 report = compressed(data, kind, **options)
 
                 assert kit.revealed(report.data) == set(), (name, kind, options)
@@ -53,16 +54,12 @@ def test_nothing_private_is_in_an_output_of_any_format_from_any_format(figure):
 
 
 @pytest.mark.guarantee(18)
-@pytest.mark.parametrize(
-    "command", [("batch", "--out-dir", "out"), ("compress", "--out-dir", "out")]
-)
-def test_the_commands_leak_nothing_either(smalti, folder, command):
+def test_a_collection_leaks_nothing_either(smalti, folder):
     (folder / "in").mkdir()
     (folder / "in" / "a.png").write_bytes(kit.png_file())
     (folder / "in" / "b.gif").write_bytes(kit.MOVIES["GIF"]())
-    recursive = ("-r",) if command[0] == "compress" else ()
 
-    done = smalti(*command, *recursive, "-k", 8, "in")
+    done = smalti("batch", "--out-dir", "out", "-k", 8, "in")
 
     written = [path for path in (folder / "out").rglob("*") if path.is_file()]
     assert len([path for path in written if path.suffix in (".png", ".gif")]) == 2
@@ -220,6 +217,28 @@ def test_exif_that_imagemagick_put_into_a_text_does_not_turn_the_picture_again()
     assert b"Raw profile" not in report.data
     with Image.open(io.BytesIO(report.data)) as image:
         assert image.getexif()[0x0112] == 1
+
+
+def test_an_orientation_in_xmp_alone_is_kept_as_it_is_and_so_are_the_pixels():
+    plain = kit.file_of(kit.picture(), "PNG")
+    words = png.chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + kit.xmp(6))
+
+    report = compressed(plain[:33] + words + plain[33:], "png", keep_metadata=True)
+
+    assert (report.width, report.height) == (48, 40)
+    assert b'Orientation="6"' in report.data
+    assert any("in XMP, but not in EXIF" in note for note in decode(report.data).notes)
+
+
+def test_metadata_of_a_pillow_image_is_kept_too():
+    with Image.open(io.BytesIO(kit.png_file(6))) as image:
+        report = compressed(image, "png", keep_metadata=True)
+
+    with Image.open(io.BytesIO(report.data)) as image:
+        image.load()
+        assert image.getexif()[0x0112] == 1
+        assert image.text["Title"] == kit.needle("itxt")
+        assert kit.POSITION.encode() in image.info["xmp"]
 
 
 def test_a_makers_note_stays_where_its_own_offsets_expect_it():

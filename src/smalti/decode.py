@@ -88,12 +88,12 @@ class Found:
     dpi: Any
     notes: list[str]
     metadata_bytes: int = 0
-    turned: bool = False  # rows and columns were exchanged
+    turn: int = 1  # the orientation that was applied
     converted: bool = False  # colors were
 
     def adapted(self, metadata: side.Metadata) -> side.Metadata:
         """Return what of the metadata of the file is true of the picture."""
-        return metadata.adapted(turned=self.turned, converted=self.converted)
+        return metadata.adapted(turn=self.turn, converted=self.converted)
 
 
 def decode(
@@ -249,14 +249,13 @@ def _from_pillow(image: Any, limits: Limits, again: Any = None) -> Found:
     # Pillow turns a TIFF itself, while loading it.
     if turn := tags.get(0x0112, 1) if getattr(image, "tile", None) else 1:
         notes += [f"orientation {turn} applied"] if turn in range(2, 9) else []
-    turned = turn in range(5, 9)
     exif = b"" if tags else info.get("exif") or b""
     with damage_as_bad_image(kind), pixels.quiet() if tags else contextlib.nullcontext():
         values, mode = pixels.samples(image, again)
     dpi = None if "resolution" in info else info.get("dpi")  # a bare ratio is no density
     xmp = b"" if tags else info.get("xmp") or b""
     icc = info.get("icc_profile")
-    return Found(kind, values, mode, icc, exif, xmp, dpi, notes, turned=turned)
+    return Found(kind, values, mode, icc, exif, xmp, dpi, notes, turn=turn)
 
 
 def _pictures(image: Any) -> int:
@@ -303,8 +302,8 @@ def finished(found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:
     if turn > 1:
         found.notes.append(f"EXIF orientation {turn} applied")
         image = headers.upright(image, turn)
-        found.turned = turn >= 5
-        if found.dpi and found.turned:
+        found.turn = turn
+        if found.dpi and turn >= 5:
             found.dpi = found.dpi[::-1]
     elif (turn := headers.xmp_orientation(found.xmp)) > 1:
         found.notes.append(f"orientation {turn} in XMP, but not in EXIF, left as viewers leave it")

@@ -81,10 +81,16 @@ class Metadata:
     def _only(self, fields: Iterable[str]) -> "Metadata":
         return replace(NONE, **{field: getattr(self, field) for field in fields})
 
-    def adapted(self, *, turned: bool, converted: bool) -> "Metadata":
-        """Return what is true of the picture once it is upright and perhaps in sRGB."""
-        xmp = re.sub(rb"(tiff:Orientation(?:=[\"']|>))[2-8]", rb"\g<1>1", self.xmp)
-        return replace(self, exif=adapted(self.exif, turned=turned, converted=converted), xmp=xmp)
+    def adapted(self, *, turn: int, converted: bool) -> "Metadata":
+        """Return what is true of the picture once it is upright and perhaps in sRGB.
+
+        turn : the orientation that was applied; one that stands in XMP only is not, and stays
+        """
+        upright = re.sub(rb"(tiff:Orientation(?:=[\"']|>))[2-8]", rb"\g<1>1", self.xmp)
+        xmp = upright if turn > 1 else self.xmp
+        return replace(
+            self, exif=adapted(self.exif, turned=turn >= 5, converted=converted), xmp=xmp
+        )
 
     def __str__(self) -> str:
         names = [NAMES[field] for field in ("exif", "xmp", "iptc") if getattr(self, field)]
@@ -110,7 +116,7 @@ def read(data: bytes) -> Metadata:
     with contextlib.suppress(SmaltiError, struct.error, IndexError):
         if kind in readers:
             return _bounded(readers[kind](data))
-    with contextlib.suppress(Exception):  # whatever Pillow trips over in odd metadata
+    with contextlib.suppress(Exception), pixels.quiet():  # whatever Pillow trips over there
         if kind in ("TIFF", "AVIF"):
             opened = pixels.open_pillow(data, kind)
             return _bounded(_of_tiff(opened) if kind == "TIFF" else of_pillow(opened))

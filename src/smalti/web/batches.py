@@ -24,6 +24,7 @@ import numpy as np
 
 from ..errors import SmaltiError
 from ..histogram import Histogram
+from ..metadata import of_copy
 from . import wishes
 from .images import Entry, Shelf
 from .jobs import ENDS, Busy, Event, Feed, Job, Jobs
@@ -79,6 +80,7 @@ class Item:
         last, data = self.last, self.data
         before = len(self.entry.data)
         status = "failed" if not data else "kept" if self.kept else "compressed"
+        holds = of_copy(data) if data and self.kept else ""
         error = last.get("error", {}).get("message", "cancelled" if not data else "")
         return {
             "source": f"{self.folder}{self.entry.name}",
@@ -89,7 +91,8 @@ class Item:
             "saved_percent": round(100 * (1 - len(data) / before), 2) if data else None,
             **{key: last.get(key) if data and not self.kept else None
                for key in ("colors", "psnr", "ssim", "score")},
-            "message": error or "; ".join(last.get("notes", [])),
+            "message": error or "; ".join([*([f"original kept{holds}"] if holds else []),
+                                           *last.get("notes", [])]),
             "settings": self.settings,
         }  # fmt: skip
 

@@ -200,7 +200,7 @@ def test_apply_maps_to_a_palette_even_where_that_is_larger(smalti, folder):
     (["apply", "art/hero.png", "--palette", "#000", "--strict-palette"], 99, "palette lacks"),
     (["apply", "art/hero.png", "--palette", "none.palette"], 2, "none.palette does not exist"),
     (["verify", "--palette", "#000"], 2, "no input"),
-    (["verify", "art", "--palette", "#000", "--lock", "a.lock"], 2, "take either --palette or --lock"),
+    (["verify", "art", "--palette", "#000", "--lock", "a"], 2, "take either --palette or --lock"),
     (["verify", "art", "--lock", "none.lock"], 2, "there is no lock none.lock"),
     (["verify", "none.png", "--palette", "#000", "-q"], 2, "none.png does not exist"),
     (["batch", "art", "--out-dir", "o", "--shared", "--lock", "a"], 2, "leave one out"),

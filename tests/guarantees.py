@@ -65,9 +65,10 @@ GUARANTEES = {
         "Nothing private is in an output, unless it was asked for."),
     19: Guarantee("Pixels", "Frames",
         "Animations keep all frames, or are refused; pages are never dropped in silence."),
-    20: Guarantee("Same answer", "Same bytes everywhere",
+    20: Guarantee("Same answer", "Same answer everywhere",
         "Same input, options and version: the same palette and indices on every instruction "
-        "set, number of threads, hash seed, Python version and array layout."),
+        "set, number of threads, hash seed, Python version and array layout; where bytes "
+        "decide, with the same zlib."),
     21: Guarantee("Hostile input", "Hostile files",
         "No file, whatever is in it, causes a crash, a hang, a traceback or a partial output."),
     22: Guarantee("Hostile input", "Bombs",

@@ -78,13 +78,12 @@ apt_private() {  # apt, of Debian testing, with no knowledge of this system and 
 
 debian() {  # prepares `apt_private`; the mirror is the one that this system uses
     command -v apt-get > /dev/null || return 1
-    mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(SIGNED_BY)' 'Created-By: Packages' |
+    mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
              sed -n 's/^Debian //p' | grep -v security | head -1)
     [ -n "$mirror" ] || return 1
     mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
     : > "$work/apt/status"
-    set -- $mirror
-    for kind in deb deb-src; do echo "$kind ${2:+[signed-by=$2]} $1 testing main"; done > "$work/apt/sources.list"
+    printf '%s %s testing main\n' deb "$mirror" deb-src "$mirror" > "$work/apt/sources.list"
     apt_private apt-get update -q > "$work/apt/log" 2>&1
 }
 

@@ -13,7 +13,7 @@ set -u
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=$top/build/pythons
-results=$work/results.tsv  # name, passed or failed or left out, what was said
+results=$work/results.tsv  # lines of: name; passed, failed or left out; what was said
 tests=${TESTS:-tests/test_determinism.py}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
@@ -22,7 +22,8 @@ if command -v ccache > /dev/null; then
 fi
 
 say() { printf '%s\n' "$*" >&2; }
-note() { printf '%s\t%s\t%s\n' "$1" "$2" "$3" >> "$results"; say "$1: $2; $3"; }
+note() { printf '%s\t%s\n' "$1" "$2" >> "$results"; say "$1: $(printf %s "$2" | tr '\t' ' ')"; }
+leave_out() { note "$1" "$(printf 'left out\t%s' "$2")"; }
 
 # ---------------------------------------------------------------- one Python
 
@@ -52,8 +53,6 @@ one() {  # path of a Python: builds, tests, and prints one line for `note`, with
     printf '%s\t%s; %s: %s%s\n' \
         "$([ $code -eq 0 ] && echo passed || echo failed)" "$(echo "$said" | head -1)" "$tests" "$counted" "$oxipng"
 }
-
-note_of() { printf '%s\t%s\n' "$1" "$2" >> "$results"; say "$1: $(printf %s "$2" | tr '\t' ' ')"; }
 
 # ---------------------------------------------------------------- those of this machine
 
@@ -99,7 +98,7 @@ unpacked() {  # a folder with all Pythons of testing and a compiler; nothing in 
         dpkg-deb -x "$package" "$root" || return 1
     done
     [ -e "$root/bin/sh" ] || ln -s dash "$root/usr/bin/sh"
-    ln -sf g++-"$(ls "$root/usr/bin" | sed -n 's/^x86_64-linux-gnu-g++-//p' | tail -1)" "$root/usr/bin/c++"
+    ln -sf "$(ls "$root/usr/bin" | sed -n '/^g++-[0-9]*$/p' | tail -1)" "$root/usr/bin/c++"
     mkdir -p "$root/tmp" "$root/root" "$root/etc/ssl" "$root/proc"
     for device in "null 3" "zero 5" "urandom 9"; do
         set -- $device
@@ -162,11 +161,11 @@ for python in $(pythons_here); do
     case " $seen " in *" $version "*) continue ;; esac
     seen="$seen $version"
     say "$version ..."
-    note_of "$version" "$(one "$python")"
+    note "$version" "$(one "$python")"
 done
 
 if [ "$(id -u)" != 0 ] || ! debian; then
-    note "Debian testing" "left out" "needs Debian, root and a mirror"
+    leave_out "Debian testing" "needs Debian, root and a mirror"
 else
     say "Debian testing ..."
     if unpacked; then
@@ -174,15 +173,15 @@ else
             inside="chroot $work/testing env HOME=$HOME PATH=/usr/bin:/bin"
             version=$($inside "$python" -c 'import platform; print(platform.python_version())')
             say "$version of Debian testing ..."
-            note_of "$version of Debian testing" "$($inside sh /smalti/tools/pythons.sh --one "/usr/bin/$python")"
+            note "$version of Debian testing" "$($inside sh /smalti/tools/pythons.sh --one "/usr/bin/$python")"
         done
     else
-        note "Debian testing" "left out" "$(grep '^E:' "$work/apt/log" | tail -1)"
+        leave_out "Debian testing" "$(grep '^E:' "$work/apt/log" | tail -1)"
     fi
     if python=$(free_threaded); then
-        note_of "$(version_of "$python"), free-threaded" "$(one "$python")"
+        note "$(version_of "$python"), free-threaded" "$(one "$python")"
     else
-        note "free-threaded" "left out" "Debian's source package cannot be had or built"
+        leave_out "free-threaded" "Debian's source package cannot be had or built"
     fi
 fi
 record $(($(date +%s) - begin))

@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test two-machines trust sanitize fuzz lint lock audit licenses sbom bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes clean help
+.PHONY: demo web test two-machines trust sanitize fuzz lint lock audit licenses sbom bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes pythons clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -130,6 +130,10 @@ bench-size: .venv/installed-bench ## measure what size-aware mapping is made of,
 bench-scale: .venv/installed-bench .venv/installed-dask ## measure engines for collections, into docs/scale.md (DATA=folder, QUICK=1)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/scale.py --data "$(DATA)" \
 	    $(if $(QUICK),--quick,--page docs/scale.md)
+
+# Takes a quarter of an hour: most Pythons are downloaded, one is compiled, and smalti is built for each.
+pythons: ## ask every Python that can be had for the stored results, into build/trust/pythons.json
+	@tools/pythons.sh
 
 two-machines: .venv/installed-dask ## try collections on two machines: network namespaces; needs Linux and root
 	PYTHON=$(BIN)/python tools/two_machines.sh

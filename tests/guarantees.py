@@ -75,9 +75,10 @@ GUARANTEES = {
         "that stays as it is because nothing smaller was found is said to hold what it holds."),
     19: Guarantee("Pixels", "Frames",
         "Animations keep all frames, or are refused; pages are never dropped in silence."),
-    20: Guarantee("Same answer", "Same bytes everywhere",
+    20: Guarantee("Same answer", "Same answer everywhere",
         "Same input, options and version: the same palette and indices on every instruction "
-        "set, number of threads, hash seed, Python version and array layout."),
+        "set, number of threads, hash seed, Python version and array layout; where bytes "
+        "decide, with the same zlib."),
     21: Guarantee("Hostile input", "Hostile files",
         "No file, whatever is in it, causes a crash, a hang, a traceback or a partial output."),
     22: Guarantee("Hostile input", "Bombs",

@@ -505,3 +505,10 @@ def test_non_contiguous_arrays_are_stored_like_any_others():
         flipped = encode(indices[::-1, ::2], palette[::-1], kind)
         copied = encode(indices[::-1, ::2].copy(), palette[::-1].copy(), kind)
         assert flipped == copied
+
+
+def test_webp_is_refused_in_one_sentence_where_pillow_was_built_without_it(monkeypatch):
+    monkeypatch.setattr("PIL.features.check", lambda name: name != "webp")
+
+    with pytest.raises(BadOption, match="this Pillow was built without WebP; use PNG"):
+        encode(np.zeros((2, 2), np.uint8), np.uint8([[1, 2, 3]]), "WEBP")

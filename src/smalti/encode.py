@@ -182,6 +182,10 @@ def _check(indices: np.ndarray, palette: np.ndarray) -> None:
 
 
 def _webp(image: np.ndarray, icc: bytes | None, pack: str) -> bytes:
+    from PIL import features
+
+    if not features.check("webp"):
+        raise BadOption("this Pillow was built without WebP; use PNG, or install its wheel")
     if max(image.shape[:2]) > 16_383:
         raise BadImage("WebP holds at most 16,383 pixels a side; use PNG")
     # exact: keep the color of transparent pixels.

@@ -91,7 +91,7 @@ class Recipe:
             for name, parameter in inspect.signature(call).parameters.items()
             if name not in UNWRITTEN and not _is(asked[name], parameter.default)
         }
-        return cls(__version__, asked["k"], options, hash_of_pictures(pictures))
+        return cls(__version__, _plain("k", asked["k"]), options, hash_of_pictures(pictures))
 
     def of_result(self, result: str, pixels: str) -> "Recipe":
         """Return the recipe with the hashes of what came out."""
@@ -192,7 +192,8 @@ def _plain(name: str, value: Any) -> Any:
         return Palette.of(value).hex()
     if name == "keep":
         kept = Kept.of(value)
-        assert kept is not None
+        if kept is None:  # an empty list
+            return None
         pairs = zip(kept.colors.tolist(), kept.places, strict=True)
         return ",".join(
             f"{'' if row is None else f'{row}='}{hex_code(color)}" for color, row in pairs
@@ -221,6 +222,8 @@ def _is_safe(name: str, value: Any) -> bool:
     """Whether a value names no file: these options take paths, but a recipe has colors."""
     if name == "palette":  # a word alone could name a file; a list holds colors
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
+    if name == "keep":
+        return value is None or isinstance(value, str)
     return value == "auto" if name == "weight" else not isinstance(value, dict)
 
 

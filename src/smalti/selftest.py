@@ -108,7 +108,7 @@ CASES = (
     Case("cut-out", 12, {"size": 1}),
     Case("soft edge", 16),
     Case("soft edge", 256, {"space": "srgb"}),
-    Case("soft edge", 24, {"size": 0.5, "format": "webp"}),
+    Case("soft edge", 24, {"size": 0.5}),
     Case("faint", 16),
     Case("faint", 300, {"space": "srgb"}),
     Case("one pixel", 1),

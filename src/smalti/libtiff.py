@@ -23,7 +23,8 @@ __all__ = ["load"]
 
 STDERR = 2
 COMPLAINT = re.compile(
-    rb"^(_?TIFF\w+|\w+(Decode\w*|Init|State)|JPEGLib|MissingRequired|tempfile\.tif): .*$"
+    rb"^(_?TIFF\w+|\w+(Decode\w*|Init|State|Counts|Strip|Arrays?|Tags)|JPEGLib|MissingRequired"
+    rb"|tempfile\.tif): .*$"
 )
 _TURN = threading.Lock()
 

@@ -32,7 +32,7 @@ def picture(mode: str, side: int = 12) -> Image.Image:
     image = Image.fromarray(rgba.astype(np.uint8), "RGBA")
     image.paste((200, 30, 40, 255), (side // 2, 0, side, side // 3))
     if mode == "I;16":
-        return Image.fromarray((np.asarray(image)[..., 0].astype(np.uint16) * 257))
+        return Image.fromarray(np.asarray(image)[..., 0].astype(np.uint16) * 257)
     return image.convert(mode)
 
 

@@ -711,17 +711,6 @@ def test_libtiff_quiet_leaves_other_output_alone(capfd):
     assert capfd.readouterr().err == "before\nafter\n"
 
 
-@pytest.mark.guarantee(12)
-def test_tiff_without_the_lengths_of_its_strips_is_refused_without_a_line_of_libtiff(capfd):
-    data = file_of(Image.new("1", (8, 8)), "TIFF", compression="group4")
-    lengths = data.index(struct.pack("<HHI", 279, 4, 1))  # StripByteCounts
-
-    with pytest.raises(BadImage):
-        decode(data[:lengths] + struct.pack("<HHI", 280, 1025, 1) + data[lengths + 8 :])
-
-    assert capfd.readouterr().err == ""
-
-
 def test_rounding_in_bands_equals_rounding_at_once():
     values = np.random.default_rng(4).integers(0, 65536, (300, 4000, 3)).astype(np.uint16)
 

@@ -73,8 +73,8 @@ def right_calls(rng: np.random.Generator) -> list[Call]:
         (_core.choose_level, {"name": _core.level()}),
         (tree.coordinates, {"rows": np.arange(4, dtype=np.uint32)}),
         (tree.coarseness, {"least": k, "threads": 2}),
-        (_core.step, {"tree": tree, "centroids": seeds, "sums": np.empty((k, channels + 1), np.int64),
-                      "labels": labels, "threads": 2}),
+        (_core.step, {"tree": tree, "centroids": seeds, "labels": labels,
+                      "sums": np.empty((k, channels + 1), np.int64), "threads": 2}),
         (_core.update, {"tree": tree, "centroids": seeds,
                         "sums": np.ones((k, channels + 1), np.int64)}),
         (_core.nearest, {"tree": tree, "entries": points, "labels": labels,
@@ -163,7 +163,7 @@ def other(name: str, value: Any, rng: np.random.Generator) -> Any:
         return other_array(value, rng)
     if isinstance(value, float):
         return float(rng.choice([0, -1, np.nan, np.inf, -np.inf, 1e38, 1e-38]))
-    numbers = NUMBERS[:5] + (-1,) if name in SHORT else NUMBERS
+    numbers = (*NUMBERS[:5], -1) if name in SHORT else NUMBERS
     return numbers[int(rng.integers(len(numbers)))]
 
 

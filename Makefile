@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test two-machines trust sanitize fuzz lint lock audit licenses sbom bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes pythons clean help
+.PHONY: demo web test two-machines trust sanitize warnings fuzz rounds lint lock audit licenses sbom bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes pythons clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -42,9 +42,24 @@ UNDER = $(shell setarch -R true 2>/dev/null && echo setarch -R) env PYTHONPATH=$
 THREADED := tests/test_native.py tests/test_histogram.py tests/test_kmeans.py tests/test_search.py \
 	tests/test_determinism.py::test_large_image_is_the_same_on_every_level_and_thread_count
 
-sanitize: build/address/installed build/thread/installed ## run all tests under ASan and UBSan, then the threaded under TSan
-	@$(call UNDER,address,asan) tests smalti
-	@$(call UNDER,thread,tsan) $(THREADED)
+sanitize: build/address/installed build/thread/installed build/memory/fuzz_memory ## run all tests under ASan and UBSan, then the threaded under TSan
+	@$(BIN)/python tools/record.py sanitize 27 "make sanitize" \
+	    "all tests under ASan and UBSan" '$(call UNDER,address,asan) tests smalti' \
+	    "the threaded ones under TSan" '$(call UNDER,thread,tsan) $(THREADED)' \
+	    "every allocation of the core failing, with leaks looked for" \
+	    'env ASAN_OPTIONS=detect_leaks=1 build/memory/fuzz_memory fuzz/crashers/core/*'
+
+warnings: .venv/installed-fuzz ## compile the core with every warning an error, with each compiler there is
+	@for cxx in g++ $(CLANG); do command -v $$cxx >/dev/null || continue; echo "Compiling with $$cxx"; \
+	    $(CMAKE) -S . -B build/warnings/$$cxx -DCMAKE_CXX_COMPILER=$$cxx -DSMALTI_WERROR=ON \
+	        -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python >/dev/null \
+	    && $(CMAKE) --build build/warnings/$$cxx -j || exit; done
+
+# What is found is kept in build/fuzz, and its logs add up: a fuzzer whose finding has been fixed goes
+# on where it was.
+MINUTES ?= 10
+fuzz: .venv/installed-fuzz build/fuzz/fuzz_core ## fuzz files and the core, both at once, for MINUTES=10
+	@$(BIN)/python fuzz/run.py --minutes $(MINUTES) --core build/fuzz/fuzz_core --work build/fuzz
 
 # The page is written even where tests fail; what else has left a record in build/trust is shown too.
 trust: .venv/installed-test .venv/installed-bench ## prove all guarantees, into docs/reliability.md; takes long
@@ -56,7 +71,7 @@ trust: .venv/installed-test .venv/installed-bench ## prove all guarantees, into 
 # Rounds of new random cases; what fails is tried again by every later `make test`. Hypothesis has a
 # profile without randomness for continuous integration, which would make all rounds the same.
 SECONDS ?= 60
-fuzz: .venv/installed-test ## try random images with random options for SECONDS=60
+rounds: .venv/installed-test ## try random images with random options against the reference for SECONDS=60
 	@end=$$(($$(date +%s) + $(SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
 	    $(BIN)/python -m pytest -q -k promise --hypothesis-profile=default tests/test_properties.py \
 	    || exit; done
@@ -75,7 +90,7 @@ audit: .venv/installed-lock ## ask PyPI whether locked versions have known holes
 	@for lock in requirements/*.txt; do \
 	    $(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r $$lock || exit; done
 
-licenses: .venv/installed-extras .venv/installed-test .venv/installed-lint .venv/installed-bench .venv/installed-lock ## write docs/licenses.md anew
+licenses: .venv/installed-extras .venv/installed-test .venv/installed-lint .venv/installed-bench .venv/installed-lock .venv/installed-fuzz ## write docs/licenses.md anew
 	$(BIN)/python tools/licenses.py --page docs/licenses.md
 
 # The time of the last commit, so that the same sources give the same bytes.
@@ -175,6 +190,23 @@ LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 .venv/installed-%: .venv/installed requirements/%.txt
 	@$(LOCKED) -r requirements/$*.txt
 	@touch $@
+
+CMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" cmake
+# libFuzzer comes with Clang, under many names.
+CLANG = $(firstword $(foreach cxx,clang++ $(patsubst %,clang++-%,22 21 20 19 18 17 16 15 14), \
+    $(shell echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' | \
+        $(cxx) -x c++ -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null && echo $(cxx))))
+build/fuzz/fuzz_core: $(SOURCES) $(wildcard fuzz/*.cpp) .venv/installed-fuzz
+	@test -n "$(CLANG)" || { echo "Fuzzing the core needs Clang with libFuzzer; on Debian:" \
+	    "apt-get install clang-19 libclang-rt-19-dev"; exit 1; }
+	@echo "Building the fuzzer of the core with $(CLANG)"
+	@$(CMAKE) -S . -B $(@D) -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=$(CLANG) \
+	    -DSMALTI_FUZZ=core -DSMALTI_SANITIZE=$(SANITIZERS_address) >/dev/null
+	@$(CMAKE) --build $(@D) -j
+build/memory/fuzz_memory: $(SOURCES) $(wildcard fuzz/*.cpp) .venv/installed-fuzz
+	@$(CMAKE) -S . -B $(@D) -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=g++ \
+	    -DSMALTI_FUZZ=memory -DSMALTI_SANITIZE=$(SANITIZERS_address) >/dev/null
+	@$(CMAKE) --build $(@D) -j
 
 # A copy of the package with a core that ends the process at the first finding; found before that of
 # .venv by PYTHONPATH, so that there are no dependencies to install twice.

@@ -613,11 +613,10 @@ void check_dithered(const Case& given, const Mapped& on, const std::vector<uint8
                     int transparent, const std::vector<uint8_t>& found) {
     for (size_t i = 0; i < given.size(); ++i) {
         check(found[i] < on.k, "indices are below k");
-        if (on.strengths[i] == 0) check(found[i] == on.indices[i], "strength 0 keeps the index");
-        if (on.strengths[i] == 0 || given.channels == 3) continue;
-        const uint8_t alpha = given.pixels[i * 4 + 3];
-        if (alpha == 255) check(opaque[found[i]] != 0, "opaque pixels take opaque entries");
+        const uint8_t alpha = given.channels == 4 ? given.pixels[i * 4 + 3] : uint8_t{255};
         if (alpha == 0) check(found[i] == transparent, "clear pixels take the clear entry");
+        else if (on.strengths[i] == 0) check(found[i] == on.indices[i], "strength 0 keeps the index");
+        else if (alpha == 255) check(opaque[found[i]] != 0, "opaque pixels take opaque entries");
     }
 }
 

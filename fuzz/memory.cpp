@@ -2,9 +2,10 @@
 // std::bad_alloc or in the result, and leak nothing.
 //
 // Takes inputs of the fuzzer of the core, whose oracles run here, too, and may run out of memory as
-// well. Built with AddressSanitizer, which tells of leaks at the end:
+// well. `make sanitize` builds this with AddressSanitizer, which tells of leaks at the end; with
+// --once nothing fails, for valgrind, which tells of results that were never written:
 //
-//     c++ -std=c++17 -fsanitize=address ... fuzz/memory.cpp fuzz/core.cpp native/... && memory FILES
+//     fuzz_memory FILES          valgrind --error-exitcode=1 fuzz_memory --once FILES
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <fstream>
 #include <iterator>
 #include <new>
+#include <string>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -59,10 +61,11 @@ extern "C" void* mmap(void* at, size_t size, int protection, int flags, int file
 
 int main(int count, char** names) {
     long tries = 0, caught = 0;
-    for (int i = 1; i < count; ++i) {
+    const bool once = count > 1 && std::string(names[1]) == "--once";
+    for (int i = once ? 2 : 1; i < count; ++i) {
         const std::vector<uint8_t> input = read(names[i]);
         LLVMFuzzerTestOneInput(input.data(), input.size());  // what is made once for all is made here
-        for (long n = 0;; ++n, ++tries) {
+        for (long n = 0; !once; ++n, ++tries) {
             failed = false;
             left = n;
             try {

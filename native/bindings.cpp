@@ -31,10 +31,18 @@ using Out = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu, Shape...>;
 
 using Colors = In<uint8_t, nb::ndim<2>>;   // n x 3 or 4
 using Pixels = In<uint8_t, nb::ndim<2>>;   // n x 3 or 4
-using Linear = In<double, nb::shape<256>>;
+using Linear = In<double, nb::shape<256>>;  // linear light of the 256 sRGB values
 
 void require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
+}
+
+// Coordinates stay within the box of their space, and what is indexed by them within its bounds, only
+// if light does.
+const double* table_of(const Linear& linear) {
+    require(std::all_of(linear.data(), linear.data() + 256, [](double v) { return v >= 0 && v <= 1; }),
+            "linear must be from 0 to 1");
+    return linear.data();
 }
 
 int channels_of(const Colors& colors) {
@@ -133,7 +141,7 @@ Tree make_tree(const Colors& colors, int space, const Linear& linear,
     require(n > 0, "colors must not be empty");
     require(counts.shape(0) == n, "counts must have one entry per color");
     require(alpha_gap >= 0 && alpha_gap <= 16384, "alpha_gap must be 0 to 16384");
-    return Tree(colors.data(), counts.data(), n, dims, space_of(space), linear.data(), alpha_gap,
+    return Tree(colors.data(), counts.data(), n, dims, space_of(space), table_of(linear), alpha_gap,
                 threads, keep_keys);
 }
 
@@ -243,7 +251,7 @@ void map_grid(const Grid& grid, const Tree& tree, const Pixels& pixels,
     std::vector<uint16_t> first(grid.size()), second(grid.size());
     kernels().nearest_two(tree, entries.data(), entries.shape(0), first.data(), second.data(), threads);
     grid.map(pixels.data(), pixels.shape(0), channels_of(pixels), entries.data(), entries.shape(0),
-             first.data(), second.data(), space_of(space), linear.data(), out.data(), threads);
+             first.data(), second.data(), space_of(space), table_of(linear), out.data(), threads);
 }
 
 // How many pixels each of k labels has, given those of each color.
@@ -365,7 +373,7 @@ using Entries = In<int16_t, nb::ndim<2>>;
 using Plane8 = In<uint8_t, nb::ndim<2>>;
 using Indices = Out<uint8_t, nb::ndim<2>>;
 
-void require_dithering(const Picture& pixels, const Entries& entries,
+void require_dithering(const Picture& pixels, int space, const Entries& entries,
                        const In<uint8_t, nb::ndim<1>>& opaque, int transparent,
                        const In<int32_t, nb::ndim<1>>& bounds, const Plane8& strengths,
                        const Indices& indices) {
@@ -379,10 +387,13 @@ void require_dithering(const Picture& pixels, const Entries& entries,
     require(transparent < static_cast<int>(k) && transparent >= (c == 4 ? 0 : -1),
             "transparent must be a palette row, or -1 without alpha");
     require(bounds.shape(0) == 2 * c, "bounds must be lo and hi per channel");
+    static constexpr int32_t boxes[2][8] = {{0, 16320, 0, 16320, 0, 16320, 0, 16320},
+                                            {0, 16384, -3832, 4526, -5104, 3253, 0, 16384}};
+    const int32_t* box = boxes[space_of(space) == Space::oklab];
     for (size_t d = 0; d < c; ++d) {
         const int32_t lo = bounds.data()[2 * d], hi = bounds.data()[2 * d + 1];
-        require(lo <= 0 && hi >= 0 && lo >= -16384 && hi <= 16384 && hi - lo < 1 << 15,
-                "bounds must be around 0 and less than 2^15 apart");
+        require(lo <= box[2 * d] && hi >= box[2 * d + 1], "bounds must be around all colors of the space");
+        require(lo >= -16384 && hi <= 16384 && hi - lo < 1 << 15, "bounds must be less than 2^15 apart");
         for (size_t j = 0; j < k; ++j)
             require(entries.data()[j * c + d] >= lo && entries.data()[j * c + d] <= hi,
                     "entries must be within bounds");
@@ -395,9 +406,9 @@ void diffuse(int kernel, const Picture& pixels, int space, const Linear& linear,
              const Entries& entries, const In<uint8_t, nb::ndim<1>>& opaque, int transparent,
              const In<int32_t, nb::ndim<1>>& bounds, const Plane8& strengths, Indices& indices) {
     require(kernel >= 0 && kernel < 3, "kernel must be 0 to 2");
-    require_dithering(pixels, entries, opaque, transparent, bounds, strengths, indices);
+    require_dithering(pixels, space, entries, opaque, transparent, bounds, strengths, indices);
     kernels().diffuse(kernel, pixels.data(), pixels.shape(0), pixels.shape(1),
-                      static_cast<int>(pixels.shape(2)), space_of(space), linear.data(),
+                      static_cast<int>(pixels.shape(2)), space_of(space), table_of(linear),
                       entries.data(), entries.shape(0), opaque.data(), transparent, bounds.data(),
                       strengths.data(), indices.data());
 }
@@ -407,9 +418,9 @@ void order(const In<uint16_t, nb::ndim<2>>& tile, const Picture& pixels, int spa
            int transparent, const In<int32_t, nb::ndim<1>>& bounds, const Plane8& strengths,
            Indices& indices) {
     require(tile.shape(0) == tile.shape(1) && tile.shape(0) > 0, "tile must be square");
-    require_dithering(pixels, entries, opaque, transparent, bounds, strengths, indices);
+    require_dithering(pixels, space, entries, opaque, transparent, bounds, strengths, indices);
     kernels().order(tile.data(), tile.shape(0), pixels.data(), pixels.shape(0), pixels.shape(1),
-                    static_cast<int>(pixels.shape(2)), space_of(space), linear.data(),
+                    static_cast<int>(pixels.shape(2)), space_of(space), table_of(linear),
                     entries.data(), entries.shape(0), opaque.data(), transparent, bounds.data(),
                     strengths.data(), indices.data());
 }
@@ -424,7 +435,7 @@ void find_bands(const Picture& pixels, const Linear& linear, const Entries& entr
     const uint8_t* last = indices.data() + height * width;
     require(height * width == 0 || *std::max_element(indices.data(), last) < entries.shape(0),
             "indices must be rows of entries");
-    kernels().find_bands(pixels.data(), height, width, static_cast<int>(c), linear.data(),
+    kernels().find_bands(pixels.data(), height, width, static_cast<int>(c), table_of(linear),
                          entries.data(), indices.data(), strengths.data(), threads);
 }
 
@@ -452,7 +463,7 @@ void measure_activity(const Picture& pixels, int space, const Linear& linear,
     require(gradients.shape(0) == height && gradients.shape(1) == width, "gradients must be H x W");
     require(height > 0 && width > 0, "pixels must not be empty");
     kernels().activity(pixels.data(), height, width, static_cast<int>(c), space_of(space),
-                       linear.data(), activity.data(), repeats.data(), gradients.data(), threads);
+                       table_of(linear), activity.data(), repeats.data(), gradients.data(), threads);
 }
 
 nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
@@ -473,7 +484,7 @@ nb::tuple survey(const Picture& pixels, int space, const Linear& linear,
     {
         Interruptible watch;
         kernels().survey(pixels.data(), height, width, static_cast<int>(c), space_of(space),
-                         linear.data(), entries.data(), k, indices.data(), activity.data(),
+                         table_of(linear), entries.data(), k, indices.data(), activity.data(),
                          importance.data(), weights ? weights->data() : nullptr, found, threads);
     }
     for (size_t j = 0; j < k; ++j) {
@@ -500,7 +511,7 @@ void trellis(const Picture& pixels, int space, const Linear& linear,
     RowCosts costs{same, {}, copy, go_on, copies, feedback, prune};
     std::copy_n(other.data(), k, costs.other);
     kernels().trellis(pixels.data(), height, width, static_cast<int>(pixels.shape(2)),
-                      space_of(space), linear.data(), entries.data(), k, opaque, activity.data(),
+                      space_of(space), table_of(linear), entries.data(), k, opaque, activity.data(),
                       importance.data(), gradients.data(), gains.data(), strengths.data(), costs,
                       indices.data(), threads);
 }
@@ -508,7 +519,7 @@ void trellis(const Picture& pixels, int space, const Linear& linear,
 Pyramid make_pyramid(const In<uint8_t, nb::ndim<3>>& pixels, const Linear& linear, unsigned threads) {
     require(pixels.shape(2) == 3, "pixels must have 3 channels");
     require(pixels.shape(0) >= 8 && pixels.shape(1) >= 8, "pixels must be at least 8 x 8");
-    return Pyramid(pixels.data(), pixels.shape(0), pixels.shape(1), linear.data(), threads);
+    return Pyramid(pixels.data(), pixels.shape(0), pixels.shape(1), table_of(linear), threads);
 }
 
 double similarity_of(const Pyramid& original, const Pyramid& result, unsigned threads) {
@@ -577,10 +588,11 @@ NB_MODULE(_core, m) {
         require(points.shape(0) == colors.shape(0) && points.shape(1) == colors.shape(1),
                 "points must match colors");
         constexpr size_t some = 65536;
+        const double* table = table_of(linear);
         for (size_t at = 0; at < colors.shape(0); at += some) {
             check_interruption();
             to_points(colors.data() + at * colors.shape(1), std::min(some, colors.shape(0) - at),
-                      channels, space_of(space), linear.data(), points.data() + at * colors.shape(1));
+                      channels, space_of(space), table, points.data() + at * colors.shape(1));
         }
     }, "colors"_a.noconvert(), "space"_a, "linear"_a.noconvert(), "points"_a.noconvert(), nogil);
     m.def("step", &step, "tree"_a, "centroids"_a.noconvert(), "sums"_a.noconvert(),

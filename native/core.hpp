@@ -361,8 +361,8 @@ struct Kernels {
     // is 1), and the nearest entry; at strength 0 it keeps the index it has, and neither takes nor
     // gives. It hands on no more error than its entry's neighbors in the palette can make good:
     // quarters are taken off until its square is at most half their squared distance. `opaque` lists
-    // the entries that opaque pixels may take; pixels with alpha 0 take entry `transparent` and neither
-    // give nor take error (pass -1 without alpha).
+    // the entries that opaque pixels may take; pixels with alpha 0 take entry `transparent`, whatever their
+    // strength, and neither give nor take error (pass -1 without alpha).
     //   pixels  height x width x channels    entries  k x channels    bounds  lo, hi per channel, less
     //   than 2^15 apart, around all points and entries    strengths, indices  height x width
     void (*diffuse)(int kernel, const uint8_t* pixels, size_t height, size_t width, int channels,

@@ -135,7 +135,7 @@ private:
     void scatter(size_t n, uint16_t* low, Starts& starts) const noexcept {
         // Neighbors tend to share a bucket, and each must wait for the counter of the one before.
         // Four streams from different parts of the chunk, with counters of their own, need not wait.
-        std::array<std::array<uint32_t, buckets>, streams> at{};
+        uint32_t at[streams][buckets] = {};  // an array of the language: its indices are not checked
         const size_t length = n / streams;
         const uint32_t* codes = codes_.get();
         const auto each = [&](const auto& visit) {
@@ -179,18 +179,20 @@ public:
             found_ = allocate<uint32_t>(bucket_codes + 16);
             used_.resize(bucket_codes / 16);
         }
+        uint32_t *const counts = counts_.get(), *const found = found_.get();
+        uint8_t* const used = used_.data();
         for (size_t chunk = 0; chunk < all.chunks; ++chunk) {
             const uint16_t* low = all.low.get() + chunk * chunk_pixels;
-            for (size_t i = all.starts[chunk][bucket]; i < all.starts[chunk][bucket + 1]; ++i) {
-                ++counts_[low[i]];
-                used_[low[i] >> 4] = 1;
+            const size_t end = all.starts[chunk][bucket + 1];
+            for (size_t i = all.starts[chunk][bucket]; i < end; ++i) {
+                ++counts[low[i]];
+                used[low[i] >> 4] = 1;
             }
         }
-        const size_t size =
-            kernels().list_used(counts_.get(), used_.data(), used_.size(), found_.get());
+        const size_t size = kernels().list_used(counts, used, used_.size(), found);
         for (size_t i = 0; i < size; ++i) {
-            out[i] = {static_cast<uint32_t>(bucket) << 16 | found_[i], counts_[found_[i]]};
-            counts_[found_[i]] = 0;
+            out[i] = {static_cast<uint32_t>(bucket) << 16 | found[i], counts[found[i]]};
+            counts[found[i]] = 0;
         }
         return size;
     }

@@ -48,6 +48,11 @@ void operator delete[](void* found) noexcept { std::free(found); }
 void operator delete(void* found, std::size_t) noexcept { std::free(found); }
 void operator delete[](void* found, std::size_t) noexcept { std::free(found); }
 
+extern "C" void* __libc_calloc(std::size_t, std::size_t);
+extern "C" void* calloc(std::size_t n, std::size_t size) noexcept {
+    return fails(__builtin_return_address(0)) ? nullptr : __libc_calloc(n, size);
+}
+
 // Large arrays are pages from the system: native/memory.hpp.
 extern "C" void* mmap(void* at, std::size_t size, int protection, int flags, int file, off_t offset) noexcept {
     if (fails(__builtin_return_address(0))) return MAP_FAILED;

@@ -73,9 +73,7 @@ def test_nothing_of_the_module_is_both_writable_and_executable(module, figure):
     ((_, flags, *_),) = module.of(STACK)
 
     assert not flags & EXECUTABLE
-    assert not any(
-        segment[1] & EXECUTABLE and segment[1] & WRITABLE for segment in module.of(LOAD)
-    )
+    assert not any(segment[1] & EXECUTABLE and segment[1] & WRITABLE for segment in module.of(LOAD))
     figure("no executable stack, no page both writable and executable")
 
 

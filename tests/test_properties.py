@@ -285,7 +285,7 @@ def larger_images(draw_from):
 
 @pytest.mark.property_number(7, 13)
 @given(larger_images(), st.one_of(KS, st.integers(1, 1200)), OPTIONS, st.sampled_from(DITHERS))
-@settings(deadline=None)  # and as many cases as the profile says: `make fuzz` runs this one alone
+@settings(deadline=None)  # and as many cases as the profile says: `make rounds` runs this one alone
 def test_every_promise_holds_for_any_image_with_any_options(image, k, options, dither):
     if dither not in ("auto", "none"):
         k = min(k, 256)

@@ -17,7 +17,7 @@ resolve() {
 # One resolution of everything comes first and binds the others: no two files ask for two versions.
 mkdir -p build requirements
 resolve pyproject.toml --all-extras --group build --group test --group lint --group bench \
-    --group lock --output-file "$everything"
+    --group lock --group fuzz --output-file "$everything"
 write() {
     resolve --constraint "$everything" --output-file "requirements/$@"
 }
@@ -30,3 +30,4 @@ write bench.txt pyproject.toml --group bench
 write build.txt --group build
 write lint.txt --group lint
 write lock.txt --group lock
+write fuzz.txt --group fuzz

@@ -49,7 +49,7 @@ SPDX = get_spdx_licensing()
 RUN, EXTRAS, DEVELOPMENT = (
     "run",
     ("web", "dask", "extras"),
-    ("build", "test", "lint", "bench", "lock"),
+    ("build", "test", "lint", "bench", "lock", "fuzz"),
 )
 COMPILED_IN = (
     "nanobind"  # linked into the core: of others' code, the wheel of smalti holds only this

@@ -214,26 +214,17 @@ class Problem:
             points[:, 3] += np.where(palette[:, 3] == 255, ALPHA_GAP, 0)
         return points
 
-    def round(self, centroids: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """8-bit colors of centroids in units; at least one is opaque if a color is."""
-        palette = self._to_colors(centroids.astype(np.float64) * self.unit)
-        palette[: len(self.kept)] = self.kept
-        return palette
-
-    def _to_colors(self, points: NDArray[Any]) -> NDArray[np.uint8]:
-        """8-bit colors of centroids in fixed point, without the gap; one is opaque if a color is.
-
-        Where there is no entry for opaque colors alone, all of them would become 254.
-        """
+    def round(self, points: NDArray[Any]) -> NDArray[np.uint8]:
+        """8-bit colors of centroids in fixed point; at least one is opaque if a color is."""
         palette = color.from_points(points, self.settings.space)
-        if palette.shape[1] == 3 or self.k == 0 or (palette[:, 3] == 255).any():
-            return palette
-        opaque = self.colors[:, 3] == 255
-        if opaque.any():
-            weights = self.counts[opaque, None]
-            solid = color.to_points(self.colors[opaque], self.settings.space)
-            mean = (solid * weights).sum(0, keepdims=True) / weights.sum()
-            palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
+        if palette.shape[1] == 4 and self.k > 0:
+            opaque = self.colors[:, 3] == 255
+            if opaque.any() and not (palette[:, 3] == 255).any():
+                weights = self.counts[opaque, None]
+                solid = color.to_points(self.colors[opaque], self.settings.space)
+                mean = (solid * weights).sum(0, keepdims=True) / weights.sum()
+                palette[points[:, 3].argmax()] = color.from_points(mean, self.settings.space)[0]
+        palette[: len(self.kept)] = self.kept
         return palette
 
     def recover(self, found: Step) -> NDArray[np.uint8]:
@@ -243,7 +234,8 @@ class Problem:
         channel is rounded by itself: in Oklab a tinted neighbor can be nearer, but a gray picture
         must keep a gray palette.
         """
-        palette, fixed = self.round(found.centroids), len(self.kept)
+        fixed = len(self.kept)
+        palette = self.round(found.centroids.astype(np.float64) * self.unit)
         by_share = self.by_share and not fixed
         if by_share:
             palette = palette[order_by_share(palette, found.counts)]
@@ -254,8 +246,7 @@ class Problem:
             if step.before >= lowest:
                 break
             best, lowest = palette, step.before
-            palette = self._to_colors(self.plain(step.centroids))
-            palette[:fixed] = self.kept
+            palette = self.round(self.plain(step.centroids))
             if by_share:  # now, as ties go by the order: then settling has little to move
                 order = order_by_share(best, step.counts)
                 best, palette = best[order], palette[order]

@@ -23,8 +23,8 @@ __all__ = ["load"]
 
 STDERR = 2
 COMPLAINT = re.compile(
-    rb"^(_?TIFF\w+|\w+(Decode\w*|Init|State)|(OJPEG|JPEG|LZW|Fax|Z[IS]|PixarLog|Log|LZMA|LERC|WebP)\w*"
-    rb"|MissingRequired|tempfile\.tif): .*$"
+    rb"^(_?TIFF\w+|\w+(Decode\w*|Init|State|Counts|Strip|Arrays?|Tags)|MissingRequired|tempfile\.tif"
+    rb"|(OJPEG|JPEG|LZW|Fax|Z[IS]|PixarLog|Log|LZMA|LERC|WebP)\w*): .*$"
 )
 _TURN = threading.Lock()
 

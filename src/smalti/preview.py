@@ -226,7 +226,7 @@ class _Walk:
         """Find the palette of the next size; it is never worse than the one before."""
         n = k - self._problem.transparent - self._problem.idle
         self._centroids = self._breathed(n)
-        plain = self._problem.plain(self._centroids) / np.float32(self._problem.unit)
+        plain = self._problem.plain(self._centroids).astype(np.float64)
         found = self._completed(self._problem.round(plain), n)
         snapped = self._areas.snapped(found.colors, found.labels, found.weights, len(self._fixed))
         if snapped is not None:

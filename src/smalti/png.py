@@ -39,8 +39,10 @@ DEPTHS = {
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
          (0, 1, 1, 2))  # fmt: skip
 """Of each pass of an interlaced PNG: its first column and row, and the steps between them."""
-UNLIKELY: dict[str, int | tuple[int, ...]] = {"1": 1, "L": 91, "P": 91, "I;16": 23_341, "LA": (91, 49), "RGB": (91, 49, 178),
-            "RGBA": (91, 49, 178, 77)}  # fmt: skip
+UNLIKELY: dict[str, int | tuple[int, ...]] = {
+    "1": 1, "L": 91, "P": 91, "I;16": 23_341, "LA": (91, 49), "RGB": (91, 49, 178),
+    "RGBA": (91, 49, 178, 77),
+}  # fmt: skip
 """Of each mode of Pillow, a color that the last row of few pictures has throughout."""
 BLOCK = 2**18  # bytes taken and given at a time when inflating
 PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}

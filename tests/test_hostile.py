@@ -5,24 +5,25 @@ little memory. What a file must come to is known from how it was made, so good f
 none may be refused.
 """
 
+import io
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hostile import corpus
 from hostile.corpus import LIMIT, OK, REFUSED
-from hostile.trials import PATIENCE, SMALTI, Driver, faults
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hostile.trials import SMALTI, Driver, faults
 from PIL import Image
-from process import COMMAND
 
 import smalti
-from smalti import SmaltiError, palette_files
-from smalti.lock import Lock
+from smalti import BadImage, LimitExceeded, SmaltiError, palette_files
+from smalti.encode import decode_indexed
+from smalti.pixels import READERS
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "pidfd_open"), reason="watches processes in a way that only Linux has"
@@ -55,7 +56,9 @@ class Tried:
             folder = driver.folder / f"in-{seed}"
             folder.mkdir()
             # Places and sure cases do not depend on the seed; what is random does.
-            for case in (*corpus.cases(seed), *corpus.places()) if seed == 0 else corpus.cases(seed):
+            for case in (
+                (*corpus.cases(seed), *corpus.places()) if seed == 0 else corpus.cases(seed)
+            ):
                 self._try(driver, case, folder)
 
     def _try(self, driver, case, folder):
@@ -137,10 +140,16 @@ def test_devices_pipes_sockets_folders_and_loops_are_refused_at_once(tried, figu
 @pytest.mark.parametrize(
     "words",
     [
-        ("palette", "-k", "4"), ("compare", "{good}"), ("sweep", "-k", "2,3"), ("converge", "-k", "2"),
-        ("fit", "-k", "4", "-o", "out/x.gpl"), ("apply", "--palette", "#000,#fff", "-o", "out/x.png"),
-        ("verify", "--palette", "#000,#fff"), ("survey", "-o", "out/x.csv", "-k", "2"),
-        ("batch", "--out-dir", "out-of-batch", "-j", "1", "-k", "2"), ("compress", "--check"),
+        ("palette", "-k", "4"),
+        ("compare", "{good}"),
+        ("sweep", "-k", "2,3"),
+        ("converge", "-k", "2"),
+        ("fit", "-k", "4", "-o", "out/x.gpl"),
+        ("apply", "--palette", "#000,#fff", "-o", "out/x.png"),
+        ("verify", "--palette", "#000,#fff"),
+        ("survey", "-o", "out/x.csv", "-k", "2"),
+        ("batch", "--out-dir", "out-of-batch", "-j", "1", "-k", "2"),
+        ("compress", "--check"),
     ],
     ids=lambda words: words[0] + "-check" * ("--check" in words),
 )  # fmt: skip
@@ -165,6 +174,117 @@ def test_other_commands_refuse_hostile_files_as_well(
     figure(f"smalti {words[0]}: {len(cases)} hostile files, 0 crashes, hangs or tracebacks")
 
 
+# ---------------------------------------------------------------- readers, processes, connections
+
+AUDIT = Path(corpus.__file__).with_name("audit.py")
+
+
+def audited(paths, code=0):
+    """Have files decoded, quantized and compressed; return what Python says that was done."""
+    done = subprocess.run(
+        [sys.executable, AUDIT, *paths],
+        env={**os.environ, "PYTHONPATH": str(SMALTI)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.guarantee(23)
+def test_decoding_and_quantizing_start_no_process_and_open_no_connection(tmp_path, figure):
+    cases = [case for case in corpus.cases() if case.expected == OK and len(case.data) < 50_000]
+    assert {case.name.rsplit(".")[-1] for case in cases} >= {
+        "png",
+        "jpg",
+        "webp",
+        "gif",
+        "bmp",
+        "tif",
+    }
+    good = [case.write(tmp_path) for case in cases if "-" not in case.name or "type3" in case.name]
+
+    done = audited(good)
+
+    assert done["seen"] == []
+    assert done["read"] >= len(good)
+    allowed = {f"PIL.{module}" for module, _ in READERS.values()} | {"PIL.PngImagePlugin"}
+    # Pillow's own readers and writers build on some others: JPEG's on MPO's and TIFF's.
+    assert set(done["readers"]) <= allowed | {"PIL.MpoImagePlugin"}
+    figure(f"{done['read']} calls on {len(good)} files: no process, no connection")
+
+
+@pytest.mark.guarantee(23)
+def test_no_other_reader_of_pillow_is_ever_asked(tmp_path, monkeypatch, figure):
+    Image.init()
+    asked = []
+    for name, (factory, accept) in list(Image.OPEN.items()):
+        if name not in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO"):
+            monkeypatch.setitem(Image.OPEN, name, (lambda *_, n=name: asked.append(n), accept))
+            opener = getattr(factory, "_open", None)
+            if opener:
+                monkeypatch.setattr(factory, "_open", lambda self, n=name: asked.append(n))
+    strangers = [case for case in corpus.cases() if case.name.startswith("stranger")]
+    strangers += list(of_other_formats())
+
+    for case in strangers:
+        with pytest.raises(SmaltiError):
+            smalti.compress(case.write(tmp_path), k=2)
+
+    assert asked == []
+    with pytest.raises(AttributeError):  # the check can fail: what is asked returns no image
+        Image.open(io.BytesIO(b"P6 1 1 255\nabc"))
+    assert asked
+    figure(f"{len(strangers)} files of other formats, called .png: none of their readers was asked")
+
+
+def of_other_formats():
+    """Yield a good file of each other format that Pillow writes."""
+    picture = Image.new("RGB", (32, 32), (200, 100, 50))
+    for name in ("PPM", "PCX", "TGA", "ICO", "ICNS", "DDS", "SGI", "EPS", "PDF", "JPEG2000", "XBM"):
+        buffer = io.BytesIO()
+        try:
+            (picture.convert("1") if name == "XBM" else picture).save(buffer, name)
+        except (OSError, KeyError):  # not built into this Pillow
+            continue
+        yield corpus.Case(f"saved-{name}.png", REFUSED, buffer.getvalue())
+
+
+# ---------------------------------------------------------------- too little memory
+
+LADDER = [2**20 * mib for mib in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 160, 256, 512)]
+
+
+@pytest.mark.guarantee(26)
+@pytest.mark.parametrize("kind", ["png", "jpg", "bmp"])
+@pytest.mark.parametrize("target", ["png", "webp", "gif"])
+def test_every_amount_of_memory_ends_in_success_or_one_line(
+    driver, tmp_path, effort, figure, kind, target
+):
+    side = effort(400, 1500)
+    y, x = np.mgrid[:side, :side]
+    waves = (np.sin(x / 50) + np.cos(y / 70)) * 60 + 128
+    path = tmp_path / f"a.{kind}"
+    Image.fromarray(np.dstack([waves, waves / 2, 255 - waves]).astype(np.uint8)).save(path)
+
+    steps = [
+        driver(path.name, *WORDS[:-1], f"out/{i}.{target}", path, more=more, seconds=120)
+        for i, more in enumerate(LADDER)
+        if not driver.sweep()
+    ]
+    driver.sweep()
+
+    assert [faults(ended, (0, 4)) for ended in steps if faults(ended, (0, 4))] == []
+    codes = [ended.code for ended in steps]
+    assert codes[0] == 4
+    assert codes[-1] == 0
+    figure(
+        f"{kind} to {target}: {len(steps)} steps of address space, {codes.count(4)} one-line "
+        f"errors, {codes.count(0)} successes"
+    )
+
+
 # ---------------------------------------------------------------- files that only smalti reads
 
 COLORS = np.random.default_rng(5).integers(0, 256, (40, 3)).astype(np.uint8)
@@ -183,7 +303,21 @@ def own_files():
     }
     histogram = smalti.Histogram(COLORS, rng.integers(1, 10**6, len(COLORS)))
     found["colors.hist"] = (histogram.dumped(), smalti.Histogram.load)
+    found["indices.npz"] = (saved_archive(COLORS, np.zeros((9, 9), np.uint8)), loaded_archive)
     return found
+
+
+def saved_archive(palette, indices):
+    buffer = io.BytesIO()
+    smalti.IndexedImage(palette, indices).save(buffer, format="npz")
+    return buffer.getvalue()
+
+
+def loaded_archive(data):
+    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
+        file.write(data)
+        file.flush()
+        return smalti.IndexedImage.load(file.name)
 
 
 def damaged(data, rng):
@@ -210,17 +344,17 @@ def damaged(data, rng):
 @pytest.mark.parametrize("name", own_files())
 def test_damaged_palettes_and_histograms_are_read_or_refused_in_a_sentence(name, effort, figure):
     data, read = own_files()[name]
-    rng, refused, tries = np.random.default_rng(len(name)), 0, effort(150, 5000)
+    rng, messages, tries = np.random.default_rng(len(name)), [], effort(150, 5000)
 
     for _ in range(tries):
         try:
             read(damaged(data, rng))
         except SmaltiError as error:
-            refused += 1
-            assert "\n" not in str(error)
+            messages.append(str(error))
 
-    assert refused > 0
-    figure(f"{name}: {tries:,} damaged files, {refused:,} refused, the others read")
+    assert messages
+    assert not any("\n" in message for message in messages)
+    figure(f"{name}: {tries:,} damaged files, {len(messages):,} refused, the others read")
 
 
 HOSTILE_LISTS = {
@@ -271,6 +405,24 @@ HOSTILE_ARCHIVES = {
     "zeros.hist": bytes(4000),
     "lock.palette": b"# smalti palette lock\n" * 100_000,
 }
+
+
+@pytest.mark.guarantee(22)
+def test_archive_that_unpacks_to_more_than_the_limit_is_refused(figure):
+    bomb = saved_archive(COLORS, np.zeros((18_000, 18_000), np.uint8))
+
+    with pytest.raises(LimitExceeded, match="unpacks to 309 MiB"):
+        loaded_archive(bomb)
+
+    figure(f"an .npz of {len(bomb):,} bytes that unpacks to 309 MiB is refused")
+
+
+@pytest.mark.guarantee(21)
+def test_gif_of_a_million_frames_is_no_indexed_image_at_once():
+    data = next(case.data for case in corpus.cases() if case.name == "gif-million-frames.gif")
+
+    with pytest.raises((BadImage, LimitExceeded)):
+        decode_indexed(data)
 
 
 @pytest.mark.guarantee(21)

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 BASE_MIB, PER_PIXEL = 60, 12
+PER_COLOR = 32
+"""Bytes more where nearly every pixel has a color of its own, as in noise."""
 BAND = 256
 GRAIN = 2.5
 """Standard deviation; so a picture of 10 megapixels has more colors than photographs of 24 have."""
@@ -33,8 +35,9 @@ def photograph(megapixels, channels):
             waves = 50 * np.sin(7 * x * (channel + 1) + 5 * y) + 40 * np.sin(11 * y - 3 * x)
             own = rng.normal(0, GRAIN / 2, (len(y), side))
             image[top : top + BAND, :, channel] = np.clip(128 + waves + grain + own, 0, 255)
-        if channels == 4:
-            image[top : top + BAND, :, 3] = np.clip(255 * (1.4 - 1.5 * y) * np.ones(side), 0, 255)
+        if channels == 4:  # cut out: a disk with a soft edge
+            away = np.hypot(x - 0.5, y - 0.5)
+            image[top : top + BAND, :, 3] = np.clip(255 * (0.46 - away) * 50, 0, 255)
     return image
 
 
@@ -85,6 +88,29 @@ def test_a_megapixel_takes_no_more_memory_than_promised(
 
     assert above <= BASE_MIB + PER_PIXEL * pixels / 2**20
     figure(f"1 megapixel, {kind}: {above:.0f} MiB above {imports_mib:.0f} MiB of imports")
+
+
+@pytest.mark.guarantee(25)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_color_of_its_own_for_each_pixel_takes_a_few_bytes_more(
+    driver, imports_mib, tmp_path, effort, figure, channels
+):
+    side = int((effort(1, 10) * 1e6) ** 0.5)
+    numbers = np.arange(side * side, dtype=np.uint32) * np.uint32(2_654_435_761)
+    noise = numbers.view(np.uint8).reshape(side, side, 4)
+    path = tmp_path / "noise.bmp"
+    Image.fromarray(np.ascontiguousarray(noise[:, :, :channels])).save(path)
+    colors = len(np.unique(numbers & 0xFFFFFF)) if channels == 3 else side * side
+
+    above = peak(driver, path) - imports_mib
+
+    allowed = BASE_MIB + (PER_PIXEL * side * side + PER_COLOR * colors) / 2**20
+    assert above <= allowed
+    beyond = max(0, (above - BASE_MIB) * 2**20 - PER_PIXEL * side * side) / colors
+    figure(
+        f"{side * side / 1e6:.0f} megapixels of {colors:,} colors, {channels} channels: "
+        f"{above:.0f} MiB above imports, {beyond:.0f} bytes per color beyond 12 per pixel"
+    )
 
 
 @pytest.mark.thorough

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from plain_png import chunk, png_of, reference_png
 
-from smalti import headers, pixels, profiles
+from hostile import corpus
+from smalti import compress, headers, pixels, profiles
 from smalti.decode import Decoded, Limits, decode
 from smalti.errors import BadImage, BadOption, LimitExceeded, SmaltiError
 
@@ -401,7 +402,7 @@ def test_broken_or_foreign_profile_is_ignored_with_a_note(profile):
     assert "ignored" in decoded.notes[0]
 
 
-@pytest.mark.guarantee(17)
+@pytest.mark.guarantee(17, 22)
 def test_profile_that_inflates_beyond_8_mib_is_ignored():
     bomb = chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**24)))
 
@@ -436,6 +437,7 @@ def small_file(kind: str) -> bytes:
     return file_of(Image.fromarray(noise), kind, **options.get(kind, {}))
 
 
+@pytest.mark.guarantee(21)
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_truncated_file_is_refused_wherever_it_ends(kind, capfd):
     data = small_file(kind)
@@ -453,6 +455,7 @@ def test_png_without_its_end_is_refused():
             decode(data[:-missing])
 
 
+@pytest.mark.guarantee(21)
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_damage_is_refused_or_survived_but_never_prints(kind, capfd):
     data, rng, messages = small_file(kind), np.random.default_rng(2), []
@@ -477,6 +480,7 @@ def test_one_flipped_bit_among_png_pixels_is_refused():
         decode(bytes(data))
 
 
+@pytest.mark.guarantee(21)
 @given(st.binary(min_size=1, max_size=200), st.sampled_from(list(headers.MAGIC)))
 @settings(max_examples=200, deadline=None)
 def test_garbage_after_a_magic_number_is_refused(garbage, kind):
@@ -498,6 +502,7 @@ def test_foreign_formats_are_named():
             decode(data)
 
 
+@pytest.mark.guarantee(23)
 def test_postscript_reader_is_never_reached(monkeypatch):
     from PIL import EpsImagePlugin
 
@@ -507,6 +512,7 @@ def test_postscript_reader_is_never_reached(monkeypatch):
         decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
 
 
+@pytest.mark.guarantee(24)
 def test_things_that_are_no_image_files_are_refused(tmp_path):
     (tmp_path / "empty.png").touch()
     os.mkfifo(tmp_path / "pipe")
@@ -533,6 +539,7 @@ def test_message_names_the_file_on_one_line(tmp_path):
         decode(path)
 
 
+@pytest.mark.guarantee(22)
 def test_pixel_limit_is_checked_before_decoding():
     bomb = png_of(20_000, 20_000, 8, 2, b"")
 
@@ -542,6 +549,7 @@ def test_pixel_limit_is_checked_before_decoding():
         decode(png_of(1000, 1000, 8, 2, b""), limits=Limits(megapixels=1))
 
 
+@pytest.mark.guarantee(22)
 def test_frame_larger_than_its_gif_is_refused():
     screen, frame = struct.pack("<HH", 9, 9), struct.pack("<HHHH", 0, 0, 65535, 65535)
     bomb = b"GIF89a" + screen + b"\x80\0\0" + bytes(6) + b"," + frame + b"\0\2\1\0\0;"
@@ -550,6 +558,7 @@ def test_frame_larger_than_its_gif_is_refused():
         decode(bomb)
 
 
+@pytest.mark.guarantee(22)
 def test_byte_limit_is_checked_before_reading(tmp_path):
     path = tmp_path / "sparse.png"
     with path.open("wb") as file:
@@ -563,6 +572,83 @@ def test_byte_limit_is_checked_before_reading(tmp_path):
         decode(io.BytesIO(bytes(2000)), limits=Limits(input_mib=0.001))
 
 
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("kind", [0, 2, 3, 4, 6])
+def test_png_whose_pixels_end_a_row_early_is_refused(kind, interlaced):
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    rows = bytes((1 + 6 * channels) * 6) if not interlaced else bytes(8 + 36 * channels + 4)
+    table = [chunk(b"PLTE", bytes(3))] if kind == 3 else []
+    header = struct.pack(">IIBBBBB", 6, 6, 8, kind, 0, 0, interlaced)
+
+    def png(pixels):
+        parts = [chunk(b"IHDR", header), *table, chunk(b"IDAT", zlib.compress(pixels))]
+        return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
+
+    length = len(rows)
+    while True:  # as many bytes as there must be
+        try:
+            decode(png(bytes(length)))
+            length -= 1
+        except BadImage:
+            break
+
+    assert length == (6 * (1 + 6 * channels) if not interlaced else interlaced_bytes(channels)) - 1
+
+
+def interlaced_bytes(channels: int) -> int:
+    """Of 6 x 6 pixels: the sizes of the passes are those of the specification."""
+    passes = [(1, 1), (1, 1), (2, 1), (1, 2), (3, 1), (3, 3), (6, 3)]
+    return sum(high * (1 + wide * channels) for wide, high in passes)
+
+
+def test_row_that_has_the_color_of_an_untouched_one_is_no_damage():
+    rows = b"".join(b"\0" + bytes([91, 49, 178]) * 5 for _ in range(4))
+
+    assert decode(png_of(5, 4, 8, 2, rows)).image[3, 4].tolist() == [91, 49, 178]
+
+
+def test_png_that_cannot_hold_its_pixels_is_refused_before_memory_is_taken(monkeypatch):
+    monkeypatch.setattr(Image, "new", lambda *_: pytest.fail("memory was taken"))
+
+    with pytest.raises(BadImage, match="truncated"):
+        decode(png_of(10_000, 10_000, 8, 2, bytes(9)))
+
+
+@pytest.mark.guarantee(22)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("many-scans.jpg", "100 scans"),
+        ("flood-of-markers.jpg", "10,000 JPEG markers"),
+        ("fill-bytes.jpg", "10,000 JPEG markers"),
+        ("webp-flood.webp", "20,000 WebP chunks"),
+        ("tiff-50000-pages.tif", "10,000 pages"),
+        ("bmp-rle-flood.bmp", "16 MiB of run lengths"),
+        ("gif-flood-of-comments.gif", "30,000 blocks"),
+        ("gif-flood-of-parts.gif", "2,097,152 parts"),
+        ("flood-IDAT.png", "100,000 PNG chunks"),
+    ],
+)
+def test_flood_of_tiny_parts_is_refused(hostile_files, name, words):
+    with pytest.raises(LimitExceeded, match=words):
+        decode(hostile_files[name])
+
+
+@pytest.fixture(scope="module")
+def hostile_files():
+    return {case.name: case.data for case in corpus.cases()}
+
+
+@pytest.mark.parametrize("path", sorted(corpus.CRASHERS.iterdir()), ids=lambda path: path.name)
+def test_what_once_did_harm_is_refused_in_a_sentence(path, capfd):
+    for work in (decode, compress):
+        with pytest.raises((BadImage, LimitExceeded)):
+            work(path.read_bytes())
+
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.guarantee(22)
 def test_flood_of_chunks_is_refused():
     with pytest.raises(LimitExceeded, match="10,000"):
         decode(png_of(1, 1, 8, 0, b"\0\0", chunk(b"teSt", b"") * 10_001))

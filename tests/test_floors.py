@@ -18,9 +18,9 @@ FLOORS = (
     ("options", "bands", "labels"),
     ("animation", "exif", "floods", "headers", "libtiff", "marks", "palette_binary", "palette_text",
      "png", "profiles", "sources", "bins", "lock_text"),  # of decode, encode, files, palette_files
-    ("cels", "gif", "packing", "pixels", "stored", "ordering", "folders", "histogram_file",
+    ("cels", "gif", "packing", "pixels", "ordering", "folders", "histogram_file",
      "outputs", "webp"),
-    ("apng", "blue_noise", "color", "image", "layouts", "metadata"),
+    ("apng", "blue_noise", "color", "image", "layouts", "metadata", "stored"),
     ("png_packing", "scorer"),  # of encode and metrics
     ("seeds", "kmeans", "remap", "dither", "metrics", "anatomy", "palette_files", "decode",
      "encode", "files", "colornames", "swatches", "transport"),

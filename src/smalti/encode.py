@@ -32,6 +32,9 @@ __all__ = [
 
 FORMATS = ("PNG", "WEBP", "GIF")
 
+OUT_OF_MEMORY = ("encoding error 1", "encoding error 2")
+"""Of libwebp, by its numbers, as Pillow reports them."""
+
 # Of lossless WebP: `quality` is how long to search, `method` how. 50 gives the bytes of 80 in two
 # thirds of the time (Kodak and graphics, 16 and 256 colors).
 WEBP = {
@@ -218,5 +221,10 @@ def _pillow(image: np.ndarray) -> "Image.Image":
 
 def _saved(image: "Image.Image", kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    try:
+        image.save(buffer, kind, **options)
+    except ValueError as error:
+        if str(error) in OUT_OF_MEMORY:
+            raise MemoryError(f"{kind} encoder: {error}") from error
+        raise
     return buffer.getvalue()

@@ -19,10 +19,11 @@ from . import files
 from .bands import looked_up
 from .decode import decode
 from .encode import decode_indexed, encode, encode_truecolor
-from .errors import BadImage, BadOption, CannotWrite, MissingFile, SmaltiError
+from .errors import BadImage, BadOption, CannotWrite, LimitExceeded, MissingFile, SmaltiError
 from .image import channel_order
 from .load import load
 from .options import MAX_K, Option
+from .sources import read_source
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,6 +32,8 @@ __all__ = ["IndexedImage"]
 
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".gif": "GIF"}
 ARCHIVE = "NPZ"
+MAX_ARCHIVE_BYTES = 2**28
+"""Of an archive, packed and unpacked: indices of 100 megapixels have 200 MB at most."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -215,6 +218,7 @@ class IndexedImage:
         ------
         MissingFile : there is no file of that name.
         BadImage : unreadable, or more than 65,536 colors.
+        LimitExceeded : larger than the limits of `decode`, or an archive of more than 256 MiB.
         """
         if Path(path).suffix.lower() == ".npz":
             return cls(*_load_npz(Path(path)))
@@ -290,15 +294,25 @@ def _write(file: IO[bytes], data: bytes) -> None:
 
 def _load_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read palette and indices from an archive, and check that they belong together."""
-    from zipfile import BadZipFile  # 3 ms that only archives need
+    from zipfile import BadZipFile, ZipFile  # 3 ms that only archives need
 
+    data, name = read_source(path, MAX_ARCHIVE_BYTES)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with ZipFile(io.BytesIO(data)) as parts:
+            unpacked = sum(part.file_size for part in parts.infolist())
+        if unpacked > MAX_ARCHIVE_BYTES:
+            raise LimitExceeded(
+                f"{name}: unpacks to {unpacked / 2**20:,.0f} MiB, above the limit of "
+                f"{MAX_ARCHIVE_BYTES >> 20}"
+            )
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             palette, indices = archive["palette"], archive["indices"]
-    except FileNotFoundError as error:
-        raise MissingFile(f"{files.shown(path)} does not exist") from error
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise BadImage(f"{path}: cannot be read as a saved IndexedImage: {error}") from error
+    except (SmaltiError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and NumPy raise whatever their parsing trips over
+        known = BadZipFile | KeyError | EOFError | ValueError | OSError
+        words = error if isinstance(error, known) else f"{type(error).__name__}: {error}"
+        raise BadImage(f"{name}: cannot be read as a saved IndexedImage: {words}") from error
     whole = (
         palette.dtype == np.uint8
         and palette.ndim == 2

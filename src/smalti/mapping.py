@@ -94,6 +94,7 @@ def _sized(
     def nearest(colors: NDArray[np.uint8]) -> NDArray[Any]:
         remapper = Remapper(histogram.stored_colors, settings.space, counts=histogram.stored_counts)
         labels = remapper.rows(colors, threads=settings.threads)
+        del remapper  # which takes more memory than the picture where many colors are distinct
         k, threads = len(colors), settings.threads
         return histograms.map_labels(own, histogram, labels, k=k, threads=threads)
 
@@ -125,6 +126,7 @@ def nearest_indices(
     histogram = Histogram.of(image, threads=threads)
     remapper = Remapper(histogram.stored_colors, space, counts=histogram.stored_counts)
     labels = remapper.rows(palette, threads=threads)
+    del remapper
     return histograms.map_labels(image, histogram, labels, k=len(palette), threads=threads)
 
 

@@ -8,6 +8,7 @@ wheel, Pillow writes the PNG, correct all the same, but larger.
 """
 
 import io
+import os
 import struct
 import zlib
 from dataclasses import dataclass, replace
@@ -91,6 +92,12 @@ ICON_PIXELS = 65_536
 
 SMALL_PIXELS = 262_144
 """Up to here the highest deflate level takes some 30 ms more than the next."""
+
+COPIES, COMPRESSOR_BYTES, ZOPFLI_BYTES = 4, 12 * 2**20, 64 * 2**20
+"""What pyoxipng takes at most, for each filter: times its pixels, and beyond. Measured."""
+
+THREAD_BYTES = 130 * 2**20
+"""Addresses that a thread takes: its stack, and what the C library puts aside for it."""
 
 LARGE_PIXELS = 4_000_000
 """Above, the last half percent takes seconds, and Zopfli minutes."""
@@ -215,10 +222,11 @@ def packed_truecolor(image: np.ndarray, icc: bytes | None, dpi: Density, pack: s
     oxipng = _oxipng()
     if oxipng is None:
         return _saved(_pillow(image), pack, _extras(icc, dpi))
+    _check_room(image.nbytes, 1)
     color = oxipng.ColorType.rgb() if image.shape[2] == 3 else oxipng.ColorType.rgba()
     raw = oxipng.RawImage(image.tobytes(), image.shape[1], image.shape[0], color_type=color)
     _add_extras(raw, icc, dpi)
-    return _written(raw, level=PLANS[pack].true_level)
+    return _written(raw, image.nbytes, 1, level=PLANS[pack].true_level)
 
 
 def pixel_data(indices: np.ndarray, k: int, depth: int, level: str) -> bytes:
@@ -274,6 +282,8 @@ class _Press:
         names = filters if layout.filtered else ("NoOp",)
         return _written(
             raw,
+            self._indices.size,
+            len(names),
             filter=[getattr(oxipng.RowFilter, name) for name in names],
             deflate=deflaters.zopfli(zopfli) if zopfli else deflaters.libdeflater(level),
             fast_evaluation=bool(zopfli),
@@ -282,6 +292,7 @@ class _Press:
     def _image(self, layout: Layout) -> Any:
         """Return pyoxipng's raw image, with profile and density."""
         height, width = self._indices.shape
+        _check_room(self._indices.size, 1)
         raw = self._oxipng.RawImage(
             layout.samples(self._indices),
             width,
@@ -314,20 +325,49 @@ def _add_extras(raw: Any, icc: bytes | None, dpi: Density) -> None:
         raw.add_png_chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
 
 
-def _written(raw: Any, **effort: Any) -> bytes:
-    """Return the file of pyoxipng's raw image."""
+def _check_room(size: int, filters: int, *, zopfli: bool = False) -> None:
+    """Raise MemoryError where pyoxipng would find too little: it would end the whole process.
+
+    size : bytes of the pixels
+    filters : tried at once, each with a copy of the pixels and a compressor
+
+    Pages that nobody touches cost nothing, so asking for them is the way to know.
+    """
+    each = COPIES * size + COMPRESSOR_BYTES + zopfli * ZOPFLI_BYTES
+    np.empty(filters * each + THREAD_BYTES, np.uint8)
+
+
+def _written(raw: Any, size: int, filters: int, **effort: Any) -> bytes:
+    """Return the file of pyoxipng's raw image, of `size` bytes and so many filters."""
+    _check_room(size, filters, zopfli=effort.get("fast_evaluation", False))
     # No reductions: the layout is decided here, and what is given is kept.
     reductions = ("bit_depth", "color_type", "palette", "grayscale")
     off = {f"{name}_reduction": False for name in reductions}
-    return bytes(raw.create_optimized_png(**off, **effort))
+    try:
+        return bytes(raw.create_optimized_png(**off, **effort))
+    except BaseException as error:  # a panic is none of Python's usual exceptions
+        if type(error).__name__ == "PanicException":
+            raise MemoryError("pyoxipng found no memory or no threads") from error
+        raise
 
 
 def _oxipng() -> Any:
+    if _addresses_are_limited():  # a dozen threads would take all for nothing
+        os.environ.setdefault("RAYON_NUM_THREADS", "1")
     try:
         import oxipng
     except ImportError:
         return None
     return oxipng
+
+
+def _addresses_are_limited() -> bool:
+    """Whether the system gives this process no more than so many addresses (ulimit -v)."""
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
+    except ImportError:  # Windows
+        return False
+    return getrlimit(RLIMIT_AS)[0] != RLIM_INFINITY
 
 
 # ---------------------------------------------------------------- without pyoxipng

@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from . import png
+from . import gif, png
 from .errors import BadImage, LimitExceeded
 from .sources import Source, read_source
 
@@ -79,6 +79,8 @@ def _with_alpha(palette: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def _read_gif(data: bytes, max_megapixels: float) -> tuple[np.ndarray, np.ndarray, None]:
     from PIL.GifImagePlugin import GifImageFile
 
+    if gif.count(data, 2) > 1:  # Pillow takes minutes to count a million
+        raise BadImage("it is not a GIF of one frame")
     try:
         image = GifImageFile(io.BytesIO(data), "")
         _check_size(*image.size, max_megapixels)

@@ -766,11 +766,13 @@ def _tiff(good: dict[str, bytes]) -> Iterator[Case]:
     short = {256: (4, 1, 9000), 257: (4, 1, 9000), 278: (4, 1, 9000)}
     yield Case("tiff-large-and-short.tif", REFUSED, tiff(short))
     pages, page = b"II*\0\x08\0\0\0", 8
-    body = b""
-    for i in range(50_000):
-        after = page + (i + 1) * (2 + 12 * 2 + 4)
-        body += struct.pack("<H", 2) + struct.pack("<HHII", 256, 3, 1, 1)
-        body += struct.pack("<HHII", 257, 3, 1, 1) + struct.pack("<I", after)
+    body = b"".join(
+        struct.pack("<H", 2)
+        + struct.pack("<HHII", 256, 3, 1, 1)
+        + struct.pack("<HHII", 257, 3, 1, 1)
+        + struct.pack("<I", page + (i + 1) * (2 + 12 * 2 + 4))
+        for i in range(50_000)
+    )
     yield Case("tiff-50000-pages.tif", LIMIT, pages + body + bytes(6))
     entries = struct.pack("<HHII", 256, 3, 1, 4) * 65_535
     yield Case("tiff-65535-entries.tif", UNSURE, pages + b"\xff\xff" + entries + bytes(4))

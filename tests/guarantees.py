@@ -127,10 +127,11 @@ GUARANTEES = {
     38: Guarantee("Collections", "Two runs, one folder",
         "Runs into one folder do no damage; nothing from a network is unpickled without keys."),
     39: Guarantee("Supply chain", "Dependencies",
-        "At most four at run time, all permissive; development is locked by hashes; a bill of "
-        "materials is made."),
+        "Four packages at run time, all permissive, as all that an extra needs; development and "
+        "build are locked by hashes; packages hold the tree, and have a bill of materials."),
     40: Guarantee("Supply chain", "Security policy",
-        "Limits, threats and the command that reproduces each claim are written down."),
+        "SECURITY.md tells limits, threats, and for each claim the test or command that proves "
+        "it; its limits are those of the code."),
     41: Guarantee("Same answer", "scikit-learn's checks",
         "The estimator passes scikit-learn's own checks, with no expected failure."),
     42: Guarantee("Files", "Every crash point",

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import corpus
 from hostile.corpus import LIMIT, OK, REFUSED
 from hostile.trials import SMALTI, Driver, faults
 from PIL import Image
 
 import smalti
+from hostile import corpus
 from smalti import BadImage, LimitExceeded, SmaltiError, palette_files
 from smalti.encode import decode_indexed
 from smalti.pixels import READERS

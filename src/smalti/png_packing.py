@@ -4,11 +4,13 @@
 
 All layouts are compressed quickly; those that come close to the best are
 compressed for good. Filtering and compressing is pyoxipng's work; where that has no
-wheel, Pillow writes the PNG, correct all the same, but larger.
+wheel, or cannot work, Pillow writes the PNG, correct all the same, but larger.
 """
 
 import io
+import os
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -321,12 +323,31 @@ def _written(raw: Any, **effort: Any) -> bytes:
     return bytes(raw.create_optimized_png(**off, **effort))
 
 
+_user: int | None = None  # the process that has used pyoxipng
+
+
 def _oxipng() -> Any:
+    """Return pyoxipng, or None where Pillow has to do.
+
+    pyoxipng works on threads of its own, which it starts once. A fork does not copy them: in a
+    process that was forked after that, it would wait for them for ever.
+    """
+    global _user
     try:
         import oxipng
     except ImportError:
         return None
-    return oxipng
+    if _user is None:
+        _user = os.getpid()
+    if _user == os.getpid():
+        return oxipng
+    warnings.warn(
+        "PNG files are larger than they could be, as pyoxipng cannot work in a process that was "
+        "forked after it had been used; start processes by spawn or forkserver instead",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
 
 
 # ---------------------------------------------------------------- without pyoxipng

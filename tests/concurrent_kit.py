@@ -1,4 +1,4 @@
-"""Calls of all kinds, small ones, and the digests of what they return: for threads and processes."""
+"""Small calls of all kinds, and the digests of what they return: for threads and processes."""
 
 import hashlib
 import io

@@ -40,13 +40,19 @@ HERE = os.path.dirname(__file__)
 def python(script: str, *arguments: object, seconds: float = 300, **environment: str) -> str:
     """Run a script of the tests in a Python of its own, and return what it printed."""
     path = os.pathsep.join([os.environ["PYTHONPATH"], HERE])
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
-        capture_output=True, text=True, timeout=seconds, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "PYTHONPATH": path, **environment},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)  # its children, too
+        process.communicate()
+        raise
+    assert process.returncode == 0, errors
+    return output
 
 
 # ---------------------------------------------------------------- every native function

@@ -96,7 +96,7 @@ FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
 
 @pytest.fixture
 def routed():
-    """Every method and address of the app that may change something, of things that are not there."""
+    """Every method and address of the app that may change something: of things that are not."""
     return [
         (method, route.path.replace("{id}", "1"))
         for route in app.build(app.Engine()).routes

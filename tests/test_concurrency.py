@@ -92,6 +92,7 @@ def native_calls() -> dict[str, tuple[float, Callable[[], Any]]]:
         smalti.quantize(picture, 64, effort="turbo", threads=1)
         smalti.compress(picture, k=64, size=0.25, pack="fast", threads=1)
         smalti.metrics.ssimulacra2(picture, picture // 2 * 2, threads=1)
+        _core.count_neighbors(smalti.quantize(picture, 64).indices, 64)
         colors = smalti.Histogram.of(picture).colors
         _core.storage_order(colors)
         color.to_points(np.tile(colors, (8, 1)), "oklab")

@@ -159,7 +159,10 @@ auto coordinates(const Tree& tree, const In<uint32_t, nb::ndim<1>>& rows) {
 
 auto weights_of(const Tree& tree) {
     std::unique_ptr<int64_t[]> weights(new int64_t[tree.size()]);
-    std::memcpy(weights.get(), tree.weights(), tree.size() * sizeof(int64_t));
+    {
+        Interruptible watch;
+        std::memcpy(weights.get(), tree.weights(), tree.size() * sizeof(int64_t));
+    }
     return own(std::move(weights), {tree.size()});
 }
 

@@ -102,8 +102,8 @@ GUARANTEES = {
         "Random files through the whole walk, and random bytes into the core beside a brute- "
         "force oracle: no open finding."),
     29: Guarantee("Concurrency", "Threads and processes",
-        "Native loops release the interpreter; many threads give the results of one; fork, "
-        "spawn and Ctrl-C work."),
+        "Native loops release the interpreter; many threads and forked or spawned processes give "
+        "the results of one; Ctrl-C ends a native call at once; subinterpreters are refused."),
     30: Guarantee("Web app", "Loopback and token",
         "It listens on 127.0.0.1; data needs a random token, which is in no log and no address "
         "bar."),
@@ -125,7 +125,8 @@ GUARANTEES = {
     37: Guarantee("Collections", "Bad inputs among many",
         "Each bad file is listed once with its reason; one that kills its worker is set aside."),
     38: Guarantee("Collections", "Two runs, one folder",
-        "Runs into one folder do no damage; nothing from a network is unpickled without keys."),
+        "Runs into one folder do no damage; the cluster that a run starts hears only who has its "
+        "keys."),
     39: Guarantee("Supply chain", "Dependencies",
         "Four packages at run time, all permissive, as all that an extra needs; development and "
         "build are locked by hashes; packages hold the tree, and have a bill of materials."),

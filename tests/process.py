@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 import smalti as package
 
-__all__ = ["COMMAND", "file_of", "listing", "one_line", "picture", "unmarked"]
+__all__ = ["COMMAND", "file_of", "listing", "one_line", "picture", "unmarked", "wait_until_at_work"]
 
 MARK_BYTES = 35  # of a PNG, its last chunk but one
 
@@ -49,3 +50,16 @@ def one_line(text):
     assert text.startswith("smalti: ")
     assert text.count("\n") == 1
     return text
+
+
+def wait_until_at_work(pid):
+    """Wait until a process is past its imports: it has children, or has computed for a while."""
+    if not os.path.exists(f"/proc/{pid}/task/{pid}/children"):
+        time.sleep(3)
+        return
+    for _ in range(200):
+        time.sleep(0.05)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
+        if children or int(ticks) > 0.7 * os.sysconf("SC_CLK_TCK"):
+            return

@@ -230,6 +230,7 @@ def test_a_new_input_is_done_alone(few, tmp_path):
     assert len(outputs(tmp_path / "out")) == 6
 
 
+@pytest.mark.guarantee(36)
 def test_an_output_that_was_removed_or_altered_is_made_again(few, tmp_path):
     again(few, shard=2)
     made = outputs(tmp_path / "out")
@@ -435,6 +436,7 @@ def test_too_many_errors_stop_the_run(source, tmp_path, most, stops):
         assert "stopped after 1 failure" in str(summary)
 
 
+@pytest.mark.guarantee(38)
 def test_a_second_run_into_the_folder_is_refused_while_the_first_lasts(few, tmp_path):
     with (
         runs.only_run_in(str(tmp_path / "out" / ".smalti")),

@@ -15,7 +15,7 @@ import click
 import numpy as np
 import pytest
 from PIL import Image
-from process import COMMAND, file_of, listing, one_line, picture
+from process import COMMAND, file_of, listing, one_line, picture, wait_until_at_work
 
 from smalti import IndexedImage, __version__
 from smalti.cli.jobs import Naming, plan
@@ -772,19 +772,6 @@ def test_debug_prints_the_traceback(smalti):
 
 
 # ---------------------------------------------------------------- signals
-
-
-def wait_until_at_work(pid):
-    """Wait until a process is past its imports: it has children, or has computed for a while."""
-    if not os.path.exists(f"/proc/{pid}/task/{pid}/children"):
-        time.sleep(3)
-        return
-    for _ in range(200):
-        time.sleep(0.05)
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
-        if children or int(ticks) > 0.7 * os.sysconf("SC_CLK_TCK"):
-            return
 
 
 def gone(group):

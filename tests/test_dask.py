@@ -6,6 +6,7 @@ import pickle
 import queue
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -53,6 +54,11 @@ def files_in(folder):
             if path.is_file()}  # fmt: skip
 
 
+NO_NAME = ssl.create_default_context()  # a client that trusts anyone, and shows no certificate
+NO_NAME.check_hostname = False
+NO_NAME.verify_mode = ssl.CERT_NONE
+
+
 def told(records):
     """What records say that no clock decides."""
     return [{name: value for name, value in record.items() if name not in ("ms", "attempts")}
@@ -88,6 +94,7 @@ def wait_until(condition, seconds=20):
 # ---------------------------------------------------------------- a cluster of our own
 
 
+@pytest.mark.guarantee(36)
 def test_what_workers_do_is_what_one_process_does_though_one_is_killed(tmp_path, collection):
     items = collection(40, bad=3)
     expected = serial(tmp_path, items)
@@ -112,6 +119,48 @@ def test_what_workers_do_is_what_one_process_does_though_one_is_killed(tmp_path,
     wait_until(lambda: all(map(gone, pids(tmp_path))))
 
 
+@pytest.mark.guarantee(38)
+def test_a_cluster_of_our_own_hears_no_strangers(tmp_path, collection, monkeypatch, figure):
+    pytest.importorskip("cryptography", reason="makes the keys: pip install '.[dask]'")
+    import distributed
+
+    clusters, tried = [], []
+
+    class Watched(distributed.LocalCluster):
+        def __init__(self, **options):
+            super().__init__(**options)
+            clusters.append(self)
+
+    monkeypatch.setattr(distributed, "LocalCluster", Watched)
+
+    def intrude(progress):
+        if tried or not clusters:
+            return
+        kind, _, place = clusters[0].scheduler_address.partition("://")
+        host, _, port = place.rpartition(":")
+        tried.extend([kind, host])
+        for wrap in (lambda plain: plain, NO_NAME.wrap_socket):
+            with socket.create_connection((host, int(port)), timeout=10) as plain:
+                try:
+                    with wrap(plain) as stranger:
+                        stranger.sendall(pickle.dumps("a stranger") * 100)
+                        tried.append(stranger.recv(1000))
+                except OSError:  # ssl.SSLError, too
+                    tried.append(b"")
+
+    done = runs.run(
+        work(tmp_path), collection(4), state=str(tmp_path / "s"), engine="dask", jobs=1,
+        on_progress=intrude,
+    )  # fmt: skip
+
+    figure(
+        "the cluster of a run listens on 127.0.0.1, with TLS, and answers nobody without its key"
+    )
+    assert tried == ["tls", "127.0.0.1", b"", b""]
+    assert done.summary["ok"] == 4
+
+
+@pytest.mark.guarantee(37)
 def test_what_kills_its_worker_is_one_record_and_costs_nobody_else(tmp_path, collection):
     items = collection(12, poison=1)
 
@@ -138,6 +187,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.guarantee(36)
 def test_a_killed_driver_leaves_no_worker_and_its_next_run_does_the_rest(tmp_path, collection):
     items = collection(30)
     script = tmp_path / "driver.py"
@@ -200,6 +250,7 @@ def cluster():
     made.kill()
 
 
+@pytest.mark.guarantee(36)
 def test_a_scheduler_that_is_killed_and_comes_back_changes_nothing(
     tmp_path, collection, cluster, caplog, monkeypatch
 ):

@@ -429,7 +429,8 @@ def test_what_is_not_read_is_a_named_error(client, data, word):
     assert word in got.json()["error"]["message"]
 
 
-def test_bomb_is_refused_from_its_header(capsys):
+@pytest.mark.guarantee(22, 32)
+def test_bomb_is_refused_from_its_header(capsys, figure):
     bomb = one_color(30_000, 30_000)
     with command() as (process, client):
         client.open(PNG)
@@ -445,6 +446,9 @@ def test_bomb_is_refused_from_its_header(capsys):
         assert got.json()["error"]["kind"] == "LimitExceeded"
         assert more < 150
         assert client.open(PNG)
+    figure(
+        f"a picture of 30,000 x 30,000 pixels refused in {1000 * seconds:.0f} ms and {more:.1f} MiB"
+    )
 
 
 HOSTILE_NAMES = [
@@ -455,6 +459,7 @@ HOSTILE_NAMES = [
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
+@pytest.mark.guarantee(34)
 def test_hostile_name_is_only_text(client, name):
     got = client.post("/api/images", content=PNG, headers={"X-Filename": quote(name, safe="")})
     image = got.json()
@@ -473,6 +478,7 @@ def test_hostile_name_is_only_text(client, name):
     assert done["name"].endswith("-2.png")
 
 
+@pytest.mark.guarantee(34)
 def test_raw_line_breaks_in_a_header_get_nowhere(client):
     head = (
         "POST /api/images HTTP/1.1\r\nHost: {}:{}\r\nX-Token: {}\r\nX-Filename: a\nX-Evil: 1\r\n"

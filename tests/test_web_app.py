@@ -93,6 +93,7 @@ def test_a_damaged_file_is_refused_by_name_and_the_picture_of_before_stays(app, 
     app.errors.clear()  # the browser itself notes the refusal
 
 
+@pytest.mark.guarantee(34)
 def test_hostile_file_name_is_text(app, picture):
     opened(app, picture, "<img src=x onerror=alert(1)>.png")
 

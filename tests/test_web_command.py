@@ -45,7 +45,8 @@ def run(*arguments, code, **environment):
     return one_line(done.stderr)
 
 
-def test_address_with_the_token_in_its_fragment_is_all_that_is_printed():
+@pytest.mark.guarantee(30)
+def test_address_with_the_token_in_its_fragment_is_all_that_is_printed(figure):
     with command() as (process, client):
         assert client.url.startswith("http://127.0.0.1:")
         assert len(client.token) >= 32
@@ -53,6 +54,7 @@ def test_address_with_the_token_in_its_fragment_is_all_that_is_printed():
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
         assert process.stdout.read() == process.stderr.read() == ""
+    figure("nothing but the address is printed; the token is in its fragment")
 
 
 def test_first_byte_comes_soon(record_property, capsys):
@@ -152,6 +154,7 @@ def test_usual_port_makes_way_for_the_next(monkeypatch):
             assert listener.getsockname()[1] != server.PORT
 
 
+@pytest.mark.guarantee(30)
 def test_host_that_lets_others_in_needs_a_name():
     line = run("--host", "0.0.0.0", code=2)
 

@@ -51,7 +51,8 @@ def request(client, head, *headers, host=None, token=True, body=b""):
     return answer(client.address, text.encode("latin-1") + body)
 
 
-def test_forty_hostile_hosts_are_all_refused(client, record_property, capsys):
+@pytest.mark.guarantee(31)
+def test_forty_hostile_hosts_are_all_refused(client, record_property, capsys, figure):
     _, port = client.address
 
     replies = [
@@ -64,6 +65,7 @@ def test_forty_hostile_hosts_are_all_refused(client, record_property, capsys):
         print(f"\n{refused} of {len(HOSTILE)} hostile Host headers refused")
     record_property("hostile_hosts_refused", refused)
     assert refused == len(HOSTILE) == 40
+    figure(f"{refused} of {len(HOSTILE)} hostile Host headers refused")
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
@@ -73,6 +75,7 @@ def test_own_names_are_answered(client, name):
     assert status(reply) == 200
 
 
+@pytest.mark.guarantee(31)
 def test_two_hosts_or_none_are_refused(client):
     own = "{}:{}".format(*client.address)
 
@@ -86,6 +89,7 @@ def test_two_hosts_or_none_are_refused(client):
 
 @pytest.mark.parametrize("target", ["http://evil.example/", "http://evil.example/api/state", "*",
                                     "http://127.0.0.1/api/state", "evil.example:80"])  # fmt: skip
+@pytest.mark.guarantee(31)
 def test_absolute_addresses_are_refused(client, target):
     reply = request(client, f"GET {target} HTTP/1.1")
 
@@ -99,6 +103,7 @@ def test_absolute_addresses_are_refused(client, target):
     "Origin: http://127.0.0.1:{port}/", "Origin:",
     "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Sec-Fetch-Site: same-origin, none",
 ])  # fmt: skip
+@pytest.mark.guarantee(31)
 def test_requests_of_other_sites_are_refused_even_with_the_token(client, header):
     for head in ("GET /api/state HTTP/1.1", "GET / HTTP/1.1", "POST /api/images HTTP/1.1"):
         reply = request(client, head, header.format(port=client.address[1]), "Content-Length: 0")
@@ -115,6 +120,7 @@ def test_own_page_is_answered(client):
 
 
 @pytest.mark.parametrize("token", ["", "x", "{token}x", "{short}", "é"])
+@pytest.mark.guarantee(30)
 def test_wrong_token_opens_nothing(client, token):
     wrong = token.format(token=client.token, short=client.token[:-1])
 
@@ -126,16 +132,19 @@ def test_wrong_token_opens_nothing(client, token):
             assert b"NoToken" in reply
 
 
+@pytest.mark.guarantee(30)
 def test_token_that_is_given_twice_opens_nothing(client):
     assert status(request(client, "GET /api/state HTTP/1.1", f"X-Token: {client.token}")) == 403
 
 
+@pytest.mark.guarantee(30)
 def test_token_is_in_no_file_of_the_page(client):
     for path in ("/", "/static/app.js", "/static/style.css"):
         assert client.token not in client.get(path, headers={"X-Token": ""}).text
 
 
-def test_every_answer_has_the_headers_and_allows_no_other_origin(client):
+@pytest.mark.guarantee(31, 34)
+def test_every_answer_has_the_headers_and_allows_no_other_origin(client, figure):
     answers = [client.get("/"), client.get("/static/app.js"), client.get("/nothing"),
                client.get("/api/state"), client.get("/api/nothing"), client.options("/api/state"),
                client.get("/", headers={"Host": "evil"}), client.put("/api/state"),
@@ -153,6 +162,10 @@ def test_every_answer_has_the_headers_and_allows_no_other_origin(client):
         assert "server" not in got.headers
     assert answers[3].headers["cache-control"] == "no-store"
     assert answers[1].headers["cache-control"] == "no-cache"
+    figure(
+        f"{len(answers)} of {len(answers)} kinds of answers have all headers, none allows another "
+        "origin"
+    )
 
 
 def test_options_is_refused(client):
@@ -178,6 +191,7 @@ def test_static_files_are_kept_by_their_etag(client):
     assert again.status_code == 304
 
 
+@pytest.mark.guarantee(32)
 def test_body_of_70_mb_is_refused_by_its_length(client):
     head = "POST /api/images HTTP/1.1"
 
@@ -187,6 +201,7 @@ def test_body_of_70_mb_is_refused_by_its_length(client):
     assert b"64 MiB" in reply
 
 
+@pytest.mark.guarantee(32)
 def test_body_of_70_mb_without_a_length_is_refused(client):
     piece = bytes(2**20)
 
@@ -201,6 +216,7 @@ def test_body_of_70_mb_without_a_length_is_refused(client):
     assert client.get("/api/state").status_code == 200
 
 
+@pytest.mark.guarantee(32)
 def test_client_that_announces_too_much_and_sends_nothing_is_not_kept_waiting(client):
     start = time.monotonic()
 
@@ -210,6 +226,7 @@ def test_client_that_announces_too_much_and_sends_nothing_is_not_kept_waiting(cl
     assert time.monotonic() - start < client.site.engine.bounds.stall / 2
 
 
+@pytest.mark.guarantee(32)
 def test_large_json_is_refused(client):
     got = client.post("/api/palette", content=b" " * (2**20 + 1))
 
@@ -217,12 +234,14 @@ def test_large_json_is_refused(client):
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "99999999999999999999", "1, 2", "0x10"])
+@pytest.mark.guarantee(32)
 def test_length_that_is_none_is_refused(client, length):
     reply = request(client, "POST /api/images HTTP/1.1", f"Content-Length: {length}")
 
     assert status(reply) in (400, 413)
 
 
+@pytest.mark.guarantee(33)
 def test_client_that_stalls_is_told_so(short):
     head = "POST /api/images HTTP/1.1\r\nHost: {}:{}\r\nX-Token: {}\r\nContent-Length: 1000\r\n\r\n"
     with socket.create_connection(short.address, timeout=10) as slow:
@@ -236,6 +255,7 @@ def test_client_that_stalls_is_told_so(short):
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.guarantee(33)
 def test_client_that_drips_is_told_so(short):
     head = "POST /api/images HTTP/1.1\r\nHost: {}:{}\r\nX-Token: {}\r\nContent-Length: 1000\r\n\r\n"
     with socket.create_connection(short.address, timeout=10) as slow:
@@ -252,6 +272,7 @@ def test_client_that_drips_is_told_so(short):
 
 
 @pytest.mark.parametrize("head", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+@pytest.mark.guarantee(33)
 def test_client_that_never_finishes_its_head_is_dropped(client, monkeypatch, head):
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
     for before in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
@@ -276,11 +297,13 @@ def held(client, count):
         yield
 
 
+@pytest.mark.guarantee(33)
 def test_slow_clients_keep_nobody_waiting(short):
     with held(short, 50):
         assert short.open(PNG)["width"] == 64
 
 
+@pytest.mark.guarantee(33)
 def test_more_requests_than_can_be_held_are_asked_to_come_back():
     def eventually(code, before=lambda: None):
         for _ in range(100):

@@ -4,12 +4,13 @@
 
 All layouts are compressed quickly; those that come close to the best are
 compressed for good. Filtering and compressing is pyoxipng's work; where that has no
-wheel, Pillow writes the PNG, correct all the same, but larger.
+wheel, or cannot work, Pillow writes the PNG, correct all the same, but larger.
 """
 
 import io
 import os
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -351,14 +352,33 @@ def _written(raw: Any, size: int, filters: int, **effort: Any) -> bytes:
         raise
 
 
+_user: int | None = None  # the process that has used pyoxipng
+
+
 def _oxipng() -> Any:
+    """Return pyoxipng, or None where Pillow has to do.
+
+    pyoxipng works on threads of its own, which it starts once. A fork does not copy them: in a
+    process that was forked after that, it would wait for them for ever.
+    """
+    global _user
     if _addresses_are_limited():  # a dozen threads would take all for nothing
         os.environ.setdefault("RAYON_NUM_THREADS", "1")
     try:
         import oxipng
     except ImportError:
         return None
-    return oxipng
+    if _user is None:
+        _user = os.getpid()
+    if _user == os.getpid():
+        return oxipng
+    warnings.warn(
+        "PNG files are larger than they could be, as pyoxipng cannot work in a process that was "
+        "forked after it had been used; start processes by spawn or forkserver instead",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
 
 
 def _addresses_are_limited() -> bool:

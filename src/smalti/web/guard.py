@@ -55,6 +55,7 @@ HEADERS = (
 METHODS = ("GET", "HEAD", "POST", "DELETE")
 API = "/api/"
 UPLOADS = "/api/images"  # the one address that takes files
+RETRY_SECONDS = b"2"
 LINGER = 1.0
 """Seconds without a byte after which a refused upload is taken to have ended."""
 
@@ -290,6 +291,7 @@ class _Sender:
                 *message.get("headers", []),
                 *HEADERS,
                 (b"cache-control", keep),
+                *([(b"retry-after", RETRY_SECONDS)] if message["status"] == 503 else []),
             ]
         await self._send(message)
 

@@ -4,8 +4,8 @@
 
 A slider that moves on makes the file before it useless, so a newer job for the same
 picture cancels the older one, and so does the page that goes away while it waits. To
-cancel is to kill the process: a native loop knows no other way to stop. A process that
-waits, all loaded, takes its place at once.
+cancel is to kill the process, wherever it is: in the encoder's loops, too, which know no
+other way to stop. A process that waits, all loaded, takes its place at once.
 """
 
 import asyncio

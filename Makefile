@@ -65,7 +65,7 @@ fuzz: .venv/installed-fuzz build/fuzz/fuzz_core ## fuzz files and the core, both
 trust: .venv/installed-test .venv/installed-bench ## prove all guarantees, into docs/reliability.md; takes long
 	@mkdir -p build/trust
 	-@SMALTI_THOROUGH=1 $(BIN)/python -m pytest -m "guarantee or property_number" --numprocesses=auto \
-	    --dist=loadfile --junitxml=build/trust/tests.xml tests
+	    --dist=loadfile -o junit_family=xunit1 --junitxml=build/trust/tests.xml tests
 	@$(BIN)/python bench/trust.py --tests build/trust/tests.xml --records build/trust --page docs/reliability.md
 
 # Rounds of new random cases; what fails is tried again by every later `make test`. Hypothesis has a

@@ -94,7 +94,8 @@ GUARANTEES = {
         "At most 60 MiB and 12 bytes per pixel above the interpreter with its imports, for stills "
         "of 8 bits; 32 bytes per color more where nearly every pixel has one of its own."),
     26: Guarantee("Hostile input", "Out of memory",
-        "Too little memory ends in success or one line, in the native core as well."),
+        "Too little memory, beyond what the interpreter takes with its imports, ends in success "
+        "or one line, in the native core as well."),
     27: Guarantee("Native core", "Memory safety",
         "No report of the address, undefined-behavior and thread sanitizers over the tests; "
         "hardened builds without warnings; no shape, stride, type or size breaks the boundary."),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hostile.trials import Driver, faults
 from PIL import Image
+from process import COMMAND
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "pidfd_open"), reason="watches processes in a way that only Linux has"
@@ -53,8 +54,17 @@ def written(folder, megapixels, kind):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    with Driver(tmp_path_factory.mktemp("memory")) as started:
+    with Driver(tmp_path_factory.mktemp("memory"), bare=True) as started:
         yield started
+
+
+def compressed(driver, path, target="out/x.png"):
+    """Return how the whole command, from the interpreter's start, ended."""
+    words = (*COMMAND, "compress", "--allow-larger", "-o", target, path)
+    ended = driver(path.name, *words, more=0, seconds=3000, program=True)
+    driver.sweep()
+    assert faults(ended, (0,)) == []
+    return ended.mib
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +72,7 @@ def imports_mib(driver, tmp_path_factory):
     """What a picture of a few pixels takes: the interpreter, its imports, and nothing else."""
     path = tmp_path_factory.mktemp("small") / "small.png"
     Image.new("RGB", (8, 8)).save(path)
-    ended = driver(path.name, "compress", "--allow-larger", "-o", "out/x.png", path)
-    driver.sweep()
-    assert faults(ended) == []
-    return ended.mib
-
-
-def peak(driver, path, target="out/x.png"):
-    ended = driver(
-        path.name, "compress", "--allow-larger", "-o", target, path, more=0, seconds=3000
-    )
-    assert faults(ended, (0,)) == []
-    driver.sweep()
-    return ended.mib
+    return compressed(driver, path)
 
 
 @pytest.mark.guarantee(25)
@@ -84,7 +82,7 @@ def test_a_megapixel_takes_no_more_memory_than_promised(
 ):
     path, pixels = written(tmp_path, 1, kind)
 
-    above = peak(driver, path) - imports_mib
+    above = compressed(driver, path) - imports_mib
 
     assert above <= BASE_MIB + PER_PIXEL * pixels / 2**20
     figure(f"1 megapixel, {kind}: {above:.0f} MiB above {imports_mib:.0f} MiB of imports")
@@ -102,7 +100,7 @@ def test_a_color_of_its_own_for_each_pixel_takes_a_few_bytes_more(
     Image.fromarray(np.ascontiguousarray(noise[:, :, :channels])).save(path)
     colors = len(np.unique(numbers & 0xFFFFFF)) if channels == 3 else side * side
 
-    above = peak(driver, path) - imports_mib
+    above = compressed(driver, path) - imports_mib
 
     allowed = BASE_MIB + (PER_PIXEL * side * side + PER_COLOR * colors) / 2**20
     assert above <= allowed
@@ -122,7 +120,7 @@ def test_memory_grows_by_no_more_than_promised_up_to_100_megapixels(
     found = {}
     for megapixels in (1, 10, 50, 100):
         path, pixels = written(tmp_path, megapixels, kind)
-        found[pixels / 2**20] = peak(driver, path) - imports_mib
+        found[pixels / 2**20] = compressed(driver, path) - imports_mib
         path.unlink()
 
     slope, rest = np.polyfit(list(found), list(found.values()), 1)

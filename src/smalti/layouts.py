@@ -51,16 +51,20 @@ class Layout:
         """Return the rows as PNG has them before filtering."""
         if self.table.ndim > 1:
             return looked_up(self.table, indices).tobytes()
-        samples = _translated(indices, self.table)
-        return samples.tobytes() if self.depth == 8 else pack(samples, self.depth)
+        if self.depth == 8:
+            return _samples(indices, self.table)
+        return pack(_translated(indices, self.table), self.depth)
 
 
 def _translated(indices: Bytes, table: Bytes) -> Bytes:
     """Return `table[indices]`; NumPy would first make 8 bytes of each index."""
+    return np.frombuffer(_samples(indices, table), np.uint8).reshape(indices.shape)
+
+
+def _samples(indices: Bytes, table: Bytes) -> bytes:
     whole = np.zeros(256, np.uint8)
     whole[: len(table)] = table
-    found = np.frombuffer(indices.tobytes().translate(whole.tobytes()), np.uint8)
-    return found.reshape(indices.shape)
+    return indices.tobytes().translate(whole.tobytes())
 
 
 NO_PALETTE = np.empty((0, 3), np.uint8)

@@ -200,8 +200,16 @@ def test_a_killed_driver_leaves_no_worker_and_its_next_run_does_the_rest(tmp_pat
     wait_until(lambda: len(os.listdir(tmp_path / "log")) > 6)
     driver.kill()
     driver.wait()
-    wait_until(lambda: all(map(gone, pids(tmp_path))))
-    before = len(os.listdir(tmp_path / "log"))
+    before = None
+
+    def over():
+        """Whether nobody works any more: nor a worker that had not begun when the driver died."""
+        nonlocal before
+        last, before = before, len(os.listdir(tmp_path / "log"))
+        time.sleep(0.3)
+        return last == before and all(map(gone, pids(tmp_path)))
+
+    wait_until(over)
     done = runs.run(work(tmp_path), items, state=str(tmp_path / "state"), jobs=1, shard=2)
 
     assert before + done.summary["items"] - done.summary["reused"] == len(

@@ -33,12 +33,19 @@ print(".".join(map(str, sys.version_info[:3])) + free)' 2>/dev/null; }
 
 is_new() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
+install_all() {  # numpy takes an hour to build, and the others need Rust: wheels only
+    wheels="--only-binary numpy,hypothesis,pyoxipng"
+    "$venv/bin/pip" install --quiet $wheels . pytest hypothesis ||
+    { "$venv/bin/pip" install --quiet $wheels numpy Pillow click pytest hypothesis &&  # no pyoxipng
+      "$venv/bin/pip" install --quiet --no-deps .; }
+}
+
 one() {  # path of a Python: builds, tests, and prints one line for `note`, without the name
     python=$1 venv=$work/venvs/$(version_of "$1") log=$work/$(version_of "$1").log
     mkdir -p "$work/venvs"
-    # Tools of its own, lest another Python's are found; numpy takes an hour to build, so wheels only.
-    if ! { rm -rf "$venv" && "$python" -m venv "$venv" && cd "$top" && PATH=$venv/bin:$PATH \
-           "$venv/bin/pip" install --quiet --only-binary numpy . pytest hypothesis; } > "$log" 2>&1
+    # Tools of its own, lest another Python's are found.
+    if ! { rm -rf "$venv" && "$python" -m venv "$venv" && cd "$top" && PATH=$venv/bin:$PATH && install_all; } \
+         > "$log" 2>&1
     then
         printf 'failed\tcannot be built: %s\n' "$(grep -i error "$log" | tail -1)"
         return

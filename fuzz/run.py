@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def commands(core: Path, work: Path, seconds: int) -> dict[str, list[str]]:
         ("core", [str(core)], 1024),
         ("files", [sys.executable, str(HERE / "files.py")], 4096),
     ):
-        folders = [work / "corpus" / name, HERE / "corpus" / name, HERE / "crashers" / name]
-        folders[0].mkdir(parents=True, exist_ok=True)
+        folders = [work / "corpus" / name, HERE / "crashers" / name]
+        if not folders[0].is_dir():
+            with zipfile.ZipFile(HERE / "corpus" / f"{name}.zip") as kept:
+                kept.extractall(folders[0])
         (work / "findings" / name).mkdir(parents=True, exist_ok=True)
         found[name] = [
             *program,

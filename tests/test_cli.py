@@ -945,6 +945,37 @@ def test_make_help_lists_every_target():
         assert re.search(rf"^make {target} +\w", done.stdout, re.M), target
 
 
+SCRIPT = "from smalti_command import main; main()"  # as the installed script has it
+
+
+def started(*before, **environment):
+    """Run the installed script's entry; `before` it, other lines of Python."""
+    return subprocess.run(
+        [sys.executable, "-c", "\n".join([*before, SCRIPT]), "--version"],
+        capture_output=True, text=True, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.guarantee(12, 26)
+def test_too_little_memory_to_start_is_one_line(tmp_path):
+    done = started(
+        "import resource", "resource.setrlimit(resource.RLIMIT_AS, (45 << 20, 45 << 20))"
+    )
+
+    assert done.returncode == 4
+    assert "ulimit -v" in one_line(done.stderr)
+
+
+@pytest.mark.guarantee(12)
+def test_an_installation_that_is_broken_is_told_in_one_line(tmp_path):
+    (tmp_path / "click.py").write_text("raise ImportError('no\\nsuch thing')")
+
+    done = started(PYTHONPATH=f"{tmp_path}:{os.environ['PYTHONPATH']}")
+
+    assert done.returncode == 70
+    assert "cannot be loaded (no such thing)" in one_line(done.stderr)
+
+
 def test_real_photographs_shrink_by_half(smalti, shared_data):
     photos = sorted((shared_data / "kodak").glob("kodim0[12].png"))
 

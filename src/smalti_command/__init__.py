@@ -7,11 +7,19 @@ decide that for its host; a command may, and only before numpy is loaded.
 Loading takes a fifth of a second, in which Ctrl-C would show a traceback, or get lost in an import
 that hides errors. So until the command's own handling is there, a signal just ends the process.
 What Python does before the first line here is Python's to answer for.
+
+Where memory is scarce, loading fails in many ways, most of them with pages of advice.
 """
 
 import os
+import sys
+from typing import NoReturn
 
 __all__ = ["main"]
+
+LIMIT, BUG = 4, 70  # exit codes, as of smalti.errors
+NO_MEMORY = ("failed to map", "Cannot allocate memory", "cannot allocate memory")
+"""What the system's loader says of a library that found no room."""
 
 
 def main() -> None:
@@ -25,6 +33,25 @@ def main() -> None:
     except KeyboardInterrupt:
         os._exit(130)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from smalti.cli import main
+    try:
+        import smalti.cli.app  # noqa: F401 (what main loads first)
+        from smalti.cli import main
+    except (ImportError, MemoryError) as error:
+        if "--debug" in sys.argv:
+            raise
+        _refuse(error)
 
     main()
+
+
+def _refuse(error: Exception) -> NoReturn:
+    """Say in one line why the command cannot be loaded, and exit with the code for that."""
+    words = str(error)
+    scarce = isinstance(error, MemoryError) or any(sign in words for sign in NO_MEMORY)
+    reason = (
+        "not enough memory to start; allow more address space (ulimit -v)"
+        if scarce
+        else f"cannot be loaded ({' '.join(words.split())[:200]}); install it anew, or see --debug"
+    )
+    os.write(2, f"smalti: {reason}\n".encode())
+    os._exit(LIMIT if scarce else BUG)

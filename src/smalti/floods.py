@@ -13,7 +13,7 @@ import struct
 
 from .errors import LimitExceeded
 
-__all__ = ["MAX_PARTS", "MAX_SCANS", "check_parts"]
+__all__ = ["MAX_FRAME_PARTS", "MAX_PARTS", "MAX_RUN_BYTES", "MAX_SCANS", "check_parts"]
 
 MAX_PARTS = 10_000
 """Markers, chunks or pages beside those of the frames."""

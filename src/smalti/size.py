@@ -52,6 +52,9 @@ activity. In Oklab, CALM is 0.02."""
 GO_ON = 0.1
 """Bits for a pixel more in a copy: of a match in LZ77, next to nothing."""
 
+LEAST_WORTH = 1e-12
+"""Of a bit. Where it is less, errors alone decide, as they do here: none is worth as little."""
+
 PRUNE = 25.0
 """Bits; a way that much dearer than the best is given up."""
 
@@ -210,7 +213,7 @@ class _Task:
             points,
             int(color.bounds(self._space, 4)[7]),
             self._activity,
-            (self._importance / worth).astype(np.float32),
+            self._importance / np.float32(max(worth, LEAST_WORTH)),
             self._strengths,
             _bits((seen.same + 1) / total),
             np.array([_bits((n + 0.5) / total) for n in seen.other.tolist()], np.float32),

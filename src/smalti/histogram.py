@@ -390,7 +390,9 @@ def _check(colors: Any, counts: Any) -> tuple[NDArray[np.uint8], NDArray[np.int6
     if len(counts) == 0 or counts.min() < 1:
         raise BadImage("counts must all be at least 1, and there must be one color or more")
     if counts.sum(dtype=float) > MOST_PIXELS:
-        raise BadImage(f"counts must add up to at most {MOST_PIXELS:,}, got {counts.sum(dtype=float):g}")
+        raise BadImage(
+            f"counts must add up to at most {MOST_PIXELS:,}, got {counts.sum(dtype=float):g}"
+        )
     return colors, counts.astype(np.int64)
 
 

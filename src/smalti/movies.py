@@ -162,7 +162,9 @@ def _gif(data: bytes, limits: Limits) -> Parts | None:
     for frame in file.frames:  # what lies outside the picture is cut off, but decoded first
         _check(max(frame.width, 1), max(frame.height, 1), 1, limits)
     if sum(frame.width * frame.height for frame in file.frames) > limits.all_megapixels * 1e6:
-        raise LimitExceeded("its frames are larger than the picture; raise the limit if you trust it")
+        raise LimitExceeded(
+            "its frames are larger than the picture; raise the limit if you trust it"
+        )
 
     def canvases() -> Iterator[Canvas]:
         return composed(file.width, file.height, gif.patches(file))

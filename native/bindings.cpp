@@ -22,12 +22,33 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using namespace smalti;
 
+// An array that nanobind takes only if its elements are where elements of their type may be.
+template <class... Args>
+struct Aligned : nb::ndarray<Args...> {
+    Aligned() = default;
+    explicit Aligned(nb::ndarray<Args...>&& array) : nb::ndarray<Args...>(std::move(array)) {}
+};
+
+template <class... Args>
+struct nb::detail::type_caster<Aligned<Args...>> {
+    using Caster = make_caster<ndarray<Args...>>;
+    NB_TYPE_CASTER(Aligned<Args...>, Caster::Name)
+
+    bool from_python(handle source, uint32_t flags, cleanup_list* cleanup) noexcept {
+        Caster caster;
+        if (!caster.from_python(source, flags, cleanup)) return false;
+        value = Value(std::move(caster.value));
+        const auto address = reinterpret_cast<std::uintptr_t>(value.data());
+        return address % alignof(typename ndarray<Args...>::Scalar) == 0;
+    }
+};
+
 namespace {
 
 template <class T, class... Shape>
-using In = nb::ndarray<const T, nb::numpy, nb::c_contig, nb::device::cpu, Shape...>;
+using In = Aligned<const T, nb::numpy, nb::c_contig, nb::device::cpu, Shape...>;
 template <class T, class... Shape>
-using Out = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu, Shape...>;
+using Out = Aligned<T, nb::numpy, nb::c_contig, nb::device::cpu, Shape...>;
 
 using Colors = In<uint8_t, nb::ndim<2>>;   // n x 3 or 4
 using Pixels = In<uint8_t, nb::ndim<2>>;   // n x 3 or 4
@@ -128,6 +149,22 @@ void gather_labels(const Pixels& pixels, const Colors& colors,
            out.data(), threads);
 }
 
+// Sums of counts times coordinates, which are below 2^15, must fit 64 bits.
+void require_counts(const In<int64_t, nb::ndim<1>>& counts) {
+    constexpr uint64_t most = uint64_t{1} << 47;
+    constexpr size_t block = 65536;  // so many of the largest still add up
+    uint64_t total = 0;
+    for (size_t begin = 0; begin < counts.shape(0); begin += block) {
+        uint64_t bits = 0;
+        for (size_t i = begin; i < std::min(begin + block, counts.shape(0)); ++i) {
+            const auto count = static_cast<uint64_t>(counts.data()[i]);
+            bits |= count;
+            total += count;
+        }
+        require(bits < 2 * most && total <= most, "counts must be from 0, and add up to at most 2^47");
+    }
+}
+
 Space space_of(int space) {
     require(space == 0 || space == 1, "space must be 0 (srgb) or 1 (oklab)");
     return static_cast<Space>(space);
@@ -140,6 +177,7 @@ Tree make_tree(const Colors& colors, int space, const Linear& linear,
     const int dims = channels_of(colors);
     require(n > 0, "colors must not be empty");
     require(counts.shape(0) == n, "counts must have one entry per color");
+    require_counts(counts);
     require(alpha_gap >= 0 && alpha_gap <= 16384, "alpha_gap must be 0 to 16384");
     return Tree(colors.data(), counts.data(), n, dims, space_of(space), table_of(linear), alpha_gap,
                 threads, keep_keys);
@@ -262,6 +300,7 @@ auto weights_by_label(const In<uint16_t, nb::ndim<1>>& labels, const In<int64_t,
                       size_t k, unsigned threads) {
     require(labels.shape(0) == counts.shape(0), "labels must have one entry per color");
     require(k >= 1 && k <= 65536, "k must be 1 to 65,536");
+    require_counts(counts);
     std::unique_ptr<int64_t[]> weights(new int64_t[k]());
     bool known = false;
     {
@@ -510,6 +549,14 @@ void trellis(const Picture& pixels, int space, const Linear& linear,
     require(strengths.shape(0) == height && strengths.shape(1) == width, "strengths must be H x W");
     require(other.shape(0) == k, "other must have one cost per entry");
     require(copies >= 0 && copies <= 3, "copies must be 0 to 3");
+    const auto within = [](float value, float most) { return value >= 0 && value <= most; };  // not NaN
+    require(within(same, 1e6f) && within(copy, 1e6f) && within(go_on, 1e6f) &&
+                std::all_of(other.data(), other.data() + k, [&](float bits) { return within(bits, 1e6f); }),
+            "costs must be from 0 to 1,000,000");
+    require(std::all_of(importance.data(), importance.data() + 256,
+                        [&](float worth) { return within(worth, 1e12f); }),
+            "importance must be from 0 to 10^12");
+    require(within(feedback, 1), "feedback must be from 0 to 1");
     require(prune > 0 && prune < 1e9f, "prune must be positive, and finite");
     RowCosts costs{same, {}, copy, go_on, copies, feedback, prune};
     std::copy_n(other.data(), k, costs.other);

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pictures import FAMILIES, draw, images
 from PIL import Image
 
-from smalti import BadImage, Histogram, _core, reference
+from smalti import BadImage, Histogram, _core, build_palette, reference
 from smalti.histogram import map_labels
 
 
@@ -214,3 +214,12 @@ def test_labels_find_their_way_back_to_the_pixels(image, k):
         visible[image[..., 3] == 0] = 0
     expected = [label_of[tuple(pixel)] for pixel in visible.reshape(-1, image.shape[2])]
     np.testing.assert_array_equal(indices.ravel(), expected)
+
+
+def test_counts_whose_sums_would_overflow_are_refused():
+    colors = np.uint8([[0, 0, 0], [255, 255, 255]])
+
+    with pytest.raises(BadImage, match="add up to at most"):
+        Histogram(colors, np.array([2**47, 1]))
+
+    build_palette(Histogram(colors, np.array([2**47 - 1, 1])), 1)

@@ -573,3 +573,12 @@ def test_the_command_says_in_one_line_that_size_and_bayer_exclude_each_other(sma
     done = smalti("a.png", "--size", "0.5", "--dither", "bayer", code=2)
 
     assert "leave size out, or make it 0" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize("size", [1e-10, 1e-25, 1e-170])
+def test_a_size_next_to_nothing_is_as_good_as_nothing(size):
+    image = np.random.default_rng(1).integers(0, 256, (40, 40, 3)).astype(np.uint8)
+
+    report, least = (compress(image, k=16, size=amount, pack="fast") for amount in (size, 1e-3))
+
+    assert report.data == least.data

@@ -23,7 +23,7 @@ from .errors import BadImage, BadOption
 __all__ = ["BITS", "CLASSES", "Bins", "Policy", "Tally", "curve", "joined", "of_colors"]
 
 BITS = (8, 7, 6)
-MOST_PIXELS = 2**53
+MOST_PIXELS = 2**47  # times a coordinate, below 2**15, they still add up in 64 bits
 """Sums of 8-bit values stay below 2^63 with as many pixels: those of 10^9 large photographs."""
 
 CLASS = np.uint64(32)  # the bits of a key above this one say which class of alpha it is of

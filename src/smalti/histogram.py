@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, files, histogram_file
-from .bins import Bins, Policy, Tally, coarser, curve, joined, of_colors
+from .bins import MOST_PIXELS, Bins, Policy, Tally, coarser, curve, joined, of_colors
 from .errors import BadImage, BadOption
 from .image import Image
 from .load import load, load_with_notes
@@ -389,6 +389,10 @@ def _check(colors: Any, counts: Any) -> tuple[NDArray[np.uint8], NDArray[np.int6
         )
     if len(counts) == 0 or counts.min() < 1:
         raise BadImage("counts must all be at least 1, and there must be one color or more")
+    if counts.sum(dtype=float) > MOST_PIXELS:
+        raise BadImage(
+            f"counts must add up to at most {MOST_PIXELS:,}, got {counts.sum(dtype=float):g}"
+        )
     return colors, counts.astype(np.int64)
 
 

@@ -57,6 +57,9 @@ there as in dithering; at the price that a bit has in photographs, they stay the
 GO_ON = 0.1
 """Bits for a pixel more in a copy: of a match in LZ77, next to nothing."""
 
+LEAST_WORTH = 1e-12
+"""Of a bit. Where it is less, errors alone decide, as they do here: none is worth as little."""
+
 PRUNE = 25.0
 """Bits; a way that much dearer than the best is given up."""
 
@@ -218,7 +221,7 @@ class _Task:
             points,
             int(color.bounds(self._space, 4)[7]),
             self._activity,
-            (self._importance / worth).astype(np.float32),
+            self._importance / np.float32(max(worth, LEAST_WORTH)),
             self._gradients,
             _gains(len(palette)),
             self._strengths,

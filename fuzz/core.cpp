@@ -717,17 +717,17 @@ void fuzz_size(const Case& given) {
     std::vector<uint8_t> weights(given.seed & 1 ? given.size() : 0);
     for (uint8_t& weight : weights) weight = static_cast<uint8_t>(random.next());
     const auto busy = everywhere("activity is alike", [&](unsigned threads) {
-        std::vector<uint8_t> activity(given.size()), repeats(given.size());
+        std::vector<uint8_t> activity(given.size()), repeats(given.size()), gradients(given.size());
         kernels().activity(given.pixels.data(), given.height, given.width, given.channels, given.space,
-                           linear(), activity.data(), repeats.data(), threads);
-        return std::make_pair(activity, repeats);
+                           linear(), activity.data(), repeats.data(), gradients.data(), threads);
+        return std::vector{activity, repeats, gradients};
     });
     std::vector<float> importance(256);
     for (size_t i = 0; i < 256; ++i) importance[i] = 1.0f / (328.0f + 16.0f * static_cast<float>(i));
     const auto surveyed = everywhere("surveys are alike", [&](unsigned threads) {
         Survey found(on.k, given.channels);
         kernels().survey(given.pixels.data(), given.height, given.width, given.channels, given.space,
-                         linear(), on.entries.data(), on.k, on.indices.data(), busy.first.data(),
+                         linear(), on.entries.data(), on.k, on.indices.data(), busy[0].data(),
                          importance.data(), weights.empty() ? nullptr : weights.data(), found, threads);
         check_survey(given, on, weights, found);
         return Tally{found.other, found.error};
@@ -738,12 +738,14 @@ void fuzz_size(const Case& given) {
     RowCosts costs{0.25f, {}, 8.0f + static_cast<float>(random.below(9)), 0.1f,
                    static_cast<int>(given.seed % 4), 0.75f, 25.0f};
     for (size_t j = 0; j < 256; ++j) costs.other[j] = 1.0f + static_cast<float>(random.below(64)) / 4.0f;
+    std::vector<float> gains(256);
+    for (size_t i = 0; i < 256; ++i) gains[i] = 1 + 3 * static_cast<float>(i) / 128;
     const int32_t opaque = given.space == Space::oklab ? 16384 : 16320;
     everywhere("cheap rows are alike", [&](unsigned threads) {
         auto found = on.indices;
         kernels().trellis(given.pixels.data(), given.height, given.width, given.channels, given.space,
-                          linear(), on.entries.data(), on.k, opaque, busy.first.data(), importance.data(),
-                          on.strengths.data(), costs, found.data(), threads);
+                          linear(), on.entries.data(), on.k, opaque, busy[0].data(), importance.data(),
+                          busy[2].data(), gains.data(), on.strengths.data(), costs, found.data(), threads);
         check_trellis(given, on, opaque, found);
         return found;
     });

@@ -556,6 +556,8 @@ void trellis(const Picture& pixels, int space, const Linear& linear,
     require(std::all_of(importance.data(), importance.data() + 256,
                         [&](float worth) { return within(worth, 1e12f); }),
             "importance must be from 0 to 10^12");
+    require(std::all_of(gains.data(), gains.data() + 256, [&](float gain) { return within(gain, 1000); }),
+            "gains must be from 0 to 1,000");
     require(within(feedback, 1), "feedback must be from 0 to 1");
     require(prune > 0 && prune < 1e9f, "prune must be positive, and finite");
     RowCosts costs{same, {}, copy, go_on, copies, feedback, prune};

@@ -84,7 +84,7 @@ def calls_on_pictures(size: str, image: np.ndarray) -> Calls:
     opaque = np.ones(len(palette), np.uint8)
     shared = (image, 1, LINEAR, points, opaque, 0 if channels == 4 else -1)
     bounds = color.bounds("oklab", channels)
-    busy, repeats = np.empty_like(indices), np.empty_like(indices)
+    busy, repeats, gradients = (np.zeros_like(indices) for _ in range(3))
     importance = np.ones(256, np.float32)
     tally = np.empty((len(palette), 3 + channels), np.int64)
     other = np.ones(len(palette), np.float32)
@@ -95,14 +95,14 @@ def calls_on_pictures(size: str, image: np.ndarray) -> Calls:
         f"find_bands {size}",
         lambda: _core.find_bands(image, LINEAR, points, indices, np.empty_like(indices), 2),
     )
-    yield f"activity {size}", lambda: _core.activity(image, 1, LINEAR, busy, repeats, 2)
+    yield f"activity {size}", lambda: _core.activity(image, 1, LINEAR, busy, repeats, gradients, 2)
     yield (
         f"survey {size}",
         lambda: _core.survey(image, 1, LINEAR, points, indices, busy, importance, None, tally, 2),
     )
     yield f"trellis {size}", lambda: _core.trellis(
-        image, 1, LINEAR, points, 16384, busy, importance, strengths, 0.1, other, 9, 0.1, 3, 0.5,
-        25, indices.copy(), 2,
+        image, 1, LINEAR, points, 16384, busy, importance, gradients, importance, strengths,
+        0.1, other, 9, 0.1, 3, 0.5, 25, indices.copy(), 2,
     )  # fmt: skip
     near = _core.count_neighbors(indices, len(palette))
     yield f"count_neighbors {size}", lambda: _core.count_neighbors(indices, len(palette))

@@ -749,3 +749,12 @@ def test_rounding_in_bands_equals_rounding_at_once():
     expected = ((values.astype(np.uint32) * 255 + 32895) >> 16).astype(np.uint8)
 
     np.testing.assert_array_equal(pixels.to_8_bits(values), expected)
+
+
+@pytest.mark.guarantee(18)
+def test_no_density_is_made_up_for_a_jpeg_that_names_none():
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x010E] = "a description, and no resolution"
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif)
+
+    assert decode(buffer.getvalue()).dpi is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smalti import animation, floods, histogram_file, lock, palette_files, png
+from smalti import animation, floods, gif, histogram_file, lock, palette_files, png
 from smalti.decode import Limits
 from smalti.errors import LimitExceeded
 
@@ -34,9 +34,10 @@ def test_the_limits_on_the_page_are_those_of_the_code(figure):
         "pixels of all frames": (f"{limits.all_megapixels:g} megapixels", refused),
         "bytes of a file": (f"{limits.input_mib:g} MiB", refused),
         "frames of an animation": (f"{animation.MAX_FRAMES:,}", refused),
-        "PNG chunks": (f"{png.MAX_CHUNKS:,}", refused),
+        "PNG chunks beside": (f"{png.MAX_CHUNKS:,}", refused),
         "parts of a JPEG": (f"{floods.MAX_PARTS:,}; {floods.MAX_SCANS}", refused),
         "chunks of a WebP": (f"{floods.MAX_FRAME_PARTS:,}; {mib(floods.MAX_RUN_BYTES)}", refused),
+        "PNG chunks of pixels": (f"{png.MAX_PARTS:,}; {gif.MAX_BLOCKS:,}", refused),
         "a color profile": (mib(png.MAX_PROFILE_BYTES), "ignored, with a note"),
         "a palette file": (f"{mib(palette_files.MAX_BYTES)}; {mib(lock.MAX_BYTES)}", "exit code 2"),
         "colors in a histogram": (f"{histogram_file.MOST_COLORS:,}", "exit code 2"),

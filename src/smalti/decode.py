@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Decoded", "Limits", "decode"]
 
+X_RESOLUTION = 0x011A  # of EXIF
 NO_PIXELS = np.empty((0, 0, 0), np.uint8)
 
 ANIMATED = ("PNG", "GIF", "WEBP")
@@ -252,7 +253,7 @@ def _from_pillow(image: Any, limits: Limits, again: Any = None) -> Found:
     exif = b"" if tags else info.get("exif") or b""
     with damage_as_bad_image(kind), pixels.quiet() if tags else contextlib.nullcontext():
         values, mode = pixels.samples(image, again)
-    dpi = None if "resolution" in info else info.get("dpi")  # a bare ratio is no density
+    dpi = _dpi(image, kind)
     xmp = b"" if tags else info.get("xmp") or b""
     icc = info.get("icc_profile")
     return Found(kind, values, mode, icc, exif, xmp, dpi, notes, turn=turn)
@@ -274,6 +275,16 @@ def check_size(width: int, height: int, limits: Limits) -> None:
             f"it has {width} × {height} pixels = {width * height / 1e6:,.1f} megapixels, above "
             f"the limit of {limits.megapixels:g}; raise the limit if you trust the file"
         )
+
+
+def _dpi(image: "Image.Image", kind: str) -> Any:
+    """Return the density that a file names, which need not make sense; None if it names none."""
+    info = image.info
+    if "resolution" in info:  # a bare ratio
+        return None
+    if kind == "JPEG" and not info.get("jfif_unit") and X_RESOLUTION not in image.getexif():
+        return None  # where EXIF has none, Pillow makes up 72
+    return info.get("dpi")
 
 
 def _check_single(frames: int, from_file: bool = True) -> None:

@@ -115,6 +115,8 @@ class Summary:
         if self.stopped:
             failures = counted(self.failed, "failure")
             yield f"stopped after {failures}; repair them or allow more, then the command goes on"
+        if self.kept:
+            yield f"{self.kept:,} kept as they were, with whatever they say besides their pixels"
         if self.larger:
             yield f"{self.larger:,} larger than their inputs, for the sake of the palette"
         if self.reused:

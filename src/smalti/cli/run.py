@@ -551,7 +551,9 @@ def _as_json(outcome: Outcome) -> str:
     if outcome.report:
         record = outcome.report.to_dict()
     elif outcome.status == "kept":
-        record = {"source": outcome.job.source, "target": outcome.job.copy_to, **sizes}
+        words = _kept_line(outcome, single=True)
+        names = {"source": outcome.job.source, "target": outcome.job.copy_to}
+        record = {**names, "message": words, **sizes}
     elif outcome.status in ("unchanged", "left"):
         record = {"source": outcome.job.source, "message": outcome.message, **sizes}
     else:

@@ -17,9 +17,9 @@ from smalti.color import LINEAR, make_tree, to_points
 from smalti.dither import thresholds
 from smalti.metrics import ssimulacra2
 
-SHIM = ctypes.CDLL(sys.argv[1])
+SHIM = ctypes.CDLL(sys.argv[1] if sys.argv[0] == __file__ else None)  # imported, it does nothing
 Calls = Iterator[tuple[str, Callable[[], object]]]
-FEW = sys.argv[2] == "few"
+FEW = sys.argv[-1] == "few"
 
 
 def pictures() -> Iterator[np.ndarray]:

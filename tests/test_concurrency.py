@@ -203,7 +203,7 @@ def test_a_counting_thread_keeps_its_speed_during_a_second_of_native_work(figure
     best = max(progress(work, 1.0) for _ in range(effort(2, 5)))
 
     figure(f"a counting thread made {best:.0%} of its solo progress during a second of work")
-    assert best > 0.4
+    assert best > 0.2  # without the interpreter it would count next to nothing
 
 
 # ---------------------------------------------------------------- many threads
@@ -365,7 +365,7 @@ def latency(call: Callable[[], Any], delay: float) -> float | None:
 def test_every_long_native_function_can_be_interrupted(native_calls, figure):
     found = {}
     for name, (took, call) in native_calls.items():
-        if took > 0.1:  # shorter ones end by themselves
+        if took > 0.05:  # shorter ones end by themselves
             late = latency(call, 0.005)
             if late is not None:
                 found[name] = late
@@ -375,7 +375,7 @@ def test_every_long_native_function_can_be_interrupted(native_calls, figure):
         f"{len(found)} native functions interrupted, the slowest of them ({longest}) "
         f"{found[longest] * 1000:.0f} ms after the signal"
     )
-    assert len(found) >= 5
+    assert len(found) >= 3  # of so many it is known, however fast the machine is
     assert found[longest] < 2
 
 

@@ -79,6 +79,7 @@ CLASSIFIERS = {
 
 # Where metadata say nothing, or too little: the expression, and where it was read.
 REVIEWED = {
+    "atheris": ("Apache-2.0", "LICENSE"),
     "axe-playwright-python": ("MIT AND MPL-2.0", "LICENSE; axe.min.js inside is under MPL-2.0"),
     "cmake": ("BSD-3-Clause", "CMake's own LICENSE; the wrapper is under Apache-2.0"),
     "colorama": ("BSD-3-Clause", "LICENSE.txt; only on Windows"),

@@ -66,6 +66,7 @@ trust: .venv/installed-test .venv/installed-bench ## prove all guarantees, into 
 	@mkdir -p build/trust
 	-@SMALTI_THOROUGH=1 $(BIN)/python -m pytest -m "guarantee or property_number" --numprocesses=auto \
 	    --dist=loadfile -o junit_family=xunit1 --junitxml=build/trust/tests.xml tests
+	-@$(BIN)/python bench/hostile.py --output build/trust/hostile.json
 	@$(BIN)/python bench/trust.py --tests build/trust/tests.xml --records build/trust --page docs/reliability.md
 
 # Rounds of new random cases; what fails is tried again by every later `make test`. Hypothesis has a

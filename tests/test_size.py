@@ -476,6 +476,17 @@ def test_pictures_of_any_shape_are_mapped(shape, k, channels):
         }
 
 
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+@pytest.mark.parametrize("width", [1, 2, 33])
+def test_narrow_pictures_are_mapped_for_every_format(kind, width):
+    image = draw("noise", 3, seed=width, height=40, width=width)
+
+    report = compress(image, k=4, size=0.5, format=kind, pack="fast")
+
+    assert report.data is not None
+    assert shown(report).shape == image.shape
+
+
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("kind", ["png", "gif"])
 @pytest.mark.parametrize("space", SPACES)

@@ -265,14 +265,15 @@ def _gains(k: int) -> NDArray[np.float32]:
 
 
 def _bits(share: float) -> float:
-    """-log2, by arithmetic alone: the same on every system, where libm is not."""
+    """-log2 of 0..1, by arithmetic alone: the same on every system, where libm is not."""
     mantissa, exponent = math.frexp(share)
     ratio = (mantissa - 1) / (mantissa + 1)
     term, sum_ = ratio, 0.0
     for odd in range(1, 33, 2):
         sum_ += term / odd
         term *= ratio * ratio
-    return -(exponent + 2 * sum_ * 1.4426950408889634)  # 1 / ln 2
+    bits = -(exponent + 2 * sum_ * 1.4426950408889634)  # 1 / ln 2
+    return max(0.0, bits)  # of a share of 1, a hair less would come out
 
 
 def _moved(

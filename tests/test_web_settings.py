@@ -62,7 +62,7 @@ def test_a_file_that_takes_long_can_be_given_up_while_the_slider_stays_live(app)
     app.page.click("#cancel")
 
     assert app.text("#basis") == "preview only"
-    assert app.page.get_attribute("body", "data-state") == "draft"
+    app.wait("draft")  # as soon as the palettes are there, too
     app.page.focus("#k-range")
     app.page.keyboard.press("ArrowRight")
     app.until("document.body.dataset.k === '65'")

@@ -2,7 +2,8 @@
 
     python fuzz/report.py --work build/fuzz --report fuzz/report.json
 
-A log has a part for each time that the fuzzer was started; executions and minutes are added up.
+A log has a part for each time that the fuzzer was started; executions and minutes are added up. Of
+one that was killed, nobody knows when it ended, so it adds no minutes.
 """
 
 import argparse
@@ -34,11 +35,13 @@ def read(log: Path) -> dict[str, Any]:
     """Return what a log says: runs, their minutes, executions and findings, last coverage."""
     runs = []
     written = datetime.fromtimestamp(log.stat().st_mtime, UTC)
-    for part in log.read_text(errors="replace").split(MADE)[1:]:
+    parts = log.read_text(errors="replace").split(MADE)[1:]
+    for number, part in enumerate(parts, 1):
         lines = part.splitlines()
         began, commit = lines[0].split()
         ends = [line.split()[2] for line in lines if line.startswith("# end ")]
-        ended = datetime.fromisoformat(ends[-1]) if ends else written
+        last = written if number == len(parts) else datetime.fromisoformat(began)
+        ended = datetime.fromisoformat(ends[-1]) if ends else last
         statuses = STATUS.findall(part.encode())
         runs.append({
             "commit": commit,
@@ -49,7 +52,7 @@ def read(log: Path) -> dict[str, Any]:
             "features": int(statuses[-1][2]) if statuses else 0,
             "corpus": next((int(s[3]) for s in reversed(statuses) if s[3]), 0),
             "findings": [Path(name).name for name in FINDING.findall(part)],
-            "running": not ends,
+            "running": not ends and number == len(parts),
         })  # fmt: skip
     return {
         "minutes": round(sum(run["minutes"] for run in runs), 1),

@@ -11,6 +11,7 @@ part that needs care, inflating and unfiltering, stays with Pillow.
 Source: PNG specification, third edition, https://www.w3.org/TR/png-3/.
 """
 
+import contextlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ UNLIKELY: dict[str, int | tuple[int, ...]] = {
 }  # fmt: skip
 """Of each mode of Pillow, a color that the last row of few pictures has throughout."""
 BLOCK = 2**18  # bytes taken and given at a time when inflating
+ZLIB_HEADER = 2  # bytes before what is deflated: RFC 1950
 PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 
 
@@ -293,13 +295,14 @@ def _inflated_bytes(png: PngFile) -> int:
 
 
 def _has_bytes(packed: bytes, least: int) -> bool:
-    """Whether so many bytes come of deflated ones."""
-    unpacker, found = zlib.decompressobj(), 0
-    for start in range(0, len(packed), BLOCK):
-        part = packed[start : start + BLOCK]
-        while part and found < least and not unpacker.eof:
-            found += len(unpacker.decompress(part, BLOCK))
-            part = unpacker.unconsumed_tail
+    """Whether so many bytes come of deflated ones; like Pillow, without asking their checksum."""
+    unpacker, found = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    with contextlib.suppress(zlib.error):  # damaged from there on
+        for start in range(ZLIB_HEADER, len(packed), BLOCK):
+            part = packed[start : start + BLOCK]
+            while part and found < least and not unpacker.eof:
+                found += len(unpacker.decompress(part, min(BLOCK, least - found)))
+                part = unpacker.unconsumed_tail
     return found >= least
 
 

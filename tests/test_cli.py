@@ -1,5 +1,6 @@
 """The command as people and scripts meet it: a process with arguments, streams and an exit code."""
 
+import base64
 import io
 import json
 import os
@@ -762,6 +763,43 @@ def test_strange_file_names_are_printed_on_one_line(smalti, folder):
     assert "\x1b" not in done.stdout
     assert done.stdout.splitlines()[0].count(".png") == 2
     assert one_line(failed.stderr)
+
+
+@pytest.mark.guarantee(13)
+@pytest.mark.parametrize("name", [b"two\nlines \x1b[31m \\n.png", "café \u202e.png".encode()])
+def test_names_in_json_are_the_real_ones(smalti, folder, name):
+    name = os.fsdecode(name)
+    (folder / name).write_bytes(file_of(picture()))
+
+    done = smalti(name, "-k", 4, "--json").stdout
+    failed = smalti(name, "-k", 5, "--json", code=15).stdout
+    compared = json.loads(smalti("compare", name, name, "--json").stdout)
+    verified = json.loads(smalti("verify", name, "--palette", "#fff", "--json", code=1).stdout)
+    shared = json.loads(smalti("fit", name, "-k", 4, "-o", f"{name}.gpl", "--json").stdout)
+
+    assert json.loads(done)["source"] == json.loads(failed)["source"] == verified["source"] == name
+    assert json.loads(done)["target"] == name.replace(".png", "-smalti.png")
+    assert compared["sources"] == [name, name]
+    assert shared["outputs"] == [f"{name}.gpl"]
+    assert not any("base64" in key for key in json.loads(done))
+
+
+@pytest.mark.guarantee(13)
+def test_bytes_of_names_that_are_not_text_are_in_json_too(smalti, folder):
+    raw = b"caf\xe9.png"
+    (folder / os.fsdecode(raw)).write_bytes(file_of(picture()))
+    (folder / "caf\\xe9.png").write_bytes(file_of(picture()))
+
+    done = json.loads(smalti(os.fsdecode(raw), "-k", 4, "--json").stdout)
+    other = json.loads(smalti("caf\\xe9.png", "-k", 5, "--json").stdout)
+    smalti("--check", os.fsdecode(raw), "-k", 4, "--report", "found.json", code=1)
+    (found,) = json.loads((folder / "found.json").read_text())["shrinks"]
+
+    assert done["source"] == found["path"] == "caf\ufffd.png"
+    assert base64.b64decode(done["source_base64"]) == raw
+    assert base64.b64decode(found["path_base64"]) == raw
+    assert base64.b64decode(done["target_base64"]) == b"caf\xe9-smalti.png"
+    assert (other["source"], other.get("source_base64")) == ("caf\\xe9.png", None)
 
 
 def test_debug_prints_the_traceback(smalti):

@@ -1,6 +1,5 @@
 """The flags of `smalti converge`, and their translation into one call of the library."""
 
-import json
 import sys
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from ..convergence import converge as library_converge
 from ..files import shown
 from ..options import OPTIONS
 from .parameters import flag, knob
-from .terminal import paint, say
+from .terminal import as_json, paint, say
 
 __all__ = ["converge"]
 
@@ -68,7 +67,7 @@ def converge(**given: Any) -> None:
     if plot is not None:
         found.save(plot, overwrite=given["force"])
     if given["json"]:
-        say(json.dumps({"source": given["image"], "plot": plot, **found.to_dict()}))
+        say(as_json({"source": given["image"], "plot": plot, **found.to_dict()}))
     elif plot is None:
         say(paint(f"{shown(given['image'])}: {found}", sys.stdout))
     else:

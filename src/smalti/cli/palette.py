@@ -26,7 +26,7 @@ from ..swatches import share_text
 from .jobs import STANDARD
 from .parameters import Command, flag, knob
 from .run import standard_input
-from .terminal import paint, say
+from .terminal import as_json, paint, say
 
 __all__ = ["convert", "palette", "rows_of"]
 
@@ -238,13 +238,11 @@ def _notes(found: Palette, outputs: Sequence[str]) -> list[str]:
 def _as_json(
     sources: Sequence[str], histogram: Histogram, found: Palette, k: int, notes: Sequence[str]
 ) -> str:
-    import json
-
     about = {
-        "sources": [_name(source) for source in sources],
+        "sources": ["standard input" if source == STANDARD else source for source in sources],
         "pixels": histogram.total,
         "distinct_colors": len(histogram),
         "k": k,
         "notes": [note.removeprefix("  note: ") for note in notes],
     }
-    return json.dumps(about | found.to_dict())
+    return as_json(about | found.to_dict())

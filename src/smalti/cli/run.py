@@ -39,7 +39,7 @@ from ..metadata import of_copy
 from ..sources import read_source
 from .check import Failure, Findings, Over, Shrinks, text_of
 from .jobs import STANDARD, Job, Plan
-from .terminal import Bar, blame, complain, paint, say, tell
+from .terminal import Bar, as_json, blame, complain, paint, say, tell
 
 __all__ = ["Settings", "run", "standard_input"]
 
@@ -545,8 +545,6 @@ def _kept_line(outcome: Outcome, *, single: bool) -> str:
 
 def _as_json(outcome: Outcome) -> str:
     """Return one line: the report, or what came instead of it."""
-    import json
-
     sizes = {"bytes_in": outcome.bytes_in, "bytes_out": outcome.bytes_out}
     if outcome.report:
         record = outcome.report.to_dict()
@@ -558,7 +556,7 @@ def _as_json(outcome: Outcome) -> str:
         record = {"source": outcome.job.source, "message": outcome.message, **sizes}
     else:
         record = {"source": outcome.job.source, "error": outcome.message}
-    return json.dumps({**record, "status": outcome.status, "exit_code": outcome.exit_code})
+    return as_json({**record, "status": outcome.status, "exit_code": outcome.exit_code})
 
 
 def _show(outcome: Outcome) -> None:

@@ -1,6 +1,5 @@
 """`smalti verify`: whether files keep to a palette or a lock, or are what their recipes say."""
 
-import json
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from ..sources import NAMELESS, shown
 from ..verification import Verdict
 from ..verification import verify as library_verify
 from .parameters import Command, flag
-from .terminal import complain, say
+from .terminal import as_json, complain, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +94,7 @@ def verify(**given: Any) -> int:
             bad, unreadable = bad + 1, unreadable + 1
             continue
         bad += not found.ok
-        _tell(shown(item.uri), found, given)
+        _tell(item.uri, found, given)
     total = len(listed.items) + len(listed.refusals)
     if not given["json"] and not given["quiet"]:
         say(_summary(total, bad - unreadable, unreadable, problem))
@@ -138,9 +137,10 @@ def _named(name: str, message: str) -> str:
     return f"{name}: {message}"
 
 
-def _tell(name: str, found: Verdict | Reproduction, given: dict[str, Any]) -> None:
+def _tell(uri: str, found: Verdict | Reproduction, given: dict[str, Any]) -> None:
+    name = shown(uri)
     if given["json"]:
-        say(json.dumps({"source": name, **found.to_dict()}))
+        say(as_json({"source": uri, **found.to_dict()}))
     elif isinstance(found, Reproduction) and not (found.ok and given["quiet"]):
         say(f"{name}: {found}")
     elif not found.ok:

@@ -1014,6 +1014,54 @@ def test_an_installation_that_is_broken_is_told_in_one_line(tmp_path):
     assert "cannot be loaded (no such thing)" in one_line(done.stderr)
 
 
+@pytest.mark.guarantee(8)
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("words", [["-m", "smalti"], ["-m", "smalti.cli"], ["-msmalti"],
+                                   ["-c", SCRIPT]])  # fmt: skip
+@pytest.mark.parametrize("loaded", ["numpy", "click"])
+def test_signals_while_the_command_is_loaded_just_end_it(tmp_path, words, number, code, loaded):
+    (tmp_path / f"{loaded}.py").write_text(f"import os\nos.kill(os.getpid(), {number:d})\n1 / 0")
+    path = f"{tmp_path}:{os.environ['PYTHONPATH']}"
+
+    done = subprocess.run(
+        [sys.executable, *words, "--version"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize("module", ["smalti", "smalti.cli"])
+def test_python_runs_the_package_as_the_command(tmp_path, module):
+    command = [sys.executable, "-m", module]
+    broken = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ['PYTHONPATH']}"}
+
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    (tmp_path / "numpy.py").write_text("raise ImportError('no\\nsuch thing')")
+    failed = subprocess.run(
+        [*command, "--version"], capture_output=True, text=True, check=False, env=broken
+    )
+
+    assert done.stdout == f"smalti {__version__}\n"
+    assert (failed.returncode, failed.stdout) == (70, "")
+    assert "cannot be loaded (no such thing)" in one_line(failed.stderr)
+
+
+def test_a_program_of_another_name_keeps_its_own_signals(tmp_path):
+    (tmp_path / "other.py").write_text(
+        "import signal, smalti\nprint(signal.getsignal(signal.SIGINT).__name__)"
+    )
+    path = f"{tmp_path}:{os.environ['PYTHONPATH']}"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "other", "smalti"],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+    assert done.stdout == "default_int_handler\n"
+
+
 def test_real_photographs_shrink_by_half(smalti, shared_data):
     photos = sorted((shared_data / "kodak").glob("kodim0[12].png"))
 

@@ -60,7 +60,7 @@ FACE_EXTRAS = {"web": {"starlette", "uvicorn"}}  # imported at the top: the comm
 # Modules that use an optional package: never at the top. That of smalti.sklearn's base classes is
 # imported with the module, inside the `try` that says what is missing; no other module imports it.
 
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 

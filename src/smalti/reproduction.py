@@ -15,7 +15,7 @@ from .errors import BadImage
 from .headers import sniff
 from .movies import frames
 from .recipe import Recipe, hash_of_pictures
-from .sources import read_source
+from .sources import read_source, shown
 from .version import __version__
 
 __all__ = ["Reproduction", "verify_recipe"]
@@ -120,6 +120,6 @@ def verify_recipe(
         problem = (
             "the original, compressed again, gives other colors or indices."
             if now.source == recipe.source
-            else f"{made.source or 'the original'} is not the picture that it was made from."
+            else f"{shown(made.source or 'the original')} is not the picture that it was made from."
         )
     return Reproduction(not problem, recipe, True, not problem, problem, note)

@@ -52,6 +52,8 @@ REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.ELOOP: "its symbolic links lead in a circle",
 }
+NO_PLACE = "its folder takes no new files; write into another one"  # /proc and its like
+LOST = "its temporary file was removed while it was written; try again"
 # A folder that cannot be opened or flushed (FAT, some network drives, a folder that may be
 # written but not listed) is no reason to call a complete file a failure.
 CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
@@ -315,8 +317,15 @@ def _refusal(path: Path, error: OSError | ValueError) -> SmaltiError:
     """Turn an error of the system into one of ours that names the file and the cause."""
     if isinstance(error, FileExistsError):
         return OutputExists(f"{shown(path)} exists; use --force (overwrite=True) to replace it")
-    if isinstance(error, OSError):
+    if isinstance(error, FileNotFoundError) and _has_folder(path):
+        lost = error.filename2 is not None  # by the step that gives the temporary file its name
+        reason = LOST if lost else NO_PLACE
+    elif isinstance(error, OSError):
         reason = REASONS.get(error.errno or 0) or error.strerror or str(error)
     else:  # a NUL byte
         reason = f"no possible file name ({error})"
     return CannotWrite(f"cannot write {shown(path)}: {reason}")
+
+
+def _has_folder(path: Path) -> bool:
+    return bool(os.fspath(path)) and os.path.isdir(os.path.dirname(os.path.realpath(path)))

@@ -60,6 +60,23 @@ def report(*arguments, kind="json", code=1):
     return run("--check", "--report", kind, *arguments, code=code)[0]
 
 
+@pytest.mark.guarantee(12, 26)
+@pytest.mark.parametrize(("words", "code", "way_out"), [
+    (["a.png"], 4, "allow more, or make it smaller"),
+    (["a.png", "g.gif"], 1, "allow more, or make it smaller"),  # one after the other
+    (["a.png", "g.gif", "-j", 2], 1, "fewer --jobs need less"),
+])  # fmt: skip
+def test_fewer_jobs_are_advised_where_there_are_several(tree, monkeypatch, words, code, way_out):
+    def refuse(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("smalti.cli.run.library_compress", refuse)
+
+    errors = run(*words, code=code)[1]
+
+    assert f"a.png: not enough memory; {way_out}\n" in errors
+
+
 # ---------------------------------------------------------------- the check
 
 

@@ -246,7 +246,7 @@ def test_impossible_outputs_are_refused_with_the_reason(tmp_path, old):
         (tmp_path / "loop.png", "circle"),
         (tmp_path / ("x" * 256), "name is too long"),
         ("a\0b.png", "no possible file name"),
-        ("", "does not exist"),
+        ("", "the name of the output is empty"),
     ]:
         for overwrite in (True, False):
             for act in (check_writable, lambda p, o: write_atomic(p, NEW, overwrite=o)):

@@ -48,7 +48,7 @@ REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file would be larger than the system allows",
-    errno.EISDIR: "it is a folder",
+    errno.EISDIR: "it is a folder; name a file in it",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ELOOP: "its symbolic links lead in a circle",
 }
@@ -179,13 +179,15 @@ def _removed(temporary: str) -> bool:
 
 def _resolved(path: Path, overwrite: bool) -> tuple[str, os.stat_result | None]:
     """Follow links to the file that will be replaced, and look at it."""
+    if not os.fspath(path):
+        raise CannotWrite("cannot write: the name of the output is empty")
     target = os.path.realpath(os.fspath(path))
     try:
         old = os.stat(target)
     except FileNotFoundError:
         old = None
     folder = os.path.dirname(target)
-    if not os.fspath(path) or not os.path.isdir(folder):
+    if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "no such folder")
     if old and stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder")
@@ -328,4 +330,4 @@ def _refusal(path: Path, error: OSError | ValueError) -> SmaltiError:
 
 
 def _has_folder(path: Path) -> bool:
-    return bool(os.fspath(path)) and os.path.isdir(os.path.dirname(os.path.realpath(path)))
+    return os.path.isdir(os.path.dirname(os.path.realpath(path)))

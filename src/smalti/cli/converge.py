@@ -11,7 +11,7 @@ from ..convergence import INITS, RUNS, SUFFIXES
 from ..convergence import converge as library_converge
 from ..files import shown
 from ..options import OPTIONS
-from .parameters import flag, knob
+from .parameters import Command, flag, knob
 from .terminal import as_json, paint, say
 
 __all__ = ["converge"]
@@ -20,6 +20,7 @@ PASSED_ON = "k space init runs seed max_iter tol threads"
 
 
 @click.command(
+    cls=Command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 2 usage, unreadable input or no matplotlib; 4 refused by a limit; "
     "15 the plot exists (see --force); 16 cannot write.",

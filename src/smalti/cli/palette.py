@@ -39,7 +39,7 @@ DEBUG = flag("--debug", help="Print the traceback of errors.")
 QUIET = flag("-q", "--quiet", help="Print errors only.")
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(cls=Command, context_settings=SETTINGS)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @click.option("--sort", type=click.Choice(ORDERS), help="Sort the colors (default: as they are).")

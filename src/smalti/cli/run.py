@@ -60,6 +60,7 @@ class Settings:
     command : the command line that does what was checked, without files
     everything : the words for all files
     in_place : whether it was asked for by this name: then nothing to gain is no failure
+    processes : how many work at the same time
     """
 
     options: dict[str, Any]
@@ -75,6 +76,7 @@ class Settings:
     verbose: bool = False
     quiet: bool = False
     debug: bool = False
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -331,7 +333,7 @@ def _failed(job: Job, error: Exception, settings: Settings) -> Outcome:
         import traceback
 
         trace = "".join(traceback.format_exception(error))
-    code, sentence = blame(error)
+    code, sentence = blame(error, settings.processes)
     if not isinstance(error, SmaltiError):
         sentence = f"{shown(job.source)}: {sentence}"
     return Outcome(job, "failed", code, sentence, trace=trace)
@@ -406,6 +408,7 @@ def _outcomes(jobs: Sequence[Job], settings: Settings) -> Iterator[Outcome]:
     from ..batch.pool import Pool, cores
 
     processes = min(settings.jobs or cores(), len(jobs))
+    settings = replace(settings, processes=processes)
     if settings.options["threads"] is None:
         threads = max(1, cores() // processes)
         settings = replace(settings, options={**settings.options, "threads": threads})

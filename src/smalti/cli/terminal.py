@@ -52,12 +52,16 @@ def complain(message: str, error: BaseException | None = None) -> None:
     tell(f"smalti: {' '.join(message.split())}")
 
 
-def blame(error: BaseException) -> tuple[int, str]:
-    """Return the exit code and the sentence for an error, the user's or ours."""
+def blame(error: BaseException, processes: int = 1) -> tuple[int, str]:
+    """Return the exit code and the sentence for an error, the user's or ours.
+
+    processes : how many share the memory
+    """
     if isinstance(error, SmaltiError):
         return error.exit_code, str(error)
     if isinstance(error, MemoryError):
-        return LimitExceeded.exit_code, "not enough memory; fewer --jobs need less"
+        way_out = "fewer --jobs need less" if processes > 1 else "allow more, or make it smaller"
+        return LimitExceeded.exit_code, f"not enough memory; {way_out}"
     return BUG, f"a bug in smalti: {type(error).__name__}: {error}; --debug shows where"
 
 

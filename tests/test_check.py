@@ -62,8 +62,8 @@ def report(*arguments, kind="json", code=1):
 
 @pytest.mark.guarantee(12, 26)
 @pytest.mark.parametrize(("words", "code", "way_out"), [
-    (["a.png"], 4, "allow more, or make it smaller"),
-    (["a.png", "g.gif"], 1, "allow more, or make it smaller"),  # one after the other
+    (["a.png"], 4, "allow more (ulimit -v), or take a smaller picture"),
+    (["a.png", "g.gif"], 1, "allow more (ulimit -v), or take a smaller picture"),
     (["a.png", "g.gif", "-j", 2], 1, "fewer --jobs need less"),
 ])  # fmt: skip
 def test_fewer_jobs_are_advised_where_there_are_several(tree, monkeypatch, words, code, way_out):
@@ -74,7 +74,15 @@ def test_fewer_jobs_are_advised_where_there_are_several(tree, monkeypatch, words
 
     errors = run(*words, code=code)[1]
 
-    assert f"a.png: not enough memory; {way_out}\n" in errors
+    assert f"a.png: not enough memory; {way_out}" in errors
+
+
+@pytest.mark.guarantee(12, 26)
+def test_a_library_that_finds_no_room_is_a_lack_of_memory_and_no_bug():
+    missing = ImportError("libXau.so.6: failed to map segment from shared object")
+
+    assert terminal.blame(missing) == terminal.blame(MemoryError())
+    assert terminal.blame(ImportError("no such thing"))[0] == 70
 
 
 # ---------------------------------------------------------------- the check

@@ -1004,6 +1004,28 @@ def test_too_little_memory_to_start_is_one_line(tmp_path):
     assert "ulimit -v" in one_line(done.stderr)
 
 
+@pytest.mark.guarantee(26)
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space as Linux has them")
+def test_in_less_address_space_the_demo_is_made_or_ends_in_one_line(tmp_path, effort, figure):
+    demo = Path(__file__).parent.parent / "examples" / "demo.png"
+    codes = {}
+
+    for mib in effort((150, 250), range(150, 425, 25)):
+        room = (
+            f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({mib << 20}, {mib << 20}))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", f"{room}\n{SCRIPT}", demo, "-o", tmp_path / "a.png", "-q", "-f"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        codes[mib] = done.returncode
+        if done.returncode:
+            assert "not enough memory" in one_line(done.stderr), mib
+
+    assert set(codes.values()) <= {0, 4}
+    figure(f"address space of {min(codes)} to {max(codes)} MiB: success or one line, {codes}")
+
+
 @pytest.mark.guarantee(12)
 def test_an_installation_that_is_broken_is_told_in_one_line(tmp_path):
     (tmp_path / "click.py").write_text("raise ImportError('no\\nsuch thing')")

@@ -17,7 +17,7 @@ import sys
 from types import TracebackType
 from typing import NoReturn
 
-__all__ = ["main", "prepare"]
+__all__ = ["is_scarcity", "main", "prepare"]
 
 MODULES = ("smalti", "smalti.cli")  # that are this command after `python -m`
 
@@ -50,6 +50,12 @@ def prepare() -> None:
         sys.excepthook = _give_up
 
 
+def is_scarcity(error: BaseException) -> bool:
+    """Whether there was too little memory, for an object or for a part of a program."""
+    unloaded = isinstance(error, ImportError) and any(sign in str(error) for sign in NO_MEMORY)
+    return isinstance(error, MemoryError) or unloaded
+
+
 def _begin() -> None:
     """Let signals end this process at once, and numpy come without threads of its own."""
     try:
@@ -61,6 +67,7 @@ def _begin() -> None:
     except KeyboardInterrupt:
         os._exit(130)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    import hashlib  # noqa: F401 (while there is memory: without, it prints pages, and goes on)
 
 
 def _give_up(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -72,8 +79,7 @@ def _give_up(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
 def _refuse(error: Exception) -> NoReturn:
     """Say in one line why the command cannot be loaded, and exit with the code for that."""
-    words = str(error)
-    scarce = isinstance(error, MemoryError) or any(sign in words for sign in NO_MEMORY)
+    scarce, words = is_scarcity(error), str(error)
     reason = (
         "not enough memory to start; allow more address space (ulimit -v)"
         if scarce

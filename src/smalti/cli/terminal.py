@@ -18,6 +18,8 @@ from typing import Any, TextIO
 
 import click
 
+from smalti_command import is_scarcity
+
 from ..errors import CannotWrite, LimitExceeded, SmaltiError
 
 __all__ = ["Bar", "as_json", "blame", "complain", "flush", "paint", "say", "tell"]
@@ -59,8 +61,12 @@ def blame(error: BaseException, processes: int = 1) -> tuple[int, str]:
     """
     if isinstance(error, SmaltiError):
         return error.exit_code, str(error)
-    if isinstance(error, MemoryError):
-        way_out = "fewer --jobs need less" if processes > 1 else "allow more, or make it smaller"
+    if is_scarcity(error):
+        way_out = (
+            "fewer --jobs need less"
+            if processes > 1
+            else "allow more (ulimit -v), or take a smaller picture"
+        )
         return LimitExceeded.exit_code, f"not enough memory; {way_out}"
     return BUG, f"a bug in smalti: {type(error).__name__}: {error}; --debug shows where"
 

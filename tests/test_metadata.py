@@ -80,7 +80,7 @@ def test_an_original_that_is_handed_on_is_said_to_hold_what_it_holds(smalti, fol
     one = smalti("compress", "-o", "-", "in/a.jpg", code=98, binary=True)
     batch = smalti("batch", "--out-dir", "there", "in")
 
-    assert "kept: a palette is no smaller, with its EXIF\n" in many.stdout
+    assert "kept: a palette is no smaller, with its EXIF and with a position\n" in many.stdout
     assert "plain.jpg  kept: a palette is no smaller\n" in many.stdout
     assert b"passed through, with its EXIF" in one.stderr
     assert one.stdout == secret == (folder / "out" / "a.jpg").read_bytes()
@@ -229,7 +229,7 @@ def test_a_position_that_is_kept_or_handed_on_is_said(gps, xmp, text, told):
 
     (note,) = [note for note in kept.notes if "metadata kept" in note]
     assert (", with a position, " in note) == told
-    assert (", with a position" in metadata.of_copy(data)) == told
+    assert (" and with a position" in metadata.of_copy(data)) == told
     assert metadata.of_copy(dropped.data) == ""
 
 

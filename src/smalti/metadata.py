@@ -95,11 +95,15 @@ class Metadata:
         )
 
     def __str__(self) -> str:
+        return f"{self.parts}, with a position" if self.has_position else self.parts
+
+    @property
+    def parts(self) -> str:
+        """What there is, as a list."""
         names = [NAMES[field] for field in ("exif", "xmp", "iptc") if getattr(self, field)]
         many = len(self.texts)
         names += [f"{many:,} text" + ("s" if many > 1 else "")] if many else []
-        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-        return f"{listed}, with a position" if self.has_position else listed
+        return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
     @property
     def has_position(self) -> bool:
@@ -297,7 +301,9 @@ def of_copy(data: bytes) -> str:
     ', with its 1 text'
     """
     found = read(data)
-    return f", with its {found}" if found else ""
+    if not found:
+        return ""
+    return f", with its {found.parts}{' and with a position' if found.has_position else ''}"
 
 
 # ---------------------------------------------------------------- writing

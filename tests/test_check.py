@@ -190,7 +190,7 @@ def test_a_name_that_leads_nowhere_is_a_failure_whatever_it_is_called(tree):
 
 
 def test_formats_that_are_not_written_are_judged_when_a_format_is_named(tree):
-    assert "photo.jpg: left alone" in run("--check", "photo.jpg")[0]
+    assert "photo.jpg is left alone: " in run("--check", "photo.jpg")[0]
     picture(7).save("drawing.bmp")
 
     found = json.loads(report("drawing.bmp", "photo.jpg", "--format", "png"))

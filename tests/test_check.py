@@ -60,6 +60,31 @@ def report(*arguments, kind="json", code=1):
     return run("--check", "--report", kind, *arguments, code=code)[0]
 
 
+@pytest.mark.guarantee(12, 26)
+@pytest.mark.parametrize(("words", "code", "way_out"), [
+    (["a.png"], 4, "allow more (ulimit -v), or take a smaller picture"),
+    (["a.png", "g.gif"], 1, "allow more (ulimit -v), or take a smaller picture"),
+    (["a.png", "g.gif", "-j", 2], 1, "fewer --jobs need less"),
+])  # fmt: skip
+def test_fewer_jobs_are_advised_where_there_are_several(tree, monkeypatch, words, code, way_out):
+    def refuse(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("smalti.cli.run.library_compress", refuse)
+
+    errors = run(*words, code=code)[1]
+
+    assert f"a.png: not enough memory; {way_out}" in errors
+
+
+@pytest.mark.guarantee(12, 26)
+def test_a_library_that_finds_no_room_is_a_lack_of_memory_and_no_bug():
+    missing = ImportError("libXau.so.6: failed to map segment from shared object")
+
+    assert terminal.blame(missing) == terminal.blame(MemoryError())
+    assert terminal.blame(ImportError("no such thing"))[0] == 70
+
+
 # ---------------------------------------------------------------- the check
 
 
@@ -165,7 +190,7 @@ def test_a_name_that_leads_nowhere_is_a_failure_whatever_it_is_called(tree):
 
 
 def test_formats_that_are_not_written_are_judged_when_a_format_is_named(tree):
-    assert "photo.jpg: left alone" in run("--check", "photo.jpg")[0]
+    assert "photo.jpg is left alone: " in run("--check", "photo.jpg")[0]
     picture(7).save("drawing.bmp")
 
     found = json.loads(report("drawing.bmp", "photo.jpg", "--format", "png"))

@@ -1,5 +1,6 @@
 """The command as people and scripts meet it: a process with arguments, streams and an exit code."""
 
+import base64
 import io
 import json
 import os
@@ -764,6 +765,43 @@ def test_strange_file_names_are_printed_on_one_line(smalti, folder):
     assert one_line(failed.stderr)
 
 
+@pytest.mark.guarantee(13)
+@pytest.mark.parametrize("name", [b"two\nlines \x1b[31m \\n.png", "café \u202e.png".encode()])
+def test_names_in_json_are_the_real_ones(smalti, folder, name):
+    name = os.fsdecode(name)
+    (folder / name).write_bytes(file_of(picture()))
+
+    done = smalti(name, "-k", 4, "--json").stdout
+    failed = smalti(name, "-k", 5, "--json", code=15).stdout
+    compared = json.loads(smalti("compare", name, name, "--json").stdout)
+    verified = json.loads(smalti("verify", name, "--palette", "#fff", "--json", code=1).stdout)
+    shared = json.loads(smalti("fit", name, "-k", 4, "-o", f"{name}.gpl", "--json").stdout)
+
+    assert json.loads(done)["source"] == json.loads(failed)["source"] == verified["source"] == name
+    assert json.loads(done)["target"] == name.replace(".png", "-smalti.png")
+    assert compared["sources"] == [name, name]
+    assert shared["outputs"] == [f"{name}.gpl"]
+    assert not any("base64" in key for key in json.loads(done))
+
+
+@pytest.mark.guarantee(13)
+def test_bytes_of_names_that_are_not_text_are_in_json_too(smalti, folder):
+    raw = b"caf\xe9.png"
+    (folder / os.fsdecode(raw)).write_bytes(file_of(picture()))
+    (folder / "caf\\xe9.png").write_bytes(file_of(picture()))
+
+    done = json.loads(smalti(os.fsdecode(raw), "-k", 4, "--json").stdout)
+    other = json.loads(smalti("caf\\xe9.png", "-k", 5, "--json").stdout)
+    smalti("--check", os.fsdecode(raw), "-k", 4, "--report", "found.json", code=1)
+    (found,) = json.loads((folder / "found.json").read_text())["shrinks"]
+
+    assert done["source"] == found["path"] == "caf\ufffd.png"
+    assert base64.b64decode(done["source_base64"]) == raw
+    assert base64.b64decode(found["path_base64"]) == raw
+    assert base64.b64decode(done["target_base64"]) == b"caf\xe9-smalti.png"
+    assert (other["source"], other.get("source_base64")) == ("caf\\xe9.png", None)
+
+
 def test_debug_prints_the_traceback(smalti):
     done = smalti("none.png", "--debug", code=2)
 
@@ -966,6 +1004,28 @@ def test_too_little_memory_to_start_is_one_line(tmp_path):
     assert "ulimit -v" in one_line(done.stderr)
 
 
+@pytest.mark.guarantee(26)
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space as Linux has them")
+def test_in_less_address_space_the_demo_is_made_or_ends_in_one_line(tmp_path, effort, figure):
+    demo = Path(__file__).parent.parent / "examples" / "demo.png"
+    codes = {}
+
+    for mib in effort((150, 250), range(150, 425, 25)):
+        room = (
+            f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({mib << 20}, {mib << 20}))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", f"{room}\n{SCRIPT}", demo, "-o", tmp_path / "a.png", "-q", "-f"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        codes[mib] = done.returncode
+        if done.returncode:
+            assert "not enough memory" in one_line(done.stderr), mib
+
+    assert set(codes.values()) <= {0, 4}
+    figure(f"address space of {min(codes)} to {max(codes)} MiB: success or one line, {codes}")
+
+
 @pytest.mark.guarantee(12)
 def test_an_installation_that_is_broken_is_told_in_one_line(tmp_path):
     (tmp_path / "click.py").write_text("raise ImportError('no\\nsuch thing')")
@@ -974,6 +1034,54 @@ def test_an_installation_that_is_broken_is_told_in_one_line(tmp_path):
 
     assert done.returncode == 70
     assert "cannot be loaded (no such thing)" in one_line(done.stderr)
+
+
+@pytest.mark.guarantee(8)
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("words", [["-m", "smalti"], ["-m", "smalti.cli"], ["-msmalti"],
+                                   ["-c", SCRIPT]])  # fmt: skip
+@pytest.mark.parametrize("loaded", ["numpy", "click"])
+def test_signals_while_the_command_is_loaded_just_end_it(tmp_path, words, number, code, loaded):
+    (tmp_path / f"{loaded}.py").write_text(f"import os\nos.kill(os.getpid(), {number:d})\n1 / 0")
+    path = f"{tmp_path}:{os.environ['PYTHONPATH']}"
+
+    done = subprocess.run(
+        [sys.executable, *words, "--version"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize("module", ["smalti", "smalti.cli"])
+def test_python_runs_the_package_as_the_command(tmp_path, module):
+    command = [sys.executable, "-m", module]
+    broken = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ['PYTHONPATH']}"}
+
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    (tmp_path / "numpy.py").write_text("raise ImportError('no\\nsuch thing')")
+    failed = subprocess.run(
+        [*command, "--version"], capture_output=True, text=True, check=False, env=broken
+    )
+
+    assert done.stdout == f"smalti {__version__}\n"
+    assert (failed.returncode, failed.stdout) == (70, "")
+    assert "cannot be loaded (no such thing)" in one_line(failed.stderr)
+
+
+def test_a_program_of_another_name_keeps_its_own_signals(tmp_path):
+    (tmp_path / "other.py").write_text(
+        "import signal, smalti\nprint(signal.getsignal(signal.SIGINT).__name__)"
+    )
+    path = f"{tmp_path}:{os.environ['PYTHONPATH']}"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "other", "smalti"],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+    assert done.stdout == "default_int_handler\n"
 
 
 def test_real_photographs_shrink_by_half(smalti, shared_data):

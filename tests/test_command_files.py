@@ -17,6 +17,8 @@ from faults import Commands
 from PIL import Image
 from process import COMMAND, file_of, listing, one_line, picture
 
+import smalti
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs the command in forks")
 
 QUICK = ("-q", "--effort", "turbo", "--pack", "fast")
@@ -236,6 +238,14 @@ def test_modes_are_those_of_the_umask_or_of_the_file_that_is_replaced(commands, 
         assert commands(*words, *QUICK, folder=tmp_path, umask=umask).code == 0
         found = {stat.S_IMODE((out / name).stat().st_mode) for name in ("a.png", "photo.jpg")}
         assert found == {0o666 & ~umask}  # of a result and of a copy
+    for mode in (0o444, 0o400, 0o755):  # in place: as sed -i, which asks the folder only
+        (tmp_path / "b.png").unlink(missing_ok=True)
+        (tmp_path / "b.png").write_bytes(file_of(picture()))
+        (tmp_path / "b.png").chmod(mode)
+        size = (tmp_path / "b.png").stat().st_size
+        assert commands("--in-place", "b.png", *QUICK, folder=tmp_path).code == 0
+        assert (tmp_path / "b.png").stat().st_size < size
+        assert stat.S_IMODE((tmp_path / "b.png").stat().st_mode) == mode
     for mode in modes:
         (tmp_path / "b.png").unlink(missing_ok=True)
         (tmp_path / "b.png").write_bytes(b"old")
@@ -408,6 +418,44 @@ def test_every_exit_code_is_met_and_failures_are_one_line(commands, tmp_path, fi
     assert {"some/a.png", "some/b.png"} <= set(listing(tmp_path))  # the run went on
     codes = sorted({code for code, _, _ in table})
     figure(f"exit codes {', '.join(map(str, codes))}: each met, each failure one line")
+
+
+@pytest.mark.guarantee(12)
+@pytest.mark.parametrize(("words", "says"), [
+    (["compress", ""], "the name of an input is empty; "),
+    (["a.png", ""], "the name of an input is empty; "),
+    (["batch", "", "--out-dir", "out"], "the name of an input is empty; "),
+    (["converge", ""], "the name of an input is empty; "),
+    (["palette", "convert", "a.gpl", ""], "the name of an input is empty; "),
+    (["a.png", "-o", ""], "--output is empty; "),
+    (["a.png", "--out-dir="], "--out-dir is empty; "),
+    (["a.png", "--weight", ""], "--weight is empty; "),
+    (["folder", "-k", "4"], "folder is a folder; -r compresses what is in it"),
+    (["sweep", "folder"], "folder is a folder; name a file in it"),
+    (["palette", "a.png", "-o", "folder.gpl"], "folder.gpl: it is a folder; name a file in it"),
+])  # fmt: skip
+def test_names_that_are_empty_or_of_folders_are_refused_with_the_way_out(
+    commands, tmp_path, words, says
+):
+    (tmp_path / "a.png").write_bytes(file_of(picture()))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.gpl").mkdir()
+
+    done = commands(*words, folder=tmp_path)
+
+    assert done.code in (2, 16)
+    assert says in one_line(done.err)
+    assert listing(tmp_path) == ["a.png"]
+
+
+def test_the_library_refuses_an_empty_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (
+        lambda: smalti.compress(""),
+        lambda: smalti.compress_many([""], "out", jobs=1),
+    ):
+        with pytest.raises(smalti.MissingFile, match=r"^the name of .* is empty; name "):
+            call()
 
 
 # ---------------------------------------------------------------- names

@@ -56,6 +56,13 @@ def test_python_blocks_run_and_sessions_show_what_happens(document, folder):
     assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
 
 
+@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md"])
+def test_lines_fit_a_window(document):
+    lines = (ROOT / document).read_text().splitlines()
+
+    assert [line for line in lines if len(line) > 130] == []
+
+
 def test_readme_has_a_python_example():
     assert blocks(ROOT / "README.md", "python")
 

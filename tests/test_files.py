@@ -246,7 +246,7 @@ def test_impossible_outputs_are_refused_with_the_reason(tmp_path, old):
         (tmp_path / "loop.png", "circle"),
         (tmp_path / ("x" * 256), "name is too long"),
         ("a\0b.png", "no possible file name"),
-        ("", "does not exist"),
+        ("", "the name of the output is empty"),
     ]:
         for overwrite in (True, False):
             for act in (check_writable, lambda p, o: write_atomic(p, NEW, overwrite=o)):
@@ -254,10 +254,24 @@ def test_impossible_outputs_are_refused_with_the_reason(tmp_path, old):
                     act(path, overwrite)
                 assert "\n" not in str(caught.value)
 
-    with pytest.raises(CannotWrite):
-        write_atomic("/proc/a.png", NEW, overwrite=True)
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.guarantee(4, 12)
+def test_a_folder_that_is_there_is_not_said_to_be_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: True)  # as root has it
+    if os.path.isdir("/proc/self"):
+        with pytest.raises(CannotWrite, match=r"/proc/a\.png: its folder takes no new files; "):
+            write_atomic("/proc/a.png", NEW, overwrite=True)
+
+    def cleaned_up(temporary, target):
+        os.unlink(temporary)
+        raise FileNotFoundError(2, "No such file or directory", temporary, None, target)
+
+    monkeypatch.setattr(os, "replace", cleaned_up)
+    with pytest.raises(CannotWrite, match="its temporary file was removed while it was written"):
+        write_atomic(tmp_path / "a.png", NEW, overwrite=True)
 
 
 def test_folder_without_permission_is_refused(tmp_path, monkeypatch):

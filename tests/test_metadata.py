@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import cases
 from PIL import ExifTags, Image, features
+from PIL.PngImagePlugin import PngInfo
 
 import smalti
 from smalti import AlreadyCompressed, exif, gif, metadata, png
@@ -79,7 +80,7 @@ def test_an_original_that_is_handed_on_is_said_to_hold_what_it_holds(smalti, fol
     one = smalti("compress", "-o", "-", "in/a.jpg", code=98, binary=True)
     batch = smalti("batch", "--out-dir", "there", "in")
 
-    assert "kept: a palette is no smaller, with its EXIF\n" in many.stdout
+    assert "kept: a palette is no smaller, with its EXIF and with a position\n" in many.stdout
     assert "plain.jpg  kept: a palette is no smaller\n" in many.stdout
     assert b"passed through, with its EXIF" in one.stderr
     assert one.stdout == secret == (folder / "out" / "a.jpg").read_bytes()
@@ -178,6 +179,58 @@ def test_density_is_kept_with_the_metadata_where_the_format_has_one():
 
     assert decode(kept.data).dpi == pytest.approx((300, 300), abs=0.1)
     assert elsewhere.notes == ("density of 300 dpi left out: WebP holds none",)
+
+
+@pytest.mark.parametrize(("unit", "told"), [(2, 300), (3, 762), (None, 300), (1, None)])
+def test_density_that_stays_in_exif_is_not_said_to_be_left_out(unit, told):
+    tags = Image.Exif()
+    tags[0x011A] = tags[0x011B] = 300.0
+    if unit:
+        tags[0x0128] = unit
+    data = kit.file_of(kit.picture(), "PNG", dpi=(300, 300), exif=tags)
+
+    kept, dropped = (
+        compressed(data, "webp", keep_metadata=keep, preserve=True) for keep in (True, False)
+    )
+
+    rest = f" but that of EXIF, {told} dpi" if told else ""
+    words = f"density of 300 dpi left out: WebP holds none{rest}"
+    assert [note for note in kept.notes if "density" in note] == ([] if told == 300 else [words])
+    assert exif.density(metadata.read(kept.data).exif) == (told and pytest.approx((told, told)))
+    assert dropped.notes == ("density of 300 dpi left out: WebP holds none",)
+    assert metadata.read(dropped.data) == metadata.NONE
+
+
+GPS = {0: b"\2\3\0\0", 1: "N", 2: (48.0, 8.0, 9.0), 3: "E", 4: (11.0, 34.0, 0.0)}
+XMP_POSITION = b'<x:xmpmeta exif:GPSLatitude="48,8.15N" exif:GPSLongitude="11,34.0E"/>'
+
+
+@pytest.mark.guarantee(18)
+@pytest.mark.parametrize(("gps", "xmp", "text", "told"), [
+    (GPS, b"", "", True),
+    ({0: b"\2\3\0\0"}, b"", "", False),  # the directory is there, and names no place
+    ({}, XMP_POSITION, "", True),
+    ({}, b'<x:xmpmeta dc:title="home"/>', "", False),
+    ({}, b"", "exif:GPSLatitude", True),  # ImageMagick's
+    ({}, b"", "Title", False),
+])  # fmt: skip
+def test_a_position_that_is_kept_or_handed_on_is_said(gps, xmp, text, told):
+    tags, texts = Image.Exif(), PngInfo()
+    tags[0x010F] = "maker"
+    if gps:
+        tags[0x8825] = gps
+    if xmp:
+        texts.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    if text:
+        texts.add_text(text, "48/1, 8/1, 9/1")
+    data = kit.file_of(kit.picture(), "PNG", exif=tags, pnginfo=texts)
+
+    kept, dropped = (compressed(data, "png", keep_metadata=keep) for keep in (True, False))
+
+    (note,) = [note for note in kept.notes if "metadata kept" in note]
+    assert (", with a position, " in note) == told
+    assert (" and with a position" in metadata.of_copy(data)) == told
+    assert metadata.of_copy(dropped.data) == ""
 
 
 # ---------------------------------------------------------------- and is true of the output

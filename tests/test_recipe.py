@@ -11,7 +11,7 @@ from PIL import Image
 from process import file_of, listing, one_line, picture
 
 import smalti
-from smalti import AlreadyCompressed, BadImage, BadOption, labels, png, verify_recipe
+from smalti import AlreadyCompressed, BadImage, BadOption, MissingRecipe, labels, png, verify_recipe
 from smalti.compress import compress
 from smalti.recipe import Recipe, hash_of_pictures
 from smalti.selftest import pictures
@@ -346,6 +346,39 @@ def test_a_file_without_a_recipe_is_exit_code_2_and_one_line(smalti):
     assert one_line(done.stderr) == (
         "smalti: a.png: it has no recipe; smalti compress --embed-recipe writes one\n"
     )
+
+
+def test_files_without_a_recipe_are_counted_apart_from_those_that_cannot_be_read(smalti, folder):
+    smalti("a.png", "-k", 16, "--embed-recipe")
+    (folder / "bad.png").write_bytes(b"no picture")
+
+    some = smalti("verify", "a.png", "b.png", "a-smalti.png", "none.png", "bad.png", code=1)
+    none = smalti("verify", "a.png", "bad.png", code=2)
+
+    assert some.stdout.splitlines()[-1] == "5 files: 2 have no recipe, 2 could not be read"
+    assert none.stdout == "2 files: 1 has no recipe, 1 could not be read\n"
+    assert "none.png does not exist" in some.stderr
+    with pytest.raises(MissingRecipe, match=r"a\.png: it has no recipe"):
+        verify_recipe(folder / "a.png")
+
+
+def test_standard_input_is_checked_like_a_file(smalti, folder):
+    smalti("a.png", "-k", 16, "--embed-recipe")
+    data = (folder / "a-smalti.png").read_bytes()
+
+    named = smalti("verify", "a-smalti.png").stdout
+    again = smalti("verify", "-", "--source", "a.png", stdin=data).stdout
+    by_palette = smalti("verify", "-", "--palette", "#fff", "--json", stdin=data, code=1).stdout
+
+    assert smalti("verify", "-", stdin=data).stdout == named.replace(
+        "a-smalti.png", "standard input"
+    )
+    assert again.startswith("standard input: as made by")
+    assert json.loads(by_palette)["source"] == "standard input"
+    assert one_line(smalti("verify", "-", stdin=b"", code=2).stderr) == (
+        "smalti: standard input is empty\n"
+    )
+    assert "standard input is checked alone" in smalti("verify", "-", "a.png", code=2).stderr
 
 
 @pytest.mark.parametrize(("arguments", "says"), [

@@ -113,6 +113,13 @@ def test_every_layout_of_an_array_gives_one_hash(name, tmp_path, figure):
 # ---------------------------------------------------------------- the self-test
 
 
+def test_the_self_test_stands_alone():
+    done = subprocess.run([*COMMAND, "--self-test", "a.png"], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "smalti: --self-test stands alone, got a.png, too\n"
+
+
 def test_fifty_cases_are_stored_and_each_has_a_name():
     stored = json.loads(STORED.read_text())
 

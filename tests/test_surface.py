@@ -14,7 +14,8 @@ import smalti
 NAMES = [
     "AlreadyCompressed", "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison",
     "Convergence", "Fit", "Histogram", "IndexedImage", "LimitExceeded", "Lock", "MissingExtra",
-    "MissingFile", "NotSmaller", "OutputExists", "OutsidePalette", "Palette", "Report",
+    "MissingFile", "MissingRecipe", "NotSmaller", "OutputExists", "OutsidePalette", "Palette",
+    "Report",
     "SmaltiError", "Step", "Summary", "Survey", "Sweep", "TargetMissed",
     "apply_palette", "build_palette", "choose_k", "compare", "compress", "compress_many",
     "converge", "elbow", "extend_lock", "fit_many", "frames", "from_float", "from_uint16",
@@ -65,6 +66,7 @@ def test_exit_codes_are_the_documented_ones():
     codes = {name: getattr(smalti, name).exit_code for name in ERRORS if name != "SmaltiError"}
 
     assert codes == {"BadImage": 2, "BadOption": 2, "MissingExtra": 2, "MissingFile": 2,
+                     "MissingRecipe": 2,
                      "LimitExceeded": 4, "OutputExists": 15, "CannotWrite": 16,
                      "NotSmaller": 98, "AlreadyCompressed": 98, "OutsidePalette": 99,
                      "TargetMissed": 99}  # fmt: skip

@@ -16,7 +16,13 @@
 Same input, options and version: same palette and indices, bit for bit, on every CPU.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.argv[:1] == ["-m"]:  # Python looks for the module that it shall run: is it the command?
+    import smalti_command
+
+    smalti_command.prepare()
 
 from .choose import Choice, choose_k, elbow
 from .compress import Report, compress
@@ -28,6 +34,7 @@ from .errors import (
     LimitExceeded,
     MissingExtra,
     MissingFile,
+    MissingRecipe,
     NotSmaller,
     OutputExists,
     OutsidePalette,
@@ -108,6 +115,7 @@ __all__ = [
     "Lock",
     "MissingExtra",
     "MissingFile",
+    "MissingRecipe",
     "NotSmaller",
     "OutputExists",
     "OutsidePalette",

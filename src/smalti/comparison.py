@@ -26,6 +26,7 @@ from .load import load_with_notes
 from .options import Option
 from .pixels import without_idle_alpha
 from .report import INDENT
+from .sources import shown
 from .swatches import share_text
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Comparison:
 
     Attributes
     ----------
-    sources : names of a and b; None for what has none
+    sources : names of a and b as they are; None for what has none
     width, height : pixels, of both
     differing : share of the pixels that are not equal, 0..1
     psnr : decibels per channel in sRGB; infinite for equal pictures
@@ -98,7 +99,7 @@ class Comparison:
         }
 
     def __str__(self) -> str:
-        first, second = (name or "image" for name in self.sources)
+        first, second = (shown(name or "image") for name in self.sources)
         rows = [
             ("size", self._size_text()),
             ("colors", "{:,} ↔ {:,}".format(*self.distinct_colors)),
@@ -212,7 +213,8 @@ def compare(a: Any, b: Any, *, channels: str = "rgb") -> Comparison:
     (28.13, 300.0, 1.0)
     """
     read = [load_with_notes(source, channels) for source in (a, b)]
-    names = tuple(_name(source) for source in (a, b))
+    sources = tuple(_name(source) for source in (a, b))
+    names = tuple(name and shown(name) for name in sources)
     first, second = (without_idle_alpha(decoded.image) for decoded in read)
     if first.shape[:2] != second.shape[:2]:
         raise BadImage(
@@ -223,7 +225,7 @@ def compare(a: Any, b: Any, *, channels: str = "rgb") -> Comparison:
             )
         )
     return Comparison(
-        sources=(names[0], names[1]),
+        sources=(sources[0], sources[1]),
         width=first.shape[1],
         height=first.shape[0],
         **_numbers(first, second),
@@ -234,9 +236,9 @@ def compare(a: Any, b: Any, *, channels: str = "rgb") -> Comparison:
 
 
 def _name(source: Any) -> str | None:
-    """Return what people call a source, if it has a name."""
+    """Return the name of a source as it is, if it has one."""
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
-    return files.shown(name) if isinstance(name, str | os.PathLike) else None
+    return os.fsdecode(name) if isinstance(name, str | os.PathLike) else None
 
 
 def _notes(read: list[Decoded], names: tuple[str | None, ...]) -> list[str]:

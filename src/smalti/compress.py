@@ -152,7 +152,7 @@ def compress(
     keep_metadata : carry over EXIF, XMP, IPTC, texts and comments, and the density, as far as the
         format has a place for them; a note says what. Places and names are among them. Left to the
         default, nothing is carried over but what `icc` and `preserve` keep.
-    limits : largest input that is decoded
+    limits : largest input that is decoded, a `smalti.decode.Limits`
     channels : "rgb" or "bgr"
         Order of the channels of an array; "bgr" is OpenCV's. The palette and the file are RGB.
     size : 0..1, optional
@@ -254,7 +254,7 @@ def compress(
     attempts.metadata = kept
     histogram = attempts.histogram
     if given is not None and strict:
-        attempts.refuse_outside(given, _name(source) or "the image")
+        attempts.refuse_outside(given, _shown(source))
     attempts.recipe = recipe = recipe_of(
         attempts, word, targets,
         size=size, guard=guard, given=given, weight=weight, icc=icc, frame_palettes=frame_palettes,
@@ -273,7 +273,7 @@ def compress(
     try:
         k, done, found = _met(targets, attempts, settings.k, size is None, on_try)
     except TargetMissed as error:
-        raise TargetMissed(f"{_name(source) or 'the image'}: {error}") from error
+        raise TargetMissed(f"{_shown(source)}: {error}") from error
     palette, fit, data = done.palette, done.fit, done.encoded.data
     if not allow_larger:
         _refuse_larger(source, decoded, done, kind, len(histogram), known)
@@ -432,11 +432,17 @@ def _is_path(place: Any) -> TypeGuard[str | os.PathLike[str]]:
 
 
 def _name(place: Any) -> str | None:
-    """Return what people call a source or target, if it has a name."""
+    """Return the name of a source or target as it is, if it has one."""
     if isinstance(place, str) and place == STANDARD_OUTPUT:
         return "standard output"
     name = place if _is_path(place) else getattr(place, "name", None)
-    return files.shown(name) if isinstance(name, str | os.PathLike) else None
+    return os.fsdecode(name) if isinstance(name, str | os.PathLike) else None
+
+
+def _shown(place: Any, nameless: str = "the image") -> str:
+    """Return what a message calls a source or target."""
+    name = _name(place)
+    return nameless if name is None else files.shown(name)
 
 
 def _refuse_larger(
@@ -453,7 +459,7 @@ def _refuse_larger(
         return
     if decoded.format == kind and not decoded.notes and done.lossless:
         raise AlreadyCompressed(
-            f"{_name(source) or 'the image'}: already compressed at these settings: "
+            f"{_shown(source)}: already compressed at these settings: "
             f"{_colors(k)} {'takes' if k == 1 else 'take'} {size:,} bytes, the input {before:,}"
         )
     advice = ""
@@ -461,7 +467,7 @@ def _refuse_larger(
         advice = f"; {ADVICE}"
     take = "takes" if k == 1 else "take"
     raise NotSmaller(
-        f"{_name(source) or 'the image'}: {_colors(k)} as {kind} {take} {size:,} bytes, "
+        f"{_shown(source)}: {_colors(k)} as {kind} {take} {size:,} bytes, "
         f"the input {before:,}{advice}; --allow-larger writes it anyway"
     )
 
@@ -503,7 +509,7 @@ def _write(target: Target, data: bytes, overwrite: bool, times_of: Path | None) 
         stream.write(data)
         stream.flush()
     except OSError as error:
-        name = _name(target) or "the output"
+        name = _shown(target, "the output")
         raise CannotWrite(f"{name}: cannot be written: {error.strerror}") from error
 
 

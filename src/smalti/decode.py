@@ -21,7 +21,7 @@ from .animation import MAX_FRAMES
 from .errors import BadImage, LimitExceeded, SmaltiError
 from .floods import check_parts
 from .headers import FORMATS
-from .sources import Source, read_source
+from .sources import Source, read_source, way_above
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -273,7 +273,7 @@ def check_size(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.megapixels * 1e6:
         raise LimitExceeded(
             f"it has {width} × {height} pixels = {width * height / 1e6:,.1f} megapixels, above "
-            f"the limit of {limits.megapixels:g}; raise the limit if you trust the file"
+            f"the limit of {limits.megapixels:g}; {way_above('megapixels')}"
         )
 
 

@@ -3,7 +3,8 @@
     SmaltiError                      everything smalti raises on purpose
      ├─ BadOption      ValueError    a knob outside its range, a wrong name        exit 2
      ├─ BadImage       ValueError    input that cannot be read as one picture      exit 2
-     │   └─ MissingFile     FileNotFoundError, too: there is no such file          exit 2
+     │   ├─ MissingFile     FileNotFoundError, too: there is no such file          exit 2
+     │   └─ MissingRecipe   BadImage, too: the file does not say how it was made   exit 2
      ├─ MissingExtra   ImportError   an optional package is not installed          exit 2
      ├─ LimitExceeded  ValueError    larger than a limit, seen before decoding     exit 4
      ├─ OutputExists   OSError       something is there and may not be replaced    exit 15
@@ -25,6 +26,7 @@ __all__ = [
     "LimitExceeded",
     "MissingExtra",
     "MissingFile",
+    "MissingRecipe",
     "NotSmaller",
     "OutputExists",
     "OutsidePalette",
@@ -49,6 +51,10 @@ class BadImage(SmaltiError, ValueError):
 
 class MissingFile(BadImage, FileNotFoundError):
     """There is no file of that name."""
+
+
+class MissingRecipe(BadImage):
+    """The file holds no recipe, so there is nothing to check it by."""
 
 
 class MissingExtra(SmaltiError, ImportError):

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["PREFIX", "adapted"]
+__all__ = ["PREFIX", "adapted", "density", "has_position"]
 
 PREFIX = b"Exif\0\0"  # of a JPEG segment; elsewhere the TIFF stands alone
 
@@ -21,7 +21,10 @@ ORIENTATION, EXIF_DIRECTORY = 0x0112, 0x8769
 COLOR_SPACE, WIDTH, HEIGHT, INTEROPERABILITY = 0xA001, 0xA002, 0xA003, 0xA005
 THUMBNAIL, THUMBNAIL_BYTES = 0x0201, 0x0202
 INTEROPERABILITY_INDEX = 0x0001
-SHORT, LONG = 3, 4
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+GPS_DIRECTORY, LATITUDE, LONGITUDE = 0x8825, 2, 4
+SHORT, LONG, RATIONAL = 3, 4, 5
+PER_INCH = {2: 1.0, 3: 2.54}  # units of density: 1 is none
 ADOBE_RGB, SRGB, UNCALIBRATED = 2, 1, 0xFFFF
 
 
@@ -57,6 +60,11 @@ class Editor:
     def directory(self, start: int) -> dict[int, Entry]:
         """Return the entries of the directory at `start` by their tags, as far as they go."""
         return dict(self._entries(start)) if 8 <= start <= len(self.data) - 2 else {}
+
+    def ratio(self, entry: Entry) -> float | None:
+        """Return the value of a rational; None if there is none."""
+        above, below = (self._number("I", entry.value + at) for at in (0, 4))
+        return above / below if entry.kind == RATIONAL and below else None
 
     def put(self, entry: Entry, value: int) -> None:
         """Overwrite a short or long."""
@@ -95,6 +103,25 @@ class Editor:
         size = struct.calcsize("=" + form)
         whole = at + size <= len(self.data)
         return int(struct.unpack_from(self._order + form, self.data, at)[0]) if whole else 0
+
+
+def density(exif: bytes) -> tuple[float, float] | None:
+    """Return the density that EXIF tells, horizontal and vertical dots per inch; None if none."""
+    editor = Editor(exif)
+    main = editor.directory(editor.first()) if editor.sound else {}
+    if X_RESOLUTION not in main or Y_RESOLUTION not in main:
+        return None
+    factor = PER_INCH.get(main[RESOLUTION_UNIT].value if RESOLUTION_UNIT in main else 2)
+    x, y = (editor.ratio(main[tag]) for tag in (X_RESOLUTION, Y_RESOLUTION))
+    return (x * factor, y * factor) if x and y and factor else None
+
+
+def has_position(exif: bytes) -> bool:
+    """Whether EXIF tells where on earth the picture was taken."""
+    editor = Editor(exif)
+    main = editor.directory(editor.first()) if editor.sound else {}
+    where = editor.directory(main[GPS_DIRECTORY].value) if GPS_DIRECTORY in main else {}
+    return LATITUDE in where or LONGITUDE in where
 
 
 def adapted(exif: bytes, *, turned: bool, converted: bool) -> bytes:

@@ -48,10 +48,12 @@ REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file would be larger than the system allows",
-    errno.EISDIR: "it is a folder",
+    errno.EISDIR: "it is a folder; name a file in it",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ELOOP: "its symbolic links lead in a circle",
 }
+NO_PLACE = "its folder takes no new files; write into another one"  # /proc and its like
+LOST = "its temporary file was removed while it was written; try again"
 # A folder that cannot be opened or flushed (FAT, some network drives, a folder that may be
 # written but not listed) is no reason to call a complete file a failure.
 CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
@@ -177,13 +179,15 @@ def _removed(temporary: str) -> bool:
 
 def _resolved(path: Path, overwrite: bool) -> tuple[str, os.stat_result | None]:
     """Follow links to the file that will be replaced, and look at it."""
+    if not os.fspath(path):
+        raise CannotWrite("cannot write: the name of the output is empty")
     target = os.path.realpath(os.fspath(path))
     try:
         old = os.stat(target)
     except FileNotFoundError:
         old = None
     folder = os.path.dirname(target)
-    if not os.fspath(path) or not os.path.isdir(folder):
+    if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "no such folder")
     if old and stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder")
@@ -315,8 +319,15 @@ def _refusal(path: Path, error: OSError | ValueError) -> SmaltiError:
     """Turn an error of the system into one of ours that names the file and the cause."""
     if isinstance(error, FileExistsError):
         return OutputExists(f"{shown(path)} exists; use --force (overwrite=True) to replace it")
-    if isinstance(error, OSError):
+    if isinstance(error, FileNotFoundError) and _has_folder(path):
+        lost = error.filename2 is not None  # by the step that gives the temporary file its name
+        reason = LOST if lost else NO_PLACE
+    elif isinstance(error, OSError):
         reason = REASONS.get(error.errno or 0) or error.strerror or str(error)
     else:  # a NUL byte
         reason = f"no possible file name ({error})"
     return CannotWrite(f"cannot write {shown(path)}: {reason}")
+
+
+def _has_folder(path: Path) -> bool:
+    return os.path.isdir(os.path.dirname(os.path.realpath(path)))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import files, options, pixels, profiles
+from . import exif, files, options, pixels, profiles
 from .animation import Animation
 from .decode import Decoded
 from .dither import Dithering
@@ -96,9 +96,18 @@ def without_what_is_not_held(
         decoded = replace(decoded, image=image, icc=None)
         notes.append(f"GIF holds no color profile: {note}")
     if kind != "PNG" and preserve and decoded.dpi:
-        name = {"WEBP": "WebP"}.get(kind, kind)
-        notes.append(f"density of {round(decoded.dpi[0])} dpi left out: {name} holds none")
+        notes += _density_note(round(decoded.dpi[0]), decoded, kind)
     return replace(decoded, notes=tuple(notes))
+
+
+def _density_note(dpi: int, decoded: Decoded | Animation, kind: str) -> list[str]:
+    """Return what becomes of the density where a format has none of its own."""
+    told = exif.density(decoded.metadata.exif) if decoded.metadata and kind == "WEBP" else None
+    if told and round(told[0]) == dpi:  # it stays, in EXIF
+        return []
+    name = {"WEBP": "WebP"}.get(kind, kind)
+    rest = f" but that of EXIF, {round(told[0])} dpi" if told else ""
+    return [f"density of {dpi} dpi left out: {name} holds none{rest}"]
 
 
 def _converted(image: NDArray[np.uint8], icc: bytes) -> tuple[NDArray[np.uint8], str]:

@@ -80,14 +80,19 @@ def sniff(data: bytes) -> str:
     raise BadImage(f"it is not an image that smalti reads ({known})")
 
 
-def check_tiff(data: bytes) -> None:
-    """Refuse a TIFF whose first directory is not all there.
+SAMPLE_FORMAT, FLOATING = 339, 3  # TIFF 6.0, section 19
+MOST_TAGS = 1000  # a BigTIFF may claim millions
 
-    libtiff would refuse it too, but by a message of its own on standard error.
+
+def check_tiff(data: bytes) -> None:
+    """Refuse a TIFF whose first directory is not all there, or tells of floating-point numbers.
+
+    libtiff would refuse the former too, but by a message of its own on standard error, and Pillow
+    most of the latter, without a reason.
 
     Raises
     ------
-    BadImage : truncated.
+    BadImage : truncated, or floating-point.
     """
     order = "<" if data[:1] == b"I" else ">"
     big = b"\x2b" in data[2:4]
@@ -99,6 +104,24 @@ def check_tiff(data: bytes) -> None:
         start = count = len(data)
     if start + struct.calcsize("=" + count_format) + entry_bytes * count > len(data):
         raise BadImage("it is truncated: the TIFF ends before its directory does")
+    first = start + struct.calcsize("=" + count_format)
+    for at in range(first, first + entry_bytes * min(count, MOST_TAGS), entry_bytes):
+        tag, kind, many = struct.unpack_from(order + "HH" + pointer_format, data, at)
+        if (tag, kind) == (SAMPLE_FORMAT, 3) and many:
+            value = at + 4 + struct.calcsize("=" + pointer_format)
+            if 2 * many > struct.calcsize("=" + pointer_format):  # then it stands elsewhere
+                (value,) = struct.unpack_from(order + pointer_format, data, value)
+            if data[value : value + 2] == struct.pack(order + "H", FLOATING):
+                raise no_white("floating-point")
+
+
+def no_white(kind: str) -> BadImage:
+    """Return the refusal of pixels that are numbers of a kind without a place for white."""
+    return BadImage(
+        f"its pixels are {kind} numbers, of which none is known to be white; save it with 8 or 16 "
+        "bits a channel, or in Python scale them to 0..1 and pass the array through "
+        "smalti.from_float"
+    )
 
 
 def orientation(exif: bytes) -> int:

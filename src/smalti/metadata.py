@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import gif, headers, pixels, png, webp
 from .errors import SmaltiError
-from .exif import PREFIX, adapted
+from .exif import PREFIX, adapted, has_position
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,6 +49,8 @@ RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")
 DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 """Of a TIFF: description, make, model, software, date, artist, copyright; others explain pixels."""
 XMP_TAG, IPTC_TAG, EXIF_TAG, GPS_TAG = 0x02BC, 0x83BB, 0x8769, 0x8825
+
+POSITION = b"GPSL"  # GPSLatitude and GPSLongitude, in XMP and among the names of texts
 
 NAMES = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "texts": "texts"}
 PLACES = {"PNG": tuple(NAMES), "WEBP": ("exif", "xmp"), "GIF": ("xmp", "texts")}
@@ -93,10 +95,22 @@ class Metadata:
         )
 
     def __str__(self) -> str:
+        return f"{self.parts}, with a position" if self.has_position else self.parts
+
+    @property
+    def parts(self) -> str:
+        """What there is, as a list."""
         names = [NAMES[field] for field in ("exif", "xmp", "iptc") if getattr(self, field)]
         many = len(self.texts)
         names += [f"{many:,} text" + ("s" if many > 1 else "")] if many else []
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+    @property
+    def has_position(self) -> bool:
+        """Whether it tells where the picture was taken: nobody shall publish that unaware."""
+        named = (content.partition(b"\0")[0] for _, content in self.texts)
+        xmp = self.xmp.replace(b"\0", b"")  # which may be UTF-16
+        return has_position(self.exif) or any(POSITION in text for text in (xmp, *named))
 
 
 NONE = Metadata()
@@ -287,7 +301,9 @@ def of_copy(data: bytes) -> str:
     ', with its 1 text'
     """
     found = read(data)
-    return f", with its {found}" if found else ""
+    if not found:
+        return ""
+    return f", with its {found.parts}{' and with a position' if found.has_position else ''}"
 
 
 # ---------------------------------------------------------------- writing

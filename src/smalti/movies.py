@@ -33,7 +33,7 @@ from .decode import (
 )
 from .errors import LimitExceeded, SmaltiError
 from .floods import check_parts
-from .sources import read_source
+from .sources import read_source, way_above
 
 __all__ = ["frames", "kept_format", "opened", "own_format"]
 
@@ -233,7 +233,7 @@ def _check(width: int, height: int, frames: int, limits: Limits) -> None:
         raise LimitExceeded(
             f"it has {frames:,} frames of {width} × {height} pixels = {total / 1e6:,.0f} "
             f"megapixels, above the limit of {limits.all_megapixels:g} over all frames, four times "
-            "that of one picture; raise the limit if you trust the file"
+            f"that of one picture; {way_above('megapixels')}"
         )
 
 
@@ -246,7 +246,7 @@ def _check_frames(sizes: list[int], limits: Limits) -> None:
         if megapixels > most:
             raise LimitExceeded(
                 f"it has {what} of {megapixels:,.1f} megapixels, above the limit of {most:g}; "
-                "raise the limit if you trust the file"
+                f"{way_above('megapixels')}"
             )
 
 

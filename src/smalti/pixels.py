@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import headers
 from .bands import array_of, looked_up
 from .errors import BadImage
 from .libtiff import load
@@ -106,10 +107,7 @@ def samples(
     if image.mode.startswith("I;16"):
         return _gray_16(array_of(image), raw, inverted=tags.get(262) == 0), "L"
     if image.mode in ("I", "F"):
-        raise BadImage(
-            "its pixels are 32-bit or floating-point numbers, of which none is known to be white; "
-            "scale them to 0..1 and pass the array through smalti.from_float"
-        )
+        raise headers.no_white("floating-point" if image.mode == "F" else "32-bit")
     return _eight_bits(image, raw)
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .palette import Palette
+from .sources import shown
 
 __all__ = ["Motion", "Report"]
 
@@ -54,7 +55,7 @@ class Report:
 
     Attributes
     ----------
-    source, target : names for people; None when there is no file
+    source, target : names as they are, which printed lines escape; None when there is no file
     format : "PNG", "WEBP" or "GIF"
     width, height : pixels
     bytes_in, bytes_out : file sizes; `bytes_in` is None for an array or a Pillow image
@@ -164,10 +165,10 @@ class Report:
         The target goes by its name, without its folder: many such lines follow each other.
         """
         error = "pixel-identical" if math.isinf(self.psnr) else f"{self.psnr:.1f} dB"
-        target = os.path.basename(self.target) if self.target else f"{self.format} bytes"
+        target = shown(os.path.basename(self.target)) if self.target else f"{self.format} bytes"
         saved = self.saved_percent
         size = f"{self.bytes_out:,} bytes" if saved is None else _change(saved)
-        line = f"{self.source or 'image'} → {target}  {size}, {error}"
+        line = f"{shown(self.source or 'image')} → {target}  {size}, {error}"
         return "\n".join([line, *(_row("note", note) for note in self.notes)])
 
     def explained(self) -> str:
@@ -192,7 +193,7 @@ class Report:
         return rows
 
     def _title(self) -> str:
-        return f"{self.source or 'image'} → {self.target or f'{self.format} bytes'}"
+        return f"{shown(self.source or 'image')} → {shown(self.target or f'{self.format} bytes')}"
 
     def _size_text(self) -> str:
         if self.saved_percent is None:
@@ -206,10 +207,10 @@ class Report:
             color if share is None else f"{color} {100 * share:.1f} %"
             for color, share in _swatches(self.palette)[:5]
         ]
-        for shown in range(1, len(colors) + 1):
-            rest = self.colors_used - shown
-            longer = "  ".join(colors[:shown]) + (f"  and {rest:,} more" if rest else "")
-            if INDENT + len(longer) + SWATCH * shown > WIDTH and text:
+        for listed in range(1, len(colors) + 1):
+            rest = self.colors_used - listed
+            longer = "  ".join(colors[:listed]) + (f"  and {rest:,} more" if rest else "")
+            if INDENT + len(longer) + SWATCH * listed > WIDTH and text:
                 break
             text = longer
         return text

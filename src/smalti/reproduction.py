@@ -11,11 +11,11 @@ from typing import Any
 
 from .compress import compress
 from .decode import Limits
-from .errors import BadImage
+from .errors import BadImage, MissingRecipe
 from .headers import sniff
 from .movies import frames
 from .recipe import Recipe, hash_of_pictures
-from .sources import read_source
+from .sources import read_source, shown
 from .version import __version__
 
 __all__ = ["Reproduction", "verify_recipe"]
@@ -80,7 +80,8 @@ def verify_recipe(
     Raises
     ------
     MissingFile, BadImage, LimitExceeded : a file cannot be read.
-    BadImage : `source` has no recipe, or one that this version does not understand.
+    MissingRecipe : `source` has no recipe.
+    BadImage : it has one that this version does not understand.
 
     >>> import numpy as np
     >>> image = np.arange(12288, dtype=np.uint16).astype(np.uint8).reshape(64, 64, 3)
@@ -91,12 +92,13 @@ def verify_recipe(
     limits = limits or Limits()
     data, name = read_source(source, int(limits.input_mib * 2**20))
     try:
+        kind = sniff(data)
         recipe = Recipe.found_in(data)
         if recipe is None:
-            raise BadImage("it has no recipe; smalti compress --embed-recipe writes one")
+            raise MissingRecipe("it has no recipe; smalti compress --embed-recipe writes one")
         options = recipe.arguments(compress)
     except BadImage as error:
-        raise BadImage(f"{name}: {error}") from error.__cause__
+        raise type(error)(f"{name}: {error}") from error.__cause__
     note = ""
     if recipe.version != __version__:
         note = f"made by smalti {recipe.version}, and this is {__version__}"
@@ -106,7 +108,7 @@ def verify_recipe(
         return Reproduction(False, recipe, False, None, problem, note)
     if original is None:
         return Reproduction(True, recipe, True, note=note)
-    options |= {"format": (sniff(data) or "png").lower()}
+    options |= {"format": kind.lower()}
     if "max_bytes" not in options:  # else how well it is packed changes no pixel
         options |= {"pack": "fast"}
     made = compress(
@@ -120,6 +122,6 @@ def verify_recipe(
         problem = (
             "the original, compressed again, gives other colors or indices."
             if now.source == recipe.source
-            else f"{made.source or 'the original'} is not the picture that it was made from."
+            else f"{shown(made.source or 'the original')} is not the picture that it was made from."
         )
     return Reproduction(not problem, recipe, True, not problem, problem, note)

@@ -13,7 +13,7 @@ from typing import IO, TypeAlias
 
 from .errors import BadImage, LimitExceeded, MissingFile
 
-__all__ = ["Source", "no_image", "read_source", "shown"]
+__all__ = ["Source", "no_image", "read_source", "shown", "way_above"]
 
 Source: TypeAlias = str | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes]
 
@@ -97,8 +97,21 @@ def read_source(source: Source, limit_bytes: int) -> tuple[bytes, str]:
     return data, name
 
 
+def way_above(limit: str) -> str:
+    """Return how a limit is raised, for the end of a message.
+
+    >>> way_above("input_mib")
+    'compress takes more with --max-input-mib (limits=Limits(input_mib=...)), if you trust the file'
+    """
+    flag = limit.replace("_", "-")
+    given = f"--max-{flag} (limits=Limits({limit}=...))"
+    return f"compress takes more with {given}, if you trust the file"
+
+
 def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
     name = shown(path)
+    if not name:
+        raise MissingFile("the name of the file is empty; name the one that shall be read")
     try:
         # Non-blocking: to open a pipe that nobody writes to would wait for ever.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -125,7 +138,7 @@ def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
 def _check_regular(status: os.stat_result, name: str, limit_bytes: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         if stat.S_ISDIR(status.st_mode):
-            raise BadImage(f"{name} is a folder, expected an image file")
+            raise BadImage(f"{name} is a folder; name a file in it")
         raise BadImage(f"{name} is not a regular file; pipe it in as -, or pass its bytes")
     if status.st_size > limit_bytes:
         raise _too_long(name, limit_bytes, status.st_size)
@@ -146,5 +159,5 @@ def _read_file(file: IO[bytes], limit_bytes: int) -> tuple[bytes, str]:
 def _too_long(name: str, limit_bytes: int, size_bytes: int) -> LimitExceeded:
     return LimitExceeded(
         f"{name} has {size_bytes / 2**20:,.1f} MiB or more, above the limit of "
-        f"{round(limit_bytes / 2**20, 3):,.12g} MiB; raise the limit if you trust the file"
+        f"{round(limit_bytes / 2**20, 3):,.12g} MiB; {way_above('input_mib')}"
     )

@@ -35,7 +35,7 @@ from ..errors import (
 )
 from ..files import write_atomic
 from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
-from ..sources import read_source, shown
+from ..sources import read_source, shown, way_above
 from .work import Item
 
 __all__ = [
@@ -160,7 +160,9 @@ def _identity(uri: str, real: Callable[[str], str]) -> str:
 def _list_path(source: str, skip: str | None) -> Iterator[Item | Refusal | None]:
     """Yield items, refusals, and None for each file that is no picture."""
     path = path_of(source)
-    if os.path.isdir(path):
+    if not path:
+        yield Refusal(source, MissingFile("the name of an input is empty; name a file or folder"))
+    elif os.path.isdir(path):
         leave_out = os.path.realpath(path_of(skip)) if skip and not is_url(skip) else None
         yield from _pictures_in(path, leave_out)
     elif not os.path.lexists(path) and glob.has_magic(path):
@@ -344,7 +346,7 @@ def read(uri: str, limit_bytes: int, *, size_bytes: int | None = None) -> bytes:
     except FileNotFoundError as error:
         raise MissingFile(f"{name} does not exist") from error
     except IsADirectoryError as error:
-        raise BadImage(f"{name} is a folder, expected an image file") from error
+        raise BadImage(f"{name} is a folder; name a file in it") from error
     except Exception as error:  # drivers raise what they like
         raise BadImage(f"{name} cannot be read: {_reason(error)}") from error
     if not data:
@@ -357,7 +359,7 @@ def read(uri: str, limit_bytes: int, *, size_bytes: int | None = None) -> bytes:
 def _too_long(name: str, size_bytes: int, limit_bytes: int) -> LimitExceeded:
     return LimitExceeded(
         f"{name} has {size_bytes / 2**20:,.1f} MiB, above the limit of "
-        f"{limit_bytes / 2**20:,.12g} MiB; raise the limit if you trust the file"
+        f"{limit_bytes / 2**20:,.12g} MiB; {way_above('input_mib')}"
     )
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from .. import __version__
+from ..files import shown
 from .terminal import say
 
 __all__ = ["smalti"]
@@ -49,6 +50,8 @@ class _CompressByDefault(click.Group):
         elif args[0] not in own:
             _refuse_misspelled(args[0], own)
             args = ["compress", *args]
+        elif args[0] == "--self-test" and len(args) > 1:
+            raise click.UsageError(f"--self-test stands alone, got {shown(args[1])}, too")
         return super().parse_args(ctx, args)
 
 
@@ -58,7 +61,7 @@ def _refuse_misspelled(word: str, commands: set[str]) -> None:
         return
     if nearest := difflib.get_close_matches(word, commands, 1, ALMOST):
         raise click.UsageError(
-            f"there is no command and no file {word}; did you mean smalti {nearest[0]}?"
+            f"there is no command and no file {shown(word)}; did you mean smalti {nearest[0]}?"
         )
 
 

@@ -1,6 +1,5 @@
 """`smalti batch`: all pictures of folders and buckets, resumed where an earlier run stopped."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +12,7 @@ from .compress import compress, contradictions, options_of
 from .engines import engine_options, progress_shown
 from .locking import frozen_option, full_option, limit_option
 from .parameters import Command, came_from_user, flag
-from .terminal import complain, say
+from .terminal import as_json, complain, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +120,7 @@ def batch(**given: Any) -> int:
             **shared,
             **options_of(given),
         )
-    _tell(summary, as_json=given["json"], quiet=given["quiet"])
+    _tell(summary, json=given["json"], quiet=given["quiet"])
     return summary.exit_code
 
 
@@ -147,13 +146,13 @@ def _shard(given: str) -> int | str:
     return int(given) if given.isascii() and given.isdigit() else given
 
 
-def _tell(summary: Summary, *, as_json: bool, quiet: bool) -> None:
+def _tell(summary: Summary, *, json: bool, quiet: bool) -> None:
     for record in summary.failures:
         complain(record["message"])
     more = summary.failed - len(summary.failures)
     if more > 0:
         complain(f"and {more:,} more; {summary.records_uri} has all")
-    if as_json:
-        say(json.dumps(summary.to_dict()))
+    if json:
+        say(as_json(summary.to_dict()))
     elif not quiet:
         say(str(summary))

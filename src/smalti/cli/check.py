@@ -9,7 +9,6 @@ Sources: SARIF 2.1.0, https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.
 GitHub Flavored Markdown, https://github.github.com/gfm/#tables-extension-.
 """
 
-import json
 import os
 import re
 import shlex
@@ -23,6 +22,7 @@ from .. import __version__
 from ..errors import BadOption
 from ..files import shown
 from ..targets import parse_bytes
+from .terminal import as_json
 
 __all__ = ["FORMATS", "Failure", "Findings", "Over", "Shrinks", "format_of", "text_of"]
 
@@ -163,8 +163,7 @@ def text_of(findings: Findings, kind: str) -> str:
     if kind == "md":
         return _markdown(findings)
     record = _json(findings) if kind == "json" else _sarif(findings)
-    # Names that are not UTF-8 travel as lone surrogates: as escapes they stay valid text.
-    return json.dumps(record, indent=2, ensure_ascii=True) + "\n"
+    return as_json(record, indent=2) + "\n"
 
 
 # ---------------------------------------------------------------- Markdown

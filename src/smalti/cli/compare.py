@@ -12,7 +12,7 @@ from ..files import shown
 from .jobs import STANDARD
 from .parameters import Command, came_from_user, flag, knob
 from .run import standard_input
-from .terminal import paint, say
+from .terminal import as_json, paint, say
 
 __all__ = ["compare"]
 
@@ -51,9 +51,7 @@ def compare(first: str, second: str, **given: Any) -> int:
     if output is not None:
         found.save_difference(output, given["gain"], overwrite=given["force"])
     if given["json"]:
-        import json
-
-        say(json.dumps(found.to_dict()))
+        say(as_json(found.to_dict()))
         return 0
     drawn = f"\n  → {shown(output)}: the difference, times {given['gain']}" if output else ""
     say(paint(f"{found}{drawn}", sys.stdout))

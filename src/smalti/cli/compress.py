@@ -62,7 +62,10 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
 @click.option("--name", metavar="TEMPLATE", help="Output name, such as '{stem}_{k}_colors.png'.")
 @flag("-f", "--force", help="Replace existing outputs. Never makes a file larger.")
 @flag(
-    "-i", "--in-place", help="Replace each PNG, WebP and GIF by its result, where that is smaller."
+    "-i",
+    "--in-place",
+    help="Replace each PNG, WebP and GIF by its result, where that is smaller; its mode stays, and "
+    "a folder that may be written to is enough, as for sed -i.",
 )
 @flag("--check", help="Write nothing; tell what would shrink, and exit with 1 if anything would.")
 @click.option(

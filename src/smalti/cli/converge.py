@@ -1,6 +1,5 @@
 """The flags of `smalti converge`, and their translation into one call of the library."""
 
-import json
 import sys
 from dataclasses import replace
 from typing import Any
@@ -12,8 +11,8 @@ from ..convergence import INITS, RUNS, SUFFIXES
 from ..convergence import converge as library_converge
 from ..files import shown
 from ..options import OPTIONS
-from .parameters import flag, knob
-from .terminal import paint, say
+from .parameters import Command, flag, knob
+from .terminal import as_json, paint, say
 
 __all__ = ["converge"]
 
@@ -21,6 +20,7 @@ PASSED_ON = "k space init runs seed max_iter tol threads"
 
 
 @click.command(
+    cls=Command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 2 usage, unreadable input or no matplotlib; 4 refused by a limit; "
     "15 the plot exists (see --force); 16 cannot write.",
@@ -68,7 +68,7 @@ def converge(**given: Any) -> None:
     if plot is not None:
         found.save(plot, overwrite=given["force"])
     if given["json"]:
-        say(json.dumps({"source": given["image"], "plot": plot, **found.to_dict()}))
+        say(as_json({"source": given["image"], "plot": plot, **found.to_dict()}))
     elif plot is None:
         say(paint(f"{shown(given['image'])}: {found}", sys.stdout))
     else:

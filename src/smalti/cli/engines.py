@@ -2,7 +2,6 @@
 read it.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -11,7 +10,7 @@ import click
 
 from ..batch.runs import Progress
 from .parameters import Decorator, knob
-from .terminal import Bar, tell
+from .terminal import Bar, as_json, tell
 
 __all__ = ["engine_options", "progress_shown"]
 
@@ -66,7 +65,7 @@ def progress_shown(
             nonlocal last
             last = progress
             if wanted == "json":
-                tell(json.dumps(progress.to_dict()))
+                tell(as_json(progress.to_dict()))
             bar.move(int(STEPS * progress.done / max(1, progress.total)), _label(progress))
 
         try:

@@ -1,6 +1,5 @@
 """`smalti fit`: one palette for many pictures, or a palette lock with the colors of all of them."""
 
-import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,7 +17,7 @@ from .engines import engine_options, progress_shown
 from .locking import as_dict, frozen_option, full_option, limit_option
 from .palette import rows_of
 from .parameters import Command, came_from_user, flag, knob
-from .terminal import complain, paint, say
+from .terminal import as_json, complain, paint, say
 
 __all__ = ["fit"]
 
@@ -146,7 +145,7 @@ def _fit(given: dict[str, Any], options: dict[str, Any]) -> int:
         done.histogram.save(given["histogram"], overwrite=given["force"])
     outputs = [*given["output"], *filter(None, [given["histogram"]])]
     if given["json"]:
-        say(json.dumps(_as_dict(done, given["k"], outputs)))
+        say(as_json(_as_dict(done, given["k"], outputs)))
     elif not given["quiet"]:
         rows = [] if outputs else rows_of(done.palette)
         written = [f"  → {shown(path)}" for path in outputs]
@@ -169,7 +168,7 @@ def _as_dict(done: Fitted, k: int | str, outputs: list[str]) -> dict[str, Any]:
         "distinct_colors": len(done.histogram),
         "bits": done.histogram.bits,
         "k": k,
-        "outputs": [shown(path) for path in outputs],
+        "outputs": outputs,
         "failed": done.failures.messages,
         **done.palette.to_dict(),
     }
@@ -191,7 +190,7 @@ def _lock(given: dict[str, Any], options: dict[str, Any]) -> int:
     for output in given["output"]:
         done.lock.palette.save(output, overwrite=given["force"])
     if given["json"]:
-        say(json.dumps(as_dict(done)))
+        say(as_json(as_dict(done)))
     elif not given["quiet"]:
         written = [f"  → {shown(output)}" for output in given["output"]]
         say(paint("\n".join([*done.lines(), *written]), sys.stdout))

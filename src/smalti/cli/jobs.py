@@ -143,7 +143,7 @@ def _all(
         elif recursive:
             yield from _folder(Path(source), naming, left)
         else:
-            refusal = BadImage(f"{shown(source)}: is a folder; -r compresses what is in it")
+            refusal = BadImage(f"{shown(source)} is a folder; -r compresses what is in it")
             yield Job(source, refusal=refusal)
 
 
@@ -164,7 +164,7 @@ def _job_in_place(source: Path, relative: Path) -> Job:
         return Job(str(source), refusal=MissingFile(f"{shown(source)} does not exist"))
     return Job(
         str(source),
-        left=f"{shown(source)}: left alone: in place, only .png, .webp and .gif are compressed",
+        left=f"{shown(source)} is left alone: in place, only .png, .webp and .gif are compressed",
     )
 
 

@@ -26,7 +26,7 @@ from ..swatches import share_text
 from .jobs import STANDARD
 from .parameters import Command, flag, knob
 from .run import standard_input
-from .terminal import paint, say
+from .terminal import as_json, paint, say
 
 __all__ = ["convert", "palette", "rows_of"]
 
@@ -39,7 +39,7 @@ DEBUG = flag("--debug", help="Print the traceback of errors.")
 QUIET = flag("-q", "--quiet", help="Print errors only.")
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(cls=Command, context_settings=SETTINGS)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @click.option("--sort", type=click.Choice(ORDERS), help="Sort the colors (default: as they are).")
@@ -238,13 +238,11 @@ def _notes(found: Palette, outputs: Sequence[str]) -> list[str]:
 def _as_json(
     sources: Sequence[str], histogram: Histogram, found: Palette, k: int, notes: Sequence[str]
 ) -> str:
-    import json
-
     about = {
-        "sources": [_name(source) for source in sources],
+        "sources": ["standard input" if source == STANDARD else source for source in sources],
         "pixels": histogram.total,
         "distinct_colors": len(histogram),
         "k": k,
         "notes": [note.removeprefix("  note: ") for note in notes],
     }
-    return json.dumps(about | found.to_dict())
+    return as_json(about | found.to_dict())

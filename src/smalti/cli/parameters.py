@@ -1,6 +1,6 @@
 """Flags made from the library's table of options, and the way out for flags we do not have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -25,6 +25,10 @@ OF_PNGQUANT = {
     "--iebug": "leave it out",
 }
 """What to do instead of those options of pngquant that would mean something else here."""
+
+
+EMPTY_SAID = ("ext", "name", "keep")
+"""Options that say by themselves what they take, rather than nothing."""
 
 
 def knob(name: str | Option, *flags: str) -> Decorator:
@@ -106,7 +110,23 @@ class Command(click.Command):
             raise
         if dashed and not ctx.params.get("sources"):  # -f.png is taken for a row of flags
             raise _is_a_file(dashed)
+        _refuse_empty(self.params, ctx.params)
         return rest
+
+
+def _refuse_empty(parameters: Sequence[click.Parameter], given: dict[str, Any]) -> None:
+    """Refuse names that are empty: they would mean the folder that we are in, or nothing."""
+    for parameter in parameters:
+        value = given.get(parameter.name or "")
+        if parameter.name in EMPTY_SAID or not _has_empty(value):
+            continue
+        is_input = isinstance(parameter, click.Argument)
+        called = "the name of an input" if is_input else max(parameter.opts, key=len)
+        raise click.UsageError(f"{called} is empty; perhaps a variable of the shell is not set")
+
+
+def _has_empty(value: Any) -> bool:
+    return "" in value if isinstance(value, tuple) else value == ""
 
 
 def _with_value(args: list[str], name: str, value: str) -> list[str]:

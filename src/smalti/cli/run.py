@@ -39,7 +39,7 @@ from ..metadata import of_copy
 from ..sources import read_source
 from .check import Failure, Findings, Over, Shrinks, text_of
 from .jobs import STANDARD, Job, Plan
-from .terminal import Bar, blame, complain, paint, say, tell
+from .terminal import Bar, as_json, blame, complain, paint, say, tell
 
 __all__ = ["Settings", "run", "standard_input"]
 
@@ -60,6 +60,7 @@ class Settings:
     command : the command line that does what was checked, without files
     everything : the words for all files
     in_place : whether it was asked for by this name: then nothing to gain is no failure
+    processes : how many work at the same time
     """
 
     options: dict[str, Any]
@@ -75,6 +76,7 @@ class Settings:
     verbose: bool = False
     quiet: bool = False
     debug: bool = False
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -331,7 +333,7 @@ def _failed(job: Job, error: Exception, settings: Settings) -> Outcome:
         import traceback
 
         trace = "".join(traceback.format_exception(error))
-    code, sentence = blame(error)
+    code, sentence = blame(error, settings.processes)
     if not isinstance(error, SmaltiError):
         sentence = f"{shown(job.source)}: {sentence}"
     return Outcome(job, "failed", code, sentence, trace=trace)
@@ -406,6 +408,7 @@ def _outcomes(jobs: Sequence[Job], settings: Settings) -> Iterator[Outcome]:
     from ..batch.pool import Pool, cores
 
     processes = min(settings.jobs or cores(), len(jobs))
+    settings = replace(settings, processes=processes)
     if settings.options["threads"] is None:
         threads = max(1, cores() // processes)
         settings = replace(settings, options={**settings.options, "threads": threads})
@@ -545,8 +548,6 @@ def _kept_line(outcome: Outcome, *, single: bool) -> str:
 
 def _as_json(outcome: Outcome) -> str:
     """Return one line: the report, or what came instead of it."""
-    import json
-
     sizes = {"bytes_in": outcome.bytes_in, "bytes_out": outcome.bytes_out}
     if outcome.report:
         record = outcome.report.to_dict()
@@ -558,7 +559,7 @@ def _as_json(outcome: Outcome) -> str:
         record = {"source": outcome.job.source, "message": outcome.message, **sizes}
     else:
         record = {"source": outcome.job.source, "error": outcome.message}
-    return json.dumps({**record, "status": outcome.status, "exit_code": outcome.exit_code})
+    return as_json({**record, "status": outcome.status, "exit_code": outcome.exit_code})
 
 
 def _show(outcome: Outcome) -> None:

@@ -1,6 +1,5 @@
 """`smalti survey`: the colors of a collection as tables, and which pictures have alike ones."""
 
-import json
 import time
 from dataclasses import replace
 from statistics import median
@@ -15,7 +14,7 @@ from ..files import shown
 from ..options import OPTIONS
 from .engines import engine_options
 from .parameters import Command, flag, knob
-from .terminal import Bar, complain, say, tell
+from .terminal import Bar, as_json, complain, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +100,7 @@ def survey(**given: Any) -> int:
     for name, table in made.items():
         table.save(targets[name], overwrite=given["force"])
     if given["json"]:
-        say(json.dumps(found.to_dict(), ensure_ascii=False))
+        say(as_json(found.to_dict()))
     elif found.names and not given["quiet"]:
         say("\n".join([*_summary(found, made), *_written(made, targets)]))
     return _blamed(found)
@@ -157,7 +156,7 @@ class _Told:
     def _step(self, what: str, done: int, total: int, more: dict[str, Any] | None = None) -> None:
         now = time.monotonic()
         if self._json and (done == total or now - self._said >= 1):
-            tell(json.dumps({"step": what, "done": done, "total": total, **(more or {})}))
+            tell(as_json({"step": what, "done": done, "total": total, **(more or {})}))
             self._said = now
         self._bar.move(1000 * done // max(1, total), f"{what} {done:,} of {total:,}")
 

@@ -6,19 +6,23 @@ A reader that goes away (`smalti ... | head -1`) silences us; it does not stop
 the work.
 """
 
+import base64
+import json
 import os
 import re
 import sys
 import threading
 import time
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
+from smalti_command import is_scarcity
+
 from ..errors import CannotWrite, LimitExceeded, SmaltiError
 
-__all__ = ["Bar", "blame", "complain", "flush", "paint", "say", "tell"]
+__all__ = ["Bar", "as_json", "blame", "complain", "flush", "paint", "say", "tell"]
 
 BUG = 70  # EX_SOFTWARE of sysexits.h
 
@@ -50,13 +54,62 @@ def complain(message: str, error: BaseException | None = None) -> None:
     tell(f"smalti: {' '.join(message.split())}")
 
 
-def blame(error: BaseException) -> tuple[int, str]:
-    """Return the exit code and the sentence for an error, the user's or ours."""
+def blame(error: BaseException, processes: int = 1) -> tuple[int, str]:
+    """Return the exit code and the sentence for an error, the user's or ours.
+
+    processes : how many share the memory
+    """
     if isinstance(error, SmaltiError):
         return error.exit_code, str(error)
-    if isinstance(error, MemoryError):
-        return LimitExceeded.exit_code, "not enough memory; fewer --jobs need less"
+    if is_scarcity(error):
+        way_out = (
+            "fewer --jobs need less"
+            if processes > 1
+            else "allow more (ulimit -v), or take a smaller picture"
+        )
+        return LimitExceeded.exit_code, f"not enough memory; {way_out}"
     return BUG, f"a bug in smalti: {type(error).__name__}: {error}; --debug shows where"
+
+
+def as_json(record: Any, indent: int | None = None) -> str:
+    r"""Return plain values as JSON that every reader takes.
+
+    Names stay what they are: JSON has its own escapes. What is not UTF-8 in one has no place in
+    JSON: it becomes U+FFFD, and the bytes of the name follow, in Base64.
+
+    >>> as_json({"source": "two\nlines.png"})
+    '{"source": "two\\nlines.png"}'
+    >>> as_json({"source": "caf\udce9.png"})
+    '{"source": "caf\\ufffd.png", "source_base64": "Y2Fm6S5wbmc="}'
+    """
+    return json.dumps(_with_bytes(record), indent=indent)
+
+
+def _with_bytes(value: Any) -> Any:
+    """Return a value of JSON whose texts are all Unicode, with the bytes of those that were not."""
+    if isinstance(value, str):
+        return os.fsencode(value).decode(errors="replace") if _is_odd(value) else value
+    if isinstance(value, list | tuple):
+        return [_with_bytes(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    plain = {}
+    for name, each in value.items():
+        plain[name] = _with_bytes(each)
+        if isinstance(each, str) and _is_odd(each):
+            plain[f"{name}_base64"] = _base64(each)
+        elif isinstance(each, list | tuple) and any(map(_is_odd, each)):
+            plain[f"{name}_base64"] = [_base64(one) for one in each]
+    return plain
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether a text carries bytes that are not UTF-8, as Python has them in names of files."""
+    return isinstance(value, str) and any("\udc80" <= c <= "\udcff" for c in value)
+
+
+def _base64(name: str | None) -> str | None:
+    return None if name is None else base64.b64encode(os.fsencode(name)).decode()
 
 
 def flush() -> int:

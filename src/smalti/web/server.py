@@ -213,7 +213,10 @@ async def _load(engine: Engine, files: Sequence[str], on_bad: Callable[[str], No
             await engine.images.add(clean_name(name.replace("%", "%25")), data)
         except SmaltiError as error:
             message = str(error).removeprefix(f"{shown(path)}: ")
-            on_bad(f"{shown(path)}: {message.removeprefix('the image data: ')}")
+            named = not path or message.startswith(f"{shown(path)} ")
+            on_bad(
+                message if named else f"{shown(path)}: {message.removeprefix('the image data: ')}"
+            )
 
 
 def open_browser(url: str) -> None:

@@ -167,7 +167,7 @@ def test_a_result_that_differs_fails_with_its_name_and_what_to_do(tmp_path):
 
     done = subprocess.run(
         [*COMMAND, "--self-test"], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, package.parent)))},
     )  # fmt: skip
 
     lines = done.stdout.splitlines()

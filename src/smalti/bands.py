@@ -7,6 +7,7 @@ over twice: at 100 megapixels that would be 800 MB and 400 MB for nothing. Nothi
 results are those of `table[indices]`, `np.bincount` and `np.asarray`.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,23 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["array_of", "counted", "looked_up"]
+__all__ = ["array_of", "counted", "looked_up", "parts"]
 
 PIXELS = 1 << 16
 """Looked up at a time: their indices, widened, stay in the second-level cache."""
 
 ROWS_OF = 1 << 20
 """Pixels that Pillow hands over at a time."""
+
+
+def parts(size: int) -> Iterator[slice]:
+    """Yield slices that together are all of a flat array.
+
+    >>> [part.stop - part.start for part in parts(100_000)]
+    [65536, 34464]
+    """
+    for start in range(0, size, PIXELS):
+        yield slice(start, min(start + PIXELS, size))
 
 
 def looked_up(table: NDArray[Any], indices: NDArray[Any]) -> NDArray[Any]:
@@ -38,8 +49,7 @@ def looked_up(table: NDArray[Any], indices: NDArray[Any]) -> NDArray[Any]:
     # A contiguous copy, so that every lookup reads rows that lie together.
     table, flat = np.ascontiguousarray(table), indices.reshape(-1)
     found = np.empty((flat.size, *table.shape[1:]), table.dtype)
-    for start in range(0, flat.size, PIXELS):
-        part = slice(start, start + PIXELS)
+    for part in parts(flat.size):
         # "clip" writes straight to `out`; it never has to, since all indices are below k.
         np.take(table, flat[part], axis=0, out=found[part], mode="clip")
     return found.reshape(*indices.shape, *table.shape[1:])
@@ -52,8 +62,8 @@ def counted(indices: NDArray[np.uint8], k: int) -> NDArray[np.int64]:
     [1, 0, 3, 0]
     """
     flat, total = indices.reshape(-1), np.zeros(k, np.int64)
-    for start in range(0, flat.size, PIXELS):
-        total += np.bincount(flat[start : start + PIXELS], minlength=k)
+    for part in parts(flat.size):
+        total += np.bincount(flat[part], minlength=k)
     return total
 
 

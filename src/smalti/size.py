@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, color
+from .bands import parts
 from .image import Image
 
 __all__ = ["DEFAULT", "Sizing", "map_rows"]
@@ -139,8 +140,7 @@ def map_rows(
     if plain.error == 0 or sizing.amount == 0:
         return palette, indices
     worth = STEEPEST * sizing.amount * sizing.amount * plain.error / int(plain.counts.sum())
-    chosen = task.choose(palette, indices, plain, worth)
-    found = task.survey(palette, chosen)
+    found = task.survey(palette, task.choose(palette, indices, plain, worth))
     movable = sizing.movable(palette)
     if movable.any():
         palette = _moved(palette, found, movable, space)
@@ -184,7 +184,7 @@ class _Task:
             image, color.code(space), color.LINEAR, self._activity, repeats, gradients, threads
         )
         self._strengths = _strengths(bands, repeats, strength)
-        self._gradients = _banded(gradients, bands)
+        self._gradients = _banded(bands, gradients)
         self._importance = (1 / (CALM + STEP * np.arange(256))).astype(np.float32)
 
     def survey(self, palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> _Survey:
@@ -241,19 +241,29 @@ class _Task:
 def _strengths(
     bands: NDArray[np.uint8], repeats: NDArray[np.uint8], strength: float
 ) -> NDArray[np.uint8]:
-    """Return how much of its error each pixel hands on, 0 to 128."""
+    """Return how much of its error each pixel hands on, 0 to 128, in the memory of `repeats`."""
     limit = round(128 * strength)
     if np.count_nonzero(repeats >= FLAT) < ANY_FLAT * repeats.size:
-        return np.full(repeats.shape, limit, np.uint8)
+        repeats[:] = limit
+        return repeats
     ramp = 128 * (DRAWN - np.arange(256)) // (DRAWN - NOT_DRAWN)
     by_repeats = (ramp.clip(0, 128) * limit >> 7).astype(np.uint8)
     weaker = (np.arange(129) * limit >> 7).astype(np.uint8)
-    return np.maximum(weaker[bands], by_repeats[repeats])
+    flat, banded = repeats.reshape(-1), bands.reshape(-1)
+    for part in parts(flat.size):
+        flat[part] = np.maximum(weaker[banded[part]], by_repeats[flat[part]])
+    return repeats
 
 
-def _banded(gradients: NDArray[np.uint8], bands: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return how far each pixel is in a clean gradient that would show bands, 0 to 128."""
-    return (gradients.astype(np.uint16) * bands >> 7).astype(np.uint8)
+def _banded(bands: NDArray[np.uint8], gradients: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return how far each pixel is in a clean gradient that would show bands, 0 to 128.
+
+    In the memory of `gradients`, which says how far it is in a clean one.
+    """
+    flat, banded = gradients.reshape(-1), bands.reshape(-1)
+    for part in parts(flat.size):
+        flat[part] = flat[part].astype(np.uint16) * banded[part] >> 7
+    return gradients
 
 
 def _gains(k: int) -> NDArray[np.float32]:

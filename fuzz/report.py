@@ -18,7 +18,8 @@ __all__ = ["commit_of", "read", "told", "write"]
 
 NAMES = {"core": "libFuzzer on the native core", "files": "atheris on load to compare"}
 STATUS = re.compile(rb"^#(\d+)\s.*?cov: (\d+) ft: (\d+)(?: corp: (\d+)/)?", re.MULTILINE)
-FINDING = re.compile(r"Test unit written to (\S+)")
+# Slow units, of more than ten seconds on the clock, are none: too slow is what -timeout ends.
+FINDING = re.compile(r"Test unit written to (?!\S*slow-unit)(\S+)")
 MADE = "# start "
 
 

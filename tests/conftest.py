@@ -1,6 +1,7 @@
 """What the tests share: the real images, CPU levels, what they prove, and what is left out."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ from web_kit import App, Server, running
 # How long an example takes says nothing where all cores are busy.
 settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
+
+# A shell that starts this in the background has it ignore Ctrl-C, and so would all that tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHROMIUM = os.environ.get("SMALTI_CHROMIUM", "/usr/bin/chromium")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"

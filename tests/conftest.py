@@ -17,7 +17,7 @@ from web_kit import App, Server, running
 settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
 
-# A shell that starts this in the background has it ignore Ctrl-C, and so would all that tests start.
+# A shell that starts us in the background has us ignore Ctrl-C, and so would all that tests start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

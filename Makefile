@@ -9,7 +9,7 @@ IMAGE ?= examples/demo.png
 K ?= 64
 DATA ?= ../shared/data
 
-.PHONY: demo web test two-machines trust sanitize warnings fuzz rounds lint lock audit licenses sbom bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes pythons clean help
+.PHONY: demo web test two-machines trust trust-again sanitize warnings fuzz rounds lint lock audit licenses sbom bench bench-dither bench-look bench-pack bench-scale bench-size bench-survey bench-web figures profile parity guard scaling lesson recipes pythons clean help
 
 demo: .venv/installed ## compress a picture into demo/ (IMAGE=photo.png K=64), and show the report
 	@mkdir -p demo
@@ -64,12 +64,19 @@ fuzz: .venv/installed-fuzz build/fuzz/fuzz_core ## fuzz files and the core, both
 	@$(BIN)/python fuzz/run.py --minutes $(MINUTES) --core build/fuzz/fuzz_core --work build/fuzz
 
 # The page is written even where tests fail; what else has left a record in build/trust is shown too.
+PROVE = SMALTI_THOROUGH=1 $(BIN)/python -m pytest -m "guarantee or property_number" --numprocesses=auto \
+	--dist=loadfile -o junit_family=xunit1 --junitxml=build/trust/$(1).xml tests
+PAGE = $(BIN)/python bench/trust.py --tests build/trust/tests-*.xml --records build/trust \
+	--page docs/reliability.md
 trust: .venv/installed-test .venv/installed-bench ## prove all guarantees, into docs/reliability.md; takes long
-	@mkdir -p build/trust
-	-@SMALTI_THOROUGH=1 $(BIN)/python -m pytest -m "guarantee or property_number" --numprocesses=auto \
-	    --dist=loadfile -o junit_family=xunit1 --junitxml=build/trust/tests.xml tests
+	@mkdir -p build/trust && rm -f build/trust/tests*.xml
+	-@$(call PROVE,tests-0)
 	-@$(BIN)/python bench/hostile.py --output build/trust/hostile.json
-	@$(BIN)/python bench/trust.py --tests build/trust/tests.xml --records build/trust --page docs/reliability.md
+	@$(PAGE)
+
+trust-again: .venv/installed-test .venv/installed-bench ## prove again what failed in `make trust`, after it was mended
+	-@$(call PROVE,tests-$(shell date +%s)) --last-failed --last-failed-no-failures=none
+	@$(PAGE)
 
 # Rounds of new random cases; what fails is tried again by every later `make test`. Hypothesis has a
 # profile without randomness for continuous integration, which would make all rounds the same.

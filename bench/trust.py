@@ -1,6 +1,6 @@
 """The page of the guarantees, docs/reliability.md: each with its tests, figures, pass or fail.
 
-    python bench/trust.py --tests TESTS.xml --records FOLDER --page PAGE
+    python bench/trust.py --tests TESTS.xml [AGAIN.xml...] --records FOLDER --page PAGE
 
 It proves nothing itself. Tests say which guarantee they prove and what they counted
 (tests/guarantees.py); commands that are no tests (sanitizers, fuzzing, other Pythons, rivals)
@@ -57,13 +57,11 @@ class Proof:
 Proofs = dict[int, dict[str, Proof]]
 
 
-def read_tests(path: Path) -> tuple[Proofs, Proofs, int, float]:
+def read_tests(paths: Iterable[Path]) -> tuple[Proofs, Proofs, int, float]:
     """Return the proofs of guarantees and of properties, the number of tests, and their minutes."""
     proofs: Proofs = defaultdict(dict)
     properties: Proofs = defaultdict(dict)
-    suite = ET.parse(path).getroot().find("testsuite")
-    assert suite is not None
-    cases = list(suite.iter("testcase"))
+    cases, minutes = newest(paths)
     for case in cases:
         where = place(case)
         noted = [(p.get("name"), p.get("value", "")) for p in case.iter("property")]
@@ -74,7 +72,19 @@ def read_tests(path: Path) -> tuple[Proofs, Proofs, int, float]:
                 proof.outcomes[outcome] += 1
                 proof.reasons += [reason] if reason else []
                 proof.figures += [value for name, value in noted if name == "figure"]
-    return proofs, properties, len(cases), float(suite.get("time", 0)) / 60
+    return proofs, properties, len(cases), minutes
+
+
+def newest(paths: Iterable[Path]) -> tuple[list[ET.Element], float]:
+    """Return all cases, of those that ran again the last time, and the minutes of all runs."""
+    cases, minutes = {}, 0.0
+    for path in paths:
+        suite = ET.parse(path).getroot().find("testsuite")
+        assert suite is not None
+        minutes += float(suite.get("time", 0)) / 60
+        for case in suite.iter("testcase"):
+            cases[case.get("classname"), case.get("name")] = case
+    return list(cases.values()), minutes
 
 
 def place(case: ET.Element) -> str:
@@ -176,7 +186,7 @@ def beside(record: dict[str, Any] | None) -> Iterator[str]:
     yield ""
 
 
-def text(tests: Path, records: Path) -> tuple[str, bool]:
+def text(tests: Iterable[Path], records: Path) -> tuple[str, bool]:
     """Return the page, and whether everything passed: guarantees and properties."""
     proofs, properties, count, minutes = read_tests(tests)
     found = read_records(records)
@@ -199,7 +209,10 @@ def text(tests: Path, records: Path) -> tuple[str, bool]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--tests", type=Path, required=True, help="report of pytest, JUnit's XML")
+    parser.add_argument(
+        "--tests", type=Path, nargs="+", required=True, metavar="XML",
+        help="reports of pytest, in JUnit's form; what ran again counts as it is in the last",
+    )  # fmt: skip
     parser.add_argument("--records", type=Path, required=True, help="folder of commands' records")
     parser.add_argument("--page", type=Path, required=True)
     options = parser.parse_args()

@@ -90,8 +90,15 @@ private:
     bool is_wanted() override {
         if (elsewhere_) return false;
         PyEval_RestoreThread(state_);
-        const bool raised = PyErr_CheckSignals() != 0;
-        elsewhere_ = !raised && !in_main_thread();
+        bool raised = PyErr_CheckSignals() != 0;
+        if (!raised) {
+            try {
+                elsewhere_ = !in_main_thread();
+            } catch (nb::python_error& error) {  // that is Python code, which a signal may end, too
+                error.restore();
+                raised = true;
+            }
+        }
         state_ = PyEval_SaveThread();
         return raised;
     }

@@ -433,6 +433,26 @@ def test_ctrl_c_ends_a_large_picture_at_once(threads, figure, effort):
     assert max(late) < 2
 
 
+ASKING = """
+import threading
+import numpy as np, smalti
+def interrupted():
+    raise KeyboardInterrupt
+threading.main_thread = interrupted
+noise = np.random.default_rng(0).integers(0, 256, (1500, 1000, 3)).astype(np.uint8)
+try:
+    smalti.quantize(noise, 64, effort="best")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.guarantee(29)
+def test_a_signal_while_a_call_asks_for_signals_ends_it_too():
+    # Whether this is the main thread is asked in Python, whose handlers of signals may run there.
+    assert python(ASKING, seconds=120).strip() == "interrupted"
+
+
 def test_an_interrupted_call_leaves_its_inputs_and_the_next_call_alone():
     picture = photo(3, 500)
     kept = picture.copy()

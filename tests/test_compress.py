@@ -19,7 +19,7 @@ from smalti import (
     OutputExists,
     anatomy,
 )
-from smalti.decode import Limits, decode
+from smalti.decode import decode
 from smalti.encode import decode_indexed
 
 STAGES = ["decode", "histogram", "palette", "map", "encode", "measure", "write"]

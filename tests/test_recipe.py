@@ -428,6 +428,17 @@ def test_files_without_a_recipe_are_counted_apart_from_those_that_cannot_be_read
         verify_recipe(folder / "a.png")
 
 
+@pytest.mark.parametrize("kind", ["png", "gif", "webp"])
+def test_a_file_that_was_cut_short_is_told_as_that_and_not_as_one_without_a_recipe(original, kind):
+    data = compress(original, k=16, format=kind, embed_recipe=True, allow_larger=True).data
+
+    for end in (len(data) // 2, len(data) - 100):
+        with pytest.raises(BadImage) as told:
+            verify_recipe(data[:end])
+        assert not isinstance(told.value, MissingRecipe)
+        assert "recipe;" not in str(told.value)
+
+
 def test_standard_input_is_checked_like_a_file(smalti, folder):
     smalti("a.png", "-k", 16, "--embed-recipe")
     data = (folder / "a-smalti.png").read_bytes()

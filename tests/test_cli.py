@@ -272,7 +272,8 @@ def test_verbose_and_the_report_fit_a_terminal_of_80_columns(smalti):
 
 
 @pytest.mark.parametrize("command", [
-    ["compress"], ["compress", "--in-place"], ["compress", "--check"], ["apply", "--palette", "#fff"],
+    ["compress"], ["compress", "--in-place"], ["compress", "--check"],
+    ["apply", "--palette", "#fff"],
 ], ids=" ".join)  # fmt: skip
 def test_a_url_is_told_which_commands_take_one(smalti, command):
     done = smalti(*command, "s3://museum/a.png", code=2)

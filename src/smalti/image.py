@@ -52,15 +52,15 @@ def check_pixels(pixels: Any, *, picture: bool = False) -> None:
     ------
     BadImage : other than (..., 3) or (..., 4) uint8.
 
-    >>> check_pixels("photo.png")
+    >>> check_pixels("a.png")
     Traceback (most recent call last):
     ...
-    smalti.errors.BadImage: metrics take uint8 arrays (..., 3|4), got str; smalti.compare takes files
+    smalti.errors.BadImage: metrics take uint8 arrays (..., 3|4), got str; compare takes files
     """
     shape = "(H, W, 3|4)" if picture else "(..., 3|4)"
     expected = f"metrics take uint8 arrays {shape}, got"
     if not isinstance(pixels, np.ndarray):
-        raise BadImage(f"{expected} {type(pixels).__name__}; smalti.compare takes files")
+        raise BadImage(f"{expected} {type(pixels).__name__}; compare takes files")
     right = pixels.ndim == 3 if picture else pixels.ndim
     if pixels.dtype != np.uint8 or not right or pixels.shape[-1] not in (3, 4):
         raise BadImage(f"{expected} {pixels.dtype} of shape {pixels.shape}")

@@ -117,7 +117,7 @@ class Naming:
         def value(match: re.Match[str]) -> str:
             if match[1] not in fields:
                 known = ", ".join(f"{{{field}}}" for field in fields)
-                raise BadOption(f"--name knows {known}, got {{{match[1]}}}")
+                raise BadOption(f"--name knows {known}, got {{{shown(match[1])}}}")
             return fields[match[1]]
 
         return re.sub(r"\{([^{}]*)\}", value, template)

@@ -290,11 +290,13 @@ def test_options_that_could_name_a_file_or_are_none_are_refused(original, option
 def test_values_that_an_option_cannot_have_are_damage_or_another_version(original, name, value):
     data = changed(compress(original, k=16, embed_recipe=True).data, options={name: value})
 
-    with pytest.raises(BadImage, match=f"its recipe says {name} .* or is damaged") as told:
+    with pytest.raises(BadImage, match=f"its recipe says {name} .*; it is damaged") as told:
         verify_recipe(data)
 
     assert str(told.value).isprintable()
     assert len(str(told.value)) < 200
+    with pytest.raises(BadImage, match=r"it was made by smalti 9\.9, or is damaged"):
+        verify_recipe(changed(data, smalti="9.9"))
 
 
 WORDS = st.text(max_size=8) | st.sampled_from(["\x1b[2K\r", "\n1 file: all right", "auto", "#fff"])

@@ -153,10 +153,11 @@ class Recipe:
                     f"{name[:40]!a}; it was made by smalti {self.version}"
                 )
             if not _is_possible(name, value):
+                other = f"was made by smalti {self.version}, or "
                 raise BadImage(
                     f"its recipe says {name} {shown(reprlib.repr(value))}, which smalti "
-                    f"{__version__} does not take; it was made by another version "
-                    f"({self.version}), or is damaged"
+                    f"{__version__} does not take; it "
+                    f"{other if self.version != __version__ else ''}is damaged"
                 )
         return {"k": self.k, **self.options}
 

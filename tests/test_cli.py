@@ -271,6 +271,19 @@ def test_verbose_and_the_report_fit_a_terminal_of_80_columns(smalti):
     assert max(map(len, (done.stdout + done.stderr).splitlines())) < 80
 
 
+@pytest.mark.parametrize("command", [
+    ["compress"], ["compress", "--in-place"], ["compress", "--check"],
+    ["apply", "--palette", "#fff"],
+], ids=" ".join)  # fmt: skip
+def test_a_url_is_told_which_commands_take_one(smalti, command):
+    done = smalti(*command, "s3://museum/a.png", code=2)
+
+    assert one_line(done.stderr) == (
+        "smalti: s3://museum/a.png is a URL: smalti batch compresses them; fit, survey and verify "
+        "take them, too\n"
+    )
+
+
 def test_a_bad_input_is_told_before_an_output_that_exists(smalti, folder):
     (folder / "text.txt").write_text("hello")
     for name in ("text-smalti.png", "none-smalti.png"):

@@ -19,7 +19,7 @@ from smalti import (
     OutputExists,
     anatomy,
 )
-from smalti.decode import Limits, decode
+from smalti.decode import decode
 from smalti.encode import decode_indexed
 
 STAGES = ["decode", "histogram", "palette", "map", "encode", "measure", "write"]
@@ -253,7 +253,7 @@ def test_bad_input_leaves_an_old_output_untouched(tmp_path):
 
 def test_limits_are_passed_on(source):
     with pytest.raises(LimitExceeded):
-        smalti.compress(source, limits=Limits(megapixels=0.001))
+        smalti.compress(source, limits=smalti.Limits(megapixels=0.001))
 
 
 def test_input_may_be_replaced_by_its_result(source):

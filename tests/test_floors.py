@@ -15,9 +15,9 @@ NATIVE = Path(__file__).parent.parent / "native"
 # From the ground up. Rows between numbered floors are the back rooms of the row above them.
 FLOORS = (
     ("errors", "_core", "version"),
-    ("options", "bands", "labels"),
+    ("options", "bands", "labels", "sources"),
     ("animation", "exif", "floods", "headers", "libtiff", "marks", "palette_binary", "palette_text",
-     "png", "profiles", "sources", "bins", "lock_text"),  # of decode, encode, files, palette_files
+     "png", "profiles", "bins", "lock_text"),  # of decode, encode, files, palette_files
     ("cels", "gif", "packing", "pixels", "ordering", "folders", "histogram_file",
      "outputs", "webp"),
     ("apng", "blue_noise", "color", "image", "layouts", "metadata", "stored"),

@@ -3,6 +3,7 @@
 import math
 import sys
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +83,29 @@ def test_opaque_images_compare_with_images_that_have_alpha(pair):
     clear = solid.copy()
     clear[..., 3] = 0
     assert metrics.distortion(original, clear) > metrics.distortion(original, solid)
+
+
+PICTURES = {
+    "psnr": metrics.psnr, "distortion": metrics.distortion, "ssim": metrics.ssim,
+    "delta_e": metrics.delta_e, "ssimulacra2": metrics.ssimulacra2,
+    "Scorer": lambda original, result: metrics.Scorer(original).score(result),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", PICTURES.values(), ids=PICTURES)
+@pytest.mark.parametrize("wrong", [
+    "photo.png", Path("photo.png"), b"", None, 3, [[[1, 2, 3]]], np.ones((37, 53, 3)),
+    np.ones((37, 53, 2), np.uint8), np.ones((), np.uint8), np.ones((37, 53, 3), np.int64),
+], ids=lambda wrong: f"{type(wrong).__name__} {getattr(wrong, 'shape', '')}")  # fmt: skip
+def test_what_is_no_array_of_pixels_is_refused_in_a_sentence(pair, metric, wrong):
+    for first, second in ((wrong, pair[0]), (pair[0], wrong), (wrong, wrong)):
+        with pytest.raises(BadImage, match=r"metrics take uint8 arrays \(.*3\|4\), got"):
+            metric(first, second)
+
+
+def test_a_formula_that_there_is_not_is_refused(pair):
+    with pytest.raises(BadOption, match="1976, 2000"):
+        metrics.delta_e(*pair, "1994")
 
 
 def test_images_of_different_sizes_are_refused(pair):

@@ -1,5 +1,6 @@
 """Recipes: files that say how they were made, checked and made again."""
 
+import inspect
 import io
 import json
 import re
@@ -7,11 +8,23 @@ import re
 import movie_kit
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import cases
 from PIL import Image
 from process import file_of, listing, one_line, picture
 
 import smalti
-from smalti import AlreadyCompressed, BadImage, BadOption, MissingRecipe, labels, png, verify_recipe
+from smalti import (
+    AlreadyCompressed,
+    BadImage,
+    BadOption,
+    MissingRecipe,
+    SmaltiError,
+    labels,
+    png,
+    verify_recipe,
+)
 from smalti.compress import compress
 from smalti.recipe import Recipe, hash_of_pictures
 from smalti.selftest import pictures
@@ -174,8 +187,6 @@ def test_a_recipe_names_no_file_and_no_folder(tmp_path, original):
 
 
 def test_every_option_of_compress_is_in_the_recipe_or_changes_nothing(original):
-    import inspect
-
     from smalti.recipe import UNWRITTEN
 
     parameters = inspect.signature(compress).parameters
@@ -247,8 +258,9 @@ def test_a_damaged_recipe_is_refused_in_one_line(original, text):
 
 
 @pytest.mark.parametrize("fields", [
-    {"k": None}, {"k": True}, {"k": 1.5}, {"smalti": "x" * 99}, {"smalti": "\x1b[31m"},
-    {"result": "short"}, {"options": []}, {"source": 7},
+    {"k": None}, {"k": True}, {"k": 1.5}, {"k": -1}, {"k": 65_537}, {"smalti": None},
+    {"smalti": "x" * 99}, {"smalti": "\x1b[31m"}, {"result": "short"}, {"options": []},
+    {"source": 7},
 ], ids=str)  # fmt: skip
 def test_fields_of_other_types_are_damage(original, fields):
     data = changed(compress(original, k=16, embed_recipe=True).data, **fields)
@@ -260,20 +272,76 @@ def test_fields_of_other_types_are_damage(original, fields):
 @pytest.mark.parametrize("options", [
     {"palette": "/etc/passwd"}, {"weight": "/etc/passwd"}, {"target": "/tmp/out.png"},
     {"source": "/etc/passwd"}, {"limits": None}, {"overwrite": True}, {"nothing": 1},
-    {"init": {"a": 1}}, {"palette": [[0, 0, 0]]}, {"on_try": 1},
+    {"init": {"a": 1}}, {"palette": [[0, 0, 0]]}, {"on_try": 1}, {"pack": "/etc/hostname"},
 ], ids=str)  # fmt: skip
 def test_options_that_could_name_a_file_or_are_none_are_refused(original, options):
     data = changed(compress(original, k=16, embed_recipe=True).data, options=options)
 
-    with pytest.raises(BadImage, match=r"its recipe has an option that smalti .* does not know"):
+    with pytest.raises(BadImage, match=r"its recipe (has an option that|says .*, which) smalti "):
         verify_recipe(data, original)
 
 
-def test_options_out_of_range_are_refused_like_any_others(original):
-    data = changed(compress(original, k=16, embed_recipe=True).data, options={"dither": "much"})
+@pytest.mark.parametrize(("name", "value"), [
+    ("dither", "much"), ("pack", "fast\x1b[2K\r\nall right"), ("n_init", -1), ("seed", "0"),
+    ("tol", float("nan")), ("size", [0.5]), ("guard", "yes"), ("quality", "best"), ("quality", []),
+    ("max_bytes", "much"), ("keep", "1=1=1"), ("keep", "9" * 5000 + "=#fff"), ("palette", ["/etc"]),
+    ("init", [[1, 2]]), ("init", []), ("init", [[True] * 3]), ("icc", None), ("weight", "a.png"),
+], ids=lambda value: repr(value)[:20])  # fmt: skip
+def test_values_that_an_option_cannot_have_are_damage_or_another_version(original, name, value):
+    data = changed(compress(original, k=16, embed_recipe=True).data, options={name: value})
 
-    with pytest.raises(BadOption, match="dither must be one of"):
-        verify_recipe(data, original)
+    with pytest.raises(BadImage, match=f"its recipe says {name} .*; it is damaged") as told:
+        verify_recipe(data)
+
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 200
+    with pytest.raises(BadImage, match=r"it was made by smalti 9\.9, or is damaged"):
+        verify_recipe(changed(data, smalti="9.9"))
+
+
+WORDS = st.text(max_size=8) | st.sampled_from(["\x1b[2K\r", "\n1 file: all right", "auto", "#fff"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=2),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(sorted(inspect.signature(compress).parameters)) | WORDS
+FIELDS = st.sampled_from(["smalti", "k", "source", "result", "pixels"])
+CHANGES = st.fixed_dictionaries(
+    {}, optional={"fields": st.dictionaries(FIELDS, VALUES, max_size=2),
+                  "options": VALUES | st.dictionaries(NAMES, VALUES, max_size=2),
+                  "without": st.sampled_from(
+                      ["smalti", "k", "options", "source", "result", "pixels"])},
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def with_its_recipe(original):
+    return compress(original, k=2, embed_recipe=True).data
+
+
+@settings(max_examples=cases(300, 3000), deadline=None)
+@given(CHANGES)
+def test_whatever_a_recipe_holds_is_a_verdict_or_a_refusal_in_one_line(with_its_recipe, change):
+    fields = json.loads(content_of(with_its_recipe)) | change.get("fields", {})
+    fields |= {"options": change["options"]} if "options" in change else {}
+    fields.pop(change.get("without"), None)
+
+    try:
+        told = str(verify_recipe(with_recipe(with_its_recipe, json.dumps(fields).encode())))
+    except SmaltiError as error:
+        told = str(error)
+
+    assert told.isprintable()
+
+
+@pytest.mark.parametrize("name", ["smalti", "k", "options", "source", "result", "pixels"])
+def test_a_recipe_without_a_field_is_damaged(with_its_recipe, name):
+    fields = json.loads(content_of(with_its_recipe))
+    del fields[name]
+
+    with pytest.raises(BadImage, match="it has a recipe that is damaged"):
+        verify_recipe(with_recipe(with_its_recipe, json.dumps(fields).encode()))
 
 
 # ---------------------------------------------------------------- compressed again
@@ -362,6 +430,17 @@ def test_files_without_a_recipe_are_counted_apart_from_those_that_cannot_be_read
         verify_recipe(folder / "a.png")
 
 
+@pytest.mark.parametrize("kind", ["png", "gif", "webp"])
+def test_a_file_that_was_cut_short_is_told_as_that_and_not_as_one_without_a_recipe(original, kind):
+    data = compress(original, k=16, format=kind, embed_recipe=True, allow_larger=True).data
+
+    for end in (len(data) // 2, len(data) - 100):
+        with pytest.raises(BadImage) as told:
+            verify_recipe(data[:end])
+        assert not isinstance(told.value, MissingRecipe)
+        assert "recipe;" not in str(told.value)
+
+
 def test_standard_input_is_checked_like_a_file(smalti, folder):
     smalti("a.png", "-k", 16, "--embed-recipe")
     data = (folder / "a-smalti.png").read_bytes()
@@ -388,6 +467,23 @@ def test_standard_input_is_checked_like_a_file(smalti, folder):
 ])  # fmt: skip
 def test_what_recipes_do_not_go_with_is_refused(smalti, arguments, says):
     assert says in one_line(smalti("verify", *arguments, code=2).stderr)
+
+
+def test_a_hostile_recipe_is_one_line_and_the_next_file_goes_on(smalti, folder):
+    smalti("a.png", "-k", 16, "--embed-recipe")
+    data = (folder / "a-smalti.png").read_bytes()
+    (folder / "in").mkdir()
+    forged = {"pack": "fast\x1b[2K\rin/3.png: as made by smalti 0.1.0\n1 file: all right\x1b[8m"}
+    (folder / "in" / "1.png").write_bytes(with_recipe(data, b"{}"))
+    (folder / "in" / "2.png").write_bytes(changed(data, options=forged))
+    (folder / "in" / "3.png").write_bytes(data)
+
+    done = smalti("verify", "in", code=1)
+
+    assert len(done.stderr.splitlines()) == 2
+    assert done.stdout.splitlines()[0].startswith("in/3.png: as made by smalti")
+    assert done.stdout.splitlines()[1:] == ["3 files: 2 could not be read"]
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 def test_json_tells_of_the_recipe(smalti):

@@ -13,10 +13,9 @@ import smalti
 
 NAMES = [
     "AlreadyCompressed", "BadImage", "BadOption", "CannotWrite", "Choice", "Comparison",
-    "Convergence", "Fit", "Histogram", "IndexedImage", "LimitExceeded", "Lock", "MissingExtra",
-    "MissingFile", "MissingRecipe", "NotSmaller", "OutputExists", "OutsidePalette", "Palette",
-    "Report",
-    "SmaltiError", "Step", "Summary", "Survey", "Sweep", "TargetMissed",
+    "Convergence", "Fit", "Histogram", "IndexedImage", "LimitExceeded", "Limits", "Lock",
+    "MissingExtra", "MissingFile", "MissingRecipe", "NotSmaller", "OutputExists", "OutsidePalette",
+    "Palette", "Report", "SmaltiError", "Step", "Summary", "Survey", "Sweep", "TargetMissed",
     "apply_palette", "build_palette", "choose_k", "compare", "compress", "compress_many",
     "converge", "elbow", "extend_lock", "fit_many", "frames", "from_float", "from_uint16",
     "pil_quantize", "quantize", "self_test", "steps", "survey", "sweep", "verify",

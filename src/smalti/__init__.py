@@ -26,6 +26,7 @@ if sys.argv[:1] == ["-m"]:  # Python looks for the module that it shall run: is 
 
 from .choose import Choice, choose_k, elbow
 from .compress import Report, compress
+from .decode import Limits
 from .errors import (
     AlreadyCompressed,
     BadImage,
@@ -112,6 +113,7 @@ __all__ = [
     "Histogram",
     "IndexedImage",
     "LimitExceeded",
+    "Limits",
     "Lock",
     "MissingExtra",
     "MissingFile",

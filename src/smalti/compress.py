@@ -152,7 +152,7 @@ def compress(
     keep_metadata : carry over EXIF, XMP, IPTC, texts and comments, and the density, as far as the
         format has a place for them; a note says what. Places and names are among them. Left to the
         default, nothing is carried over but what `icc` and `preserve` keep.
-    limits : largest input that is decoded, a `smalti.decode.Limits`
+    limits : largest input that is decoded, a `smalti.Limits`
     channels : "rgb" or "bgr"
         Order of the channels of an array; "bgr" is OpenCV's. The palette and the file are RGB.
     size : 0..1, optional

@@ -21,7 +21,7 @@ from .animation import MAX_FRAMES
 from .errors import BadImage, LimitExceeded, SmaltiError
 from .floods import check_parts
 from .headers import FORMATS
-from .sources import Source, read_source, way_above
+from .sources import Source, read_source, shown, way_above
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -220,7 +220,7 @@ def damage_as_bad_image(kind: str) -> Iterator[None]:
     except (SmaltiError, MemoryError):
         raise
     except Exception as error:
-        words = str(error) or type(error).__name__
+        words = shown(str(error)) or type(error).__name__
         if type(error).__name__ == "DecompressionBombError":  # in a frame, or before ours
             raise LimitExceeded(f"it is larger than Pillow reads a {kind}: {words}") from error
         if "truncated" in words.lower() or "not enough" in words.lower():

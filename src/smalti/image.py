@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from .errors import BadImage, BadOption
 from .sources import no_image
 
-__all__ = ["channel_order", "check_image", "from_float", "from_uint16"]
+__all__ = [
+    "channel_order",
+    "check_image",
+    "check_pixels",
+    "check_same_size",
+    "from_float",
+    "from_uint16",
+]
 
 Image = NDArray[np.uint8]
 
@@ -36,6 +43,40 @@ def channel_order(channels: str, count: int) -> list[int]:
     if channels not in ("rgb", "bgr"):
         raise BadOption(f'channels must be "rgb" or "bgr", got {channels!r}')
     return ([0, 1, 2, 3] if channels == "rgb" else [2, 1, 0, 3])[:count]
+
+
+def check_pixels(pixels: Any, *, picture: bool = False) -> None:
+    """Refuse what is no array of pixels; `picture`: of height and width.
+
+    Raises
+    ------
+    BadImage : other than (..., 3) or (..., 4) uint8.
+
+    >>> check_pixels("a.png")
+    Traceback (most recent call last):
+    ...
+    smalti.errors.BadImage: metrics take uint8 arrays (..., 3|4), got str; compare takes files
+    """
+    shape = "(H, W, 3|4)" if picture else "(..., 3|4)"
+    expected = f"metrics take uint8 arrays {shape}, got"
+    if not isinstance(pixels, np.ndarray):
+        raise BadImage(f"{expected} {type(pixels).__name__}; compare takes files")
+    right = pixels.ndim == 3 if picture else pixels.ndim
+    if pixels.dtype != np.uint8 or not right or pixels.shape[-1] not in (3, 4):
+        raise BadImage(f"{expected} {pixels.dtype} of shape {pixels.shape}")
+
+
+def check_same_size(original: Any, result: Any, *, picture: bool = False) -> None:
+    """Refuse what cannot be compared pixel by pixel.
+
+    Raises
+    ------
+    BadImage : as `check_pixels`; or the sizes differ.
+    """
+    for pixels in (original, result):
+        check_pixels(pixels, picture=picture)
+    if original.shape[:-1] != result.shape[:-1]:
+        raise BadImage(f"images of one size are compared, got {original.shape} and {result.shape}")
 
 
 def check_image(array: Any, channels: str = "rgb") -> Image:

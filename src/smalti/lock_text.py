@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from .errors import BadImage
 from .options import MAX_K
+from .sources import shown
 
 __all__ = ["LIMIT", "Row", "Text", "dump", "line_of", "parse", "parse_rows", "render_rows"]
 
@@ -95,8 +96,8 @@ def _limit(limit: int, number: int) -> int:
 def _row(line: str, number: int, expected: int) -> Row:
     if line.startswith(CONFLICT):
         raise BadImage(
-            f"line {number}: a conflict of two versions ({line[:20]}); take one side's colors, and "
-            "fit the other side's pictures to it again"
+            f"line {number}: a conflict of two versions ({shown(line[:20])}); take one side's "
+            "colors, and fit the other side's pictures to it again"
         )
     match = ROW.fullmatch(line)
     if not match:

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .color import LINEAR, UNITS, shown_on, to_points
-from .errors import BadImage, BadOption, MissingExtra
+from .errors import BadOption, MissingExtra
+from .image import check_pixels, check_same_size
 from .scorer import Scorer, ssimulacra2
 
 __all__ = [
@@ -76,14 +77,13 @@ def distortion(
 
     Raises
     ------
-    BadImage : the shapes differ.
+    BadImage : the shapes differ, or something is no such array.
 
     >>> black, gray = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 10, np.uint8)
     >>> distortion(black, gray)
     300.0
     """
-    if original.shape[:-1] != result.shape[:-1]:
-        raise BadImage(f"images of one size are compared, got {original.shape} and {result.shape}")
+    check_same_size(original, result)
     channels = max(original.shape[-1], result.shape[-1])
     first, second = _flat(original), _flat(result)
     mass = None if weights is None else np.asarray(weights).ravel()
@@ -158,6 +158,7 @@ def psnr(original: Array, result: Array, *, weights: Array | None = None) -> flo
     >>> round(psnr(black, gray), 2)
     28.13
     """
+    check_same_size(original, result)
     channels = max(original.shape[-1], result.shape[-1])
     return psnr_of(distortion(original, result, "srgb", weights=weights), channels)
 
@@ -197,7 +198,7 @@ def ssim(original: Array, result: Array, *, threads: int = 1) -> float:
 
     Raises
     ------
-    BadImage : the sizes differ.
+    BadImage : the sizes differ, or something is no such array.
 
     Notes
     -----
@@ -209,8 +210,7 @@ def ssim(original: Array, result: Array, *, threads: int = 1) -> float:
     >>> round(ssim(black, gray), 4)
     0.0611
     """
-    if original.shape[:2] != result.shape[:2]:
-        raise BadImage(f"images of one size are compared, got {original.shape} and {result.shape}")
+    check_same_size(original, result, picture=True)
     height, width = original.shape[:2]
     channels = max(original.shape[2], result.shape[2])
     window = max(1, min(WINDOW, height - (height + 1) % 2, width - (width + 1) % 2))
@@ -300,9 +300,14 @@ _RGB_TO_XYZ /= _RGB_TO_XYZ.sum(1, keepdims=True)
 def to_lab(colors: Array) -> NDArray[np.float64]:
     """Return (..., 3) uint8 sRGB as CIE L*a*b* over D65: L* 0..100.
 
+    Raises
+    ------
+    BadImage : something else.
+
     >>> to_lab(np.uint8([255, 255, 255])).round(2).tolist()
     [100.0, 0.0, 0.0]
     """
+    check_pixels(colors)
     xyz = np.asarray(LINEAR)[colors] @ _RGB_TO_XYZ.T
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
@@ -326,7 +331,8 @@ def delta_e(original: Array, result: Array, formula: str = "2000") -> NDArray[np
 
     Raises
     ------
-    BadImage : the shapes differ.
+    BadImage : the shapes differ, or something is no such array.
+    BadOption : another formula.
 
     Notes
     -----
@@ -335,9 +341,10 @@ def delta_e(original: Array, result: Array, formula: str = "2000") -> NDArray[np
     >>> delta_e(np.uint8([[0, 0, 0], [9, 9, 9]]), np.uint8([[255, 255, 255], [9, 9, 9]])).round(6)
     array([100.,   0.])
     """
-    if original.shape[:-1] != result.shape[:-1]:
-        raise BadImage(f"images of one size are compared, got {original.shape} and {result.shape}")
-    difference = {"1976": _delta_e_1976, "2000": _delta_e_2000}[formula]
+    check_same_size(original, result)
+    if formula not in FORMULAS:
+        raise BadOption(f"formula must be one of {', '.join(FORMULAS)}, got {formula!r}")
+    difference = FORMULAS[formula]
     has_alpha = max(original.shape[-1], result.shape[-1]) == 4
     grounds = (0, 255) if has_alpha else (0,)
     found = np.empty(original[..., 0].size)
@@ -383,6 +390,9 @@ def _delta_e_2000(first: Array, second: Array) -> Array:
     c, hue = dC / (1 + 0.045 * C), dH / (1 + 0.015 * C * T)
     delta: Array = np.sqrt(l**2 + c**2 + hue**2 + R * c * hue)
     return delta
+
+
+FORMULAS = {"1976": _delta_e_1976, "2000": _delta_e_2000}
 
 
 def cluster_entropy(labels: Any, truth: Any) -> float:

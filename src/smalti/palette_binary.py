@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 
 from .errors import BadImage, BadOption
 from .options import MAX_K
+from .sources import shown
 
 __all__ = [
     "parse_aco",
@@ -86,7 +87,7 @@ def _ase_color(block: bytes, number: int) -> Row:
     start = 2 + 2 * int.from_bytes(_cut(block, 0, 2))
     model = _cut(block, start, 4).strip(b" \0").upper()
     if model not in NUMBERS:
-        words = model.decode("ascii", "backslashreplace")
+        words = shown(model)
         raise BadImage(f"color {number} is {words or 'of no model'}: {WAY_OUT}")
     count = NUMBERS[model]
     values = struct.unpack(f">{count}f", _cut(block, start + 4, 4 * count))

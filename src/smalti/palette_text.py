@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .errors import BadImage
+from .sources import shown
 
 __all__ = [
     "parse_css",
@@ -123,7 +124,7 @@ def parse_css(data: bytes) -> Rows:
         name, _, value = (part.strip() for part in declaration.partition(":"))
         if not name.startswith("--") or not value.startswith("#"):
             raise BadImage(f"expected --name: #rrggbb, got {declaration[:40]!r}")
-        rows.append(_from_hex(value, name[:20]))
+        rows.append(_from_hex(value, shown(name[:20])))
     return rows
 
 
@@ -155,7 +156,7 @@ def parse_pal(data: bytes) -> Rows:
     rest = [(number, fields) for number, fields in enumerate(lines[2:], 3) if fields]
     count, rows = rest[0][1] if rest else [], rest[1:]
     if count != [str(len(rows))]:
-        said = " ".join(count)[:20] or "nothing"
+        said = shown(" ".join(count)[:20]) or "nothing"
         raise BadImage(f"line 3 gives the number of colors: it says {said}, {len(rows):,} follow")
     return [_decimal(fields, (3, 4), f"line {number}") for number, fields in rows]
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from .bands import array_of
 from .errors import BadImage, LimitExceeded
+from .sources import shown
 
 __all__ = [
     "INDEXED",
@@ -98,7 +99,7 @@ def read_png(data: bytes) -> PngFile:
     for name, content, intact in reading:
         picture_bytes += 12 + len(content) if name in PICTURE else 0
         if not intact:
-            png.notes.append(f"damaged {_shown(name)} chunk ignored")
+            png.notes.append(f"damaged {shown(name)} chunk ignored")
         elif name == b"IDAT":
             pixels.append(content)
         elif name == b"fcTL":
@@ -143,14 +144,14 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
         if not name.isalpha():
             raise BadImage("it is damaged: something that is no PNG chunk follows another")
         if end > len(data):
-            raise BadImage(f"it is truncated: the PNG ends inside its {_shown(name)} chunk")
+            raise BadImage(f"it is truncated: the PNG ends inside its {shown(name)} chunk")
         (stored,) = struct.unpack_from(">I", data, end - 4)
         intact = zlib.crc32(view[position + 4 : end - 4]) == stored
         critical = name[:1].isupper()
         if critical and not intact:
-            raise BadImage(f"it is damaged: the checksum of its {_shown(name)} chunk is wrong")
+            raise BadImage(f"it is damaged: the checksum of its {shown(name)} chunk is wrong")
         if critical and name not in PICTURE:
-            raise BadImage(f"its PNG chunk {_shown(name)} is unknown; save it as an ordinary PNG")
+            raise BadImage(f"its PNG chunk {shown(name)} is unknown; save it as an ordinary PNG")
         of_pixels = name in (b"IDAT", b"fdAT")
         count, parts = count + (not of_pixels), parts + of_pixels
         if count > MAX_CHUNKS:
@@ -167,10 +168,6 @@ def chunk(name: bytes, content: bytes) -> bytes:
     """Return a chunk as a file has it."""
     checksum = zlib.crc32(content, zlib.crc32(name))
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
-
-
-def _shown(name: bytes) -> str:
-    return name.decode("ascii", "backslashreplace")
 
 
 def _header(content: bytes) -> PngFile:

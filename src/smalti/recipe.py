@@ -8,13 +8,14 @@ paths and no times; palettes and colors that were read from files are in it as c
 `embed_recipe` is there one.
 
 A file may come from anybody, so a recipe is read as what it is: JSON of a bounded size, whose
-options must be known by name and can name no file.
+options must be known by name, have values that `compress` could have been given, and name no file.
 """
 
 import hashlib
 import inspect
 import json
 import re
+import reprlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,13 +23,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import labels, marks
+from . import labels, marks, quality
 from .errors import BadImage, BadOption
 from .histogram import widen
 from .keep import Kept
-from .options import OPTIONS
+from .options import OPTIONS, check
 from .palette import Palette
+from .sources import shown
 from .swatches import hex_code
+from .targets import parse_bytes
 from .version import __version__
 from .weights import is_map
 
@@ -140,20 +143,28 @@ class Recipe:
 
         Raises
         ------
-        BadImage : an option that this version does not have, or a value that none can have.
+        BadImage : an option that this version does not have, or a value that it cannot have.
         """
         known = inspect.signature(call).parameters.keys() - UNWRITTEN
         for name, value in self.options.items():
-            if name not in known or not _is_safe(name, value):
+            if name not in known:
                 raise BadImage(
                     f"its recipe has an option that smalti {__version__} does not know: "
                     f"{name[:40]!a}; it was made by smalti {self.version}"
                 )
+            if not _is_possible(name, value):
+                other = f"was made by smalti {self.version}, or "
+                raise BadImage(
+                    f"its recipe says {name} {shown(reprlib.repr(value))}, which smalti "
+                    f"{__version__} does not take; it "
+                    f"{other if self.version != __version__ else ''}is damaged"
+                )
         return {"k": self.k, **self.options}
 
     def __str__(self) -> str:
-        options = (f"{name} {_short(value)}" for name, value in self.options.items())
-        return ", ".join([f"smalti {self.version}", f"k = {self.k}", *options])
+        """Return it as a sentence tells of it, printable whatever it holds."""
+        options = (f"{shown(name)} {_short(value)}" for name, value in self.options.items())
+        return ", ".join([f"smalti {shown(self.version)}", f"k = {shown(self.k)}", *options])
 
 
 def hash_of_pictures(pictures: Iterable[NDArray[np.uint8]]) -> str:
@@ -207,27 +218,75 @@ def _plain(name: str, value: Any) -> Any:
 
 def _is_recipe(fields: dict[str, Any]) -> bool:
     """Whether JSON has the fields of a recipe, each of its type."""
-    k, options = fields.get("k"), fields.get("options")
-    counts = isinstance(k, int) and not isinstance(k, bool)
+    k, version = fields.get("k"), fields.get("smalti")
     texts = [fields.get(name) for name in ("source", "result", "pixels")]
     return (
-        (counts or k in OPTIONS["k"].words)
-        and isinstance(options, dict)
-        and VERSION.fullmatch(str(fields.get("smalti"))) is not None
+        isinstance(k, int | str)
+        and _passes(check, "k", k)
+        and isinstance(fields.get("options"), dict)
+        and isinstance(version, str)
+        and VERSION.fullmatch(version) is not None
         and all(isinstance(text, str) and HASH.fullmatch(text) for text in texts)
     )
 
 
-def _is_safe(name: str, value: Any) -> bool:
-    """Whether a value names no file: these options take paths, but a recipe has colors."""
-    if name == "palette":  # a word alone could name a file; a list holds colors
-        return isinstance(value, list) and all(isinstance(word, str) for word in value)
-    if name == "keep":
-        return value is None or isinstance(value, str)
-    return value == "auto" if name == "weight" else not isinstance(value, dict)
+def _is_possible(name: str, value: Any) -> bool:
+    """Whether an option can have a value that is JSON, and names no file by it.
+
+    Some options take paths, or arrays; a recipe has colors, and lists of numbers.
+    """
+    if name in FORMS:
+        return FORMS[name](value)
+    if name in OPTIONS:
+        return _passes(check, name, value)
+    return isinstance(value, int | None)  # what the table does not have is a switch
+
+
+def _passes(test: Callable[..., Any], *values: Any) -> bool:
+    """Whether a test of the library takes some values."""
+    try:
+        test(*values)
+    except (ValueError, RecursionError):  # BadOption; numbers too long to be read; lists too deep
+        return False
+    return True
+
+
+def _is_palette(value: Any) -> bool:
+    """Whether it is a list of colors: a word alone could name a file."""
+    words = isinstance(value, list) and all(isinstance(word, str) for word in value)
+    return words and _passes(Palette.of, value)
+
+
+def _is_keep(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and _passes(Kept.of, value))
+
+
+def _is_init(value: Any) -> bool:
+    """Whether it is a word of the table, or centroids: rows of 3 or 4 numbers."""
+    return _passes(check, "init", value) or (
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(row, list)
+            and len(row) in (3, 4)
+            and all(isinstance(x, int | float) and not isinstance(x, bool) for x in row)
+            for row in value
+        )
+    )
+
+
+FORMS: dict[str, Callable[[Any], bool]] = {
+    "palette": _is_palette,
+    "keep": _is_keep,
+    "init": _is_init,
+    "weight": lambda value: value == "auto",
+    "quality": lambda value: isinstance(value, int | str) and _passes(quality.parse, value),
+    "max_bytes": lambda value: isinstance(value, int | str) and _passes(parse_bytes, value),
+}
+"""Options that are more than a row of the table."""
 
 
 def _short(value: Any) -> str:
     if not isinstance(value, list):
-        return str(value)
-    return f"of {len(value)}" if len(value) > 4 else " ".join(map(str, value))
+        return shown(str(value))
+    return f"of {len(value)}" if len(value) > 4 else shown(" ".join(map(str, value)))

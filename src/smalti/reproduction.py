@@ -15,7 +15,7 @@ from .errors import BadImage, MissingRecipe
 from .headers import sniff
 from .movies import frames
 from .recipe import Recipe, hash_of_pictures
-from .sources import read_source, shown
+from .sources import NAMELESS, read_source, shown
 from .version import __version__
 
 __all__ = ["Reproduction", "verify_recipe"]
@@ -95,6 +95,7 @@ def verify_recipe(
         kind = sniff(data)
         recipe = Recipe.found_in(data)
         if recipe is None:
+            _refuse_damaged(data, limits)
             raise MissingRecipe("it has no recipe; smalti compress --embed-recipe writes one")
         options = recipe.arguments(compress)
     except BadImage as error:
@@ -125,3 +126,12 @@ def verify_recipe(
             else f"{shown(made.source or 'the original')} is not the picture that it was made from."
         )
     return Reproduction(not problem, recipe, True, not problem, problem, note)
+
+
+def _refuse_damaged(data: bytes, limits: Limits) -> None:
+    """Raise if a file cannot be decoded: in PNG, what is cut off first is the recipe."""
+    try:
+        for _ in frames(data, limits=limits, icc="strip"):
+            pass
+    except BadImage as error:
+        raise BadImage(str(error).removeprefix(f"{NAMELESS}: ")) from error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .color import LINEAR, shown_on
-from .errors import BadImage
+from .image import check_pixels, check_same_size
 
 __all__ = ["Scorer", "ssimulacra2"]
 
@@ -35,6 +35,10 @@ class Scorer:
     threads : int >= 1
         They change nothing but the time.
 
+    Raises
+    ------
+    BadImage : no such array.
+
     >>> original = np.zeros((16, 16, 3), np.uint8)
     >>> scorer = Scorer(original)
     >>> scorer.score(original), scorer.score(original + np.uint8(99)) < 90
@@ -42,6 +46,7 @@ class Scorer:
     """
 
     def __init__(self, original: NDArray[Any], threads: int = 1) -> None:
+        check_pixels(original, picture=True)
         self._original, self._threads = original, threads
         self._pyramids: dict[int | None, _core.Pyramid] = {}
 
@@ -50,12 +55,9 @@ class Scorer:
 
         Raises
         ------
-        BadImage : the sizes differ.
+        BadImage : the sizes differ, or something is no such array.
         """
-        if result.shape[:2] != self._original.shape[:2]:
-            raise BadImage(
-                f"images of one size are compared, got {self._original.shape} and {result.shape}"
-            )
+        check_same_size(self._original, result, picture=True)
         has_alpha = max(self._original.shape[2], result.shape[2]) == 4
         grounds = (DARK, LIGHT) if has_alpha else (None,)
         return min(self._score_on(result, ground) for ground in grounds)
@@ -92,7 +94,7 @@ def ssimulacra2(original: NDArray[Any], result: NDArray[Any], *, threads: int = 
 
     Raises
     ------
-    BadImage : the sizes differ.
+    BadImage : the sizes differ, or something is no such array.
 
     Notes
     -----

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import gif, png
 from .errors import BadImage, LimitExceeded
-from .sources import Source, read_source
+from .sources import Source, read_source, shown
 
 __all__ = ["decode_indexed"]
 
@@ -90,7 +90,7 @@ def _read_gif(data: bytes, max_megapixels: float) -> tuple[np.ndarray, np.ndarra
     except (BadImage, LimitExceeded):
         raise
     except Exception as error:  # the reader raises whatever its parsing trips over
-        raise BadImage(f"it is a damaged GIF ({error})") from error
+        raise BadImage(f"it is a damaged GIF ({shown(str(error))})") from error
     if image.mode not in ("P", "L"):
         raise BadImage("it is a GIF without a palette")
     indices = np.asarray(image)

@@ -35,7 +35,8 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     cls=Command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 1 some of several files failed; 2 usage or unreadable input; "
-    "4 refused by a limit; 15 output exists (see --force); 16 cannot write; 98 not smaller; "
+    "4 refused by a limit; 15 output exists (see --force); 16 cannot write; "
+    "70 a bug in smalti: please report it; 98 not smaller; "
     "99 a quality, score or size that cannot be had, or colors outside a strict palette; "
     "130 and 143 interrupted. With --check: 1 something would shrink, or could not be read.",
 )

@@ -117,7 +117,7 @@ class Naming:
         def value(match: re.Match[str]) -> str:
             if match[1] not in fields:
                 known = ", ".join(f"{{{field}}}" for field in fields)
-                raise BadOption(f"--name knows {known}, got {{{match[1]}}}")
+                raise BadOption(f"--name knows {known}, got {{{shown(match[1])}}}")
             return fields[match[1]]
 
         return re.sub(r"\{([^{}]*)\}", value, template)
@@ -138,6 +138,9 @@ def _all(
     for source in sources:
         if source == STANDARD:
             yield Job(source, naming.output or STANDARD)
+        elif "://" in source and not os.path.exists(source):
+            takers = "batch compresses them; fit, survey and verify take them, too"
+            yield Job(source, refusal=BadImage(f"{shown(source)} is a URL: smalti {takers}"))
         elif not os.path.isdir(source):
             yield _job(Path(source), Path(Path(source).name), naming)
         elif recursive:

@@ -21,6 +21,7 @@ import click
 from smalti_command import is_scarcity
 
 from ..errors import CannotWrite, LimitExceeded, SmaltiError
+from ..sources import shown
 
 __all__ = ["Bar", "as_json", "blame", "complain", "flush", "paint", "say", "tell"]
 
@@ -51,7 +52,7 @@ def complain(message: str, error: BaseException | None = None) -> None:
         import traceback
 
         tell("".join(traceback.format_exception(error)).rstrip())
-    tell(f"smalti: {' '.join(message.split())}")
+    tell(f"smalti: {shown(' '.join(message.split()))}")
 
 
 def blame(error: BaseException, processes: int = 1) -> tuple[int, str]:
@@ -126,15 +127,31 @@ def flush() -> int:
 
 
 def _print(text: str, stream: TextIO) -> None:
-    # Names that are not UTF-8 travel as lone surrogates, and a terminal may lack "→".
+    if not isinstance(text, Painted):
+        text = _plain(text)
     encoding = stream.encoding or "utf-8"
     try:
+        # A terminal may lack "→".
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except BrokenPipeError:
         _silence(stream)
     except OSError as error:
         _silence(stream)
         raise CannotWrite(f"{stream.name}: cannot be written: {error.strerror}") from error
+
+
+def _plain(text: str) -> str:
+    r"""Return a text with nothing in it that a terminal obeys, but ends of lines and tabs.
+
+    Whoever quotes a file escapes what it quotes; this is for the one that forgot.
+
+    >>> _plain("two\nlines\tand \x1b[2K a code")
+    'two\nlines\tand \\x1b[2K a code'
+    """
+    return "\n".join(
+        line if line.isprintable() else "\t".join(map(shown, line.split("\t")))
+        for line in text.split("\n")
+    )
 
 
 def _silence(stream: TextIO) -> None:
@@ -145,13 +162,18 @@ def _silence(stream: TextIO) -> None:
 # ---------------------------------------------------------------- color
 
 
+class Painted(str):
+    """A text whose terminal codes are our own."""
+
+
 def paint(text: str, stream: TextIO) -> str:
     """Return a report with its title in bold and a swatch before each color, if `stream` can."""
+    text = _plain(text)
     title, _, rest = text.partition("\n")
     if not rest or not _colorful(stream):
         return text
     swatches = re.sub(r"#([0-9a-f]{6})([0-9a-f]{2})?\b", _swatch, rest)
-    return f"{click.style(title, bold=True)}\n{swatches}"
+    return Painted(f"{click.style(title, bold=True)}\n{swatches}")
 
 
 def _colorful(stream: TextIO) -> bool:

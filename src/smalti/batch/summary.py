@@ -18,7 +18,7 @@ from ..folders import Refusal
 from . import places
 from .runs import Run
 
-__all__ = ["NO_SIZE", "Summary", "counted", "told", "write_lines"]
+__all__ = ["NO_SIZE", "RECORDS", "Summary", "counted", "told", "write_lines"]
 
 RECORDS, SUMMARY = "smalti-records.jsonl", "smalti-summary.json"
 FIELDS = (

@@ -20,6 +20,7 @@ import errno
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -33,7 +34,14 @@ except ImportError:  # Windows
 from .errors import CannotWrite, OutputExists, SmaltiError
 from .sources import shown
 
-__all__ = ["abandon", "check_writable", "shown", "sweep", "write_atomic"]
+__all__ = [
+    "abandon",
+    "check_standard_output",
+    "check_writable",
+    "shown",
+    "sweep",
+    "write_atomic",
+]
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -82,6 +90,17 @@ def check_writable(path: Path, overwrite: bool) -> None:
         raise
     except (OSError, ValueError) as error:
         raise _refusal(path, error) from error
+
+
+def check_standard_output() -> None:
+    """Refuse standard output as a place for a picture, where it is closed or takes text only.
+
+    Raises
+    ------
+    CannotWrite : it is.
+    """
+    if getattr(sys.stdout, "buffer", None) is None:
+        raise CannotWrite("standard output is closed, or takes text only; name a file instead of -")
 
 
 def write_atomic(

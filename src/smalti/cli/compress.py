@@ -10,7 +10,7 @@ import click
 
 from ..decode import Limits
 from ..errors import CannotWrite
-from ..files import shown
+from ..files import check_standard_output, shown
 from ..keep import Kept
 from ..options import OPTIONS, Option, check
 from ..palette import Palette
@@ -220,6 +220,8 @@ def prepared(sources: list[str], k: int | str, given: dict[str, Any]) -> tuple[j
     if given["check"] and not _names_outputs(given) and given["format"] is None:
         given["in_place"] = True
     to_standard = given["output"] == "-" or (given["output"] is None and sources == ["-"])
+    if to_standard:
+        check_standard_output()
     if to_standard and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; redirect it, or use -o FILE")
     if to_standard and given["show"]:
@@ -368,7 +370,7 @@ def _ask(stream: TextIO) -> int:
     while True:
         stream.write(f"Number of colors [{ASK_DEFAULT}]: ")
         stream.flush()
-        line = sys.stdin.readline()
+        line = "" if sys.stdin is None else sys.stdin.readline()
         if not line:
             raise click.UsageError("--ask found no answer on standard input; -k gives the number")
         try:

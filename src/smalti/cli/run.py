@@ -31,7 +31,7 @@ from ..errors import (
     OutputExists,
     SmaltiError,
 )
-from ..files import check_writable, shown, write_atomic
+from ..files import check_standard_output, check_writable, shown, write_atomic
 from ..formats import format_of
 from ..headers import sniff
 from ..kmeans import Step
@@ -320,6 +320,7 @@ def _copy(data: bytes, job: Job, options: dict[str, Any]) -> None:
 
 
 def _to_standard_output(data: bytes) -> None:
+    check_standard_output()
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

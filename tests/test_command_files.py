@@ -153,6 +153,36 @@ def test_impossible_outputs_are_refused_before_any_work(commands, open_folder, f
 
 
 @pytest.mark.guarantee(4)
+def test_a_working_folder_that_was_removed_is_told_in_one_line(tmp_path, figure):
+    given = str(tmp_path / "in.png")
+    (tmp_path / "in.png").write_bytes(file_of(picture()))
+    gone = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
+    cases = [
+        ((given, "-o", "x.png"), 16),
+        ((given, "--out-dir", "out"), 16),
+        (("-r", "."), 2),
+        (("-i", given), 0),
+        (("batch", given, "--out-dir", "out"), 16),
+        (("palette", given, "-o", "x.hex"), 16),
+        (("palette", "x.png"), 2),
+        (("fit", given, "-o", "x.gpl"), 16),
+    ]
+    for arguments, code in cases:
+        done = subprocess.run(
+            ["/bin/sh", "-c", gone, str(tmp_path / "gone"), *COMMAND, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, (arguments, done.stderr)
+        if code:
+            assert "a bug" not in one_line(done.stderr)
+    assert listing(tmp_path) == ["in.png"]
+    figure(f"{len(cases)} commands in a folder that is gone")
+
+
+@pytest.mark.guarantee(4)
 def test_a_read_only_disk_is_refused_before_any_work_even_for_root(commands, tmp_path, figure):
     (tmp_path / "a.png").write_bytes(noise()[:40_000])
     with mounted(tmp_path / "disk", "size=1m") as place:

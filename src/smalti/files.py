@@ -32,7 +32,7 @@ except ImportError:  # Windows
     LOCKS = False
 
 from .errors import CannotWrite, OutputExists, SmaltiError
-from .sources import shown
+from .sources import real_path, shown
 
 __all__ = [
     "abandon",
@@ -200,7 +200,7 @@ def _resolved(path: Path, overwrite: bool) -> tuple[str, os.stat_result | None]:
     """Follow links to the file that will be replaced, and look at it."""
     if not os.fspath(path):
         raise CannotWrite("cannot write: the name of the output is empty")
-    target = os.path.realpath(os.fspath(path))
+    target = real_path(path)
     try:
         old = os.stat(target)
     except FileNotFoundError:
@@ -349,4 +349,4 @@ def _refusal(path: Path, error: OSError | ValueError) -> SmaltiError:
 
 
 def _has_folder(path: Path) -> bool:
-    return os.path.isdir(os.path.dirname(os.path.realpath(path)))
+    return os.path.isdir(os.path.dirname(real_path(path)))

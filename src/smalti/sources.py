@@ -13,7 +13,7 @@ from typing import IO, TypeAlias
 
 from .errors import BadImage, LimitExceeded, MissingFile
 
-__all__ = ["Source", "no_image", "read_source", "shown", "way_above"]
+__all__ = ["Source", "no_image", "read_source", "real_path", "shown", "way_above"]
 
 Source: TypeAlias = str | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes]
 
@@ -42,6 +42,18 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # how Python carries a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def real_path(path: str | os.PathLike[str]) -> str:
+    """Return the name of a place without links, the same for all spellings of it.
+
+    Where the working directory was removed, a relative path leads nowhere, and stays what it is:
+    whoever opens it is told so.
+    """
+    try:
+        return os.path.realpath(path)
+    except FileNotFoundError:
+        return os.path.normpath(path)
 
 
 def no_image(source: object) -> BadImage:

@@ -18,6 +18,7 @@ from ..errors import BadImage, BadOption, MissingFile, SmaltiError
 from ..files import shown
 from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
 from ..movies import kept_format
+from ..sources import real_path
 
 __all__ = ["STANDARD", "Job", "Naming", "Plan", "plan"]
 
@@ -173,7 +174,7 @@ def _job_in_place(source: Path, relative: Path) -> Job:
 
 def _folder(folder: Path, naming: Naming, left: Counter[str]) -> Iterator[Job]:
     """Yield the images below `folder`, or one refusal if there are none."""
-    skip = os.path.realpath(naming.out_dir) if naming.out_dir else None
+    skip = real_path(naming.out_dir) if naming.out_dir else None
     found, others = False, left["others"]
     for entry in walk(folder, skip):
         if isinstance(entry, Refusal):
@@ -200,7 +201,7 @@ def _refused(refusal: Refusal) -> Job:
 def _once(jobs: Iterable[Job]) -> Iterator[Job]:
     seen: set[str] = set()
     for job in jobs:
-        key = os.path.realpath(job.source)
+        key = real_path(job.source)
         if job.source == STANDARD or job.refusal or key not in seen:
             yield job
         seen.add(key)
@@ -242,4 +243,4 @@ def _places(job: Job) -> set[str]:
 
 def _key(place: str) -> str:
     """Return the same string for all spellings of a place."""
-    return os.path.realpath(place)
+    return real_path(place)

@@ -239,6 +239,44 @@ def test_an_output_that_is_its_input_is_right_whatever_it_is_called(commands, tm
     figure(f"{len(cases)} of {len(cases)} spellings and links of the input as output")
 
 
+@pytest.mark.guarantee(6)
+def test_links_out_of_a_folder_are_left_alone_in_place(commands, tmp_path, figure):
+    source = file_of(picture())
+    ways = (("-i",), ("--ext", ".png", "-f"), ("--name", "{name}", "-f"))
+    for number, way in enumerate(ways):
+        folder = tmp_path / str(number)
+        (folder / "assets" / "sub").mkdir(parents=True)
+        (folder / "outside").mkdir()
+        (folder / "assets" / "own.png").write_bytes(source)
+        (folder / "outside" / "o.png").write_bytes(source)
+        (folder / "assets" / "out.png").symlink_to("../outside/o.png")
+        (folder / "assets" / "sub" / "in.png").symlink_to("../own.png")
+        (folder / "assets-link").symlink_to("assets")
+
+        done = commands(*QUICK[1:], *way, "-r", "assets", folder=folder)
+        assert done.code == 0
+        assert "1 link to files outside left alone" in done.out
+        assert (folder / "outside" / "o.png").read_bytes() == source
+        assert len((folder / "assets" / "own.png").read_bytes()) < len(source)
+        assert (folder / "assets" / "out.png").is_symlink()
+
+        told = commands(*QUICK[1:], *way, "-v", "-r", "assets-link", folder=folder)
+        assert "out.png is left alone: it is a link to" in told.out
+        assert (folder / "outside" / "o.png").read_bytes() == source
+
+        assert commands(*QUICK, "-r", "assets", "--out-dir", "made", folder=folder).code == 0
+        assert (folder / "made" / "out.png").stat().st_size < len(source)  # read through the link
+
+        commands(*QUICK, *way, "-r", "assets", "outside", folder=folder)
+        assert len((folder / "outside" / "o.png").read_bytes()) < len(source)  # it was named
+
+        (folder / "outside" / "o.png").write_bytes(source)
+        commands(*QUICK, *way, "assets/out.png", folder=folder)
+        assert len((folder / "outside" / "o.png").read_bytes()) < len(source)
+        assert (folder / "assets" / "out.png").is_symlink()
+    figure(f"{len(ways)} of {len(ways)} ways to write in place left the file outside alone")
+
+
 @pytest.mark.guarantee(5, 9, 10)
 def test_an_input_that_cannot_shrink_stays_as_it_is_in_place(commands, tmp_path):
     tiny = file_of(Image.new("L", (1, 1)))

@@ -65,7 +65,8 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     "-i",
     "--in-place",
     help="Replace each PNG, WebP and GIF by its result, where that is smaller; its mode stays, and "
-    "a folder that may be written to is enough, as for sed -i.",
+    "a folder that may be written to is enough, even for a read-only file. Links are written "
+    "through, but -r leaves those to files outside of the folder alone.",
 )
 @flag("--check", help="Write nothing; tell what would shrink, and exit with 1 if anything would.")
 @click.option(

@@ -20,14 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import outputs
+from .. import metadata, outputs
 from ..compress import Report, compress
 from ..decode import Limits
 from ..errors import BadImage, BadOption, NotSmaller, OutputExists, SmaltiError
 from ..files import shown
 from ..folders import Refusal
 from ..keep import Kept
-from ..metadata import of_copy
 from ..palette import Palette
 from ..targets import parse_bytes
 from . import places, runs, shards
@@ -87,9 +86,14 @@ class CompressWork:
         try:
             report = compress(_Named(data, item.uri), None, threads=1, **self.options)
         except NotSmaller as error:
-            holds = of_copy(data)
+            holds = metadata.of_copy(data)
             words = f"{error}; copied{holds}" if holds else str(error)
-            target, fields = item.relative, {"status": "kept", "message": words}
+            fields = {
+                "status": "kept",
+                "message": words,
+                "position": metadata.read(data).has_position,
+            }
+            target = item.relative
         else:
             assert report.data is not None
             data, target, fields = report.data, _target(item, report), _fields(report)

@@ -306,7 +306,7 @@ def test_modes_are_those_of_the_umask_or_of_the_file_that_is_replaced(commands, 
         assert commands(*words, *QUICK, folder=tmp_path, umask=umask).code == 0
         found = {stat.S_IMODE((out / name).stat().st_mode) for name in ("a.png", "photo.jpg")}
         assert found == {0o666 & ~umask}  # of a result and of a copy
-    for mode in (0o444, 0o400, 0o755):  # in place: as sed -i, which asks the folder only
+    for mode in (0o444, 0o400, 0o755):  # in place: only the folder is asked
         (tmp_path / "b.png").unlink(missing_ok=True)
         (tmp_path / "b.png").write_bytes(file_of(picture()))
         (tmp_path / "b.png").chmod(mode)

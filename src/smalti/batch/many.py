@@ -390,8 +390,9 @@ def _names(state: str, out_dir: str) -> set[str]:
     head = next(_values(first), None)
     if isinstance(head, dict) and head.get("sum") == shards.sum_of(rest):
         return {name for name in _values(rest) if isinstance(name, str)}
-    if not set(places.names(state)) - {runs.LOCK}:
-        return set()  # the first run
+    listed = {NAMES, runs.PLAN} & set(places.names(state))
+    if not (listed or shards.committed(state)):
+        return set()  # the first run, or somebody wants it to be
     planned = (_field(line, "items") for line in _values(_content(places.join(state, runs.PLAN))))
     items = (item for some in planned if isinstance(some, list) for item in some)
     names = {item[1] for item in items if isinstance(item, list) and len(item) > 1}

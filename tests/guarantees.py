@@ -35,7 +35,8 @@ GUARANTEES = {
         "An output that is its own input, by name or by link, is right or untouched; other "
         "names of a hard-linked file keep the old content."),
     6: Guarantee("Files", "Links",
-        "Outputs are written through symbolic links; a planted temporary file is never "
+        "Outputs are written through symbolic links, but in place, a run through a folder leaves "
+        "links to files outside of it alone, and says so; a planted temporary file is never "
         "followed."),
     7: Guarantee("Files", "Permissions",
         "A new file has the mode that the umask allows, a replaced one keeps its own."),

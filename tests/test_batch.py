@@ -314,6 +314,91 @@ def test_a_damaged_state_folder_costs_work_but_nothing_else(few, tmp_path):
     assert outputs(tmp_path / "out") == made
 
 
+def damages(data):
+    """Yield what may have become of a file with this content."""
+    ends = {0, 1, len(data) // 3, len(data) // 2, len(data) - 9, len(data) - 1}
+    ends |= {at + 1 for at, byte in enumerate(data[:-1]) if byte == ord("\n")}  # whole lines
+    yield from (data[:end] for end in sorted(ends) if 0 <= end < len(data))
+    yield from (bytes(len(data)), b"\xff\xfe\x80" * 40, b"\n" * 9, data + b"\x80junk")
+    yield data[: len(data) // 2] + b"\x80" + data[len(data) // 2 + 1 :]
+    yield data.replace(b"0000", b"9999").replace(b"true", b"1234")
+    yield b"[" * 100_000
+    yield from (value + b"\n" for value in (b"null", b"7", b'"a"', b"[]", b"[[]]", b"{}"))
+    for value in (b"[1]", b"null", b'{"items": [[], [1, 2], {}]}', b'{"key": []}', b"[" * 100_000):
+        yield data.partition(b"\n")[0] + b"\n" + value + b"\n"  # below a head that is right
+    for name in (b"items", b"key", b"uri", b"format", b"payload", b"records", b"sum", b"names"):
+        yield data.replace(b'"%s"' % name, b'"other"')
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_whatever_happens_to_a_file_of_the_state_folder_the_outputs_are_right(
+    tmp_path, resume, effort
+):
+    fill(tmp_path / "in", 2)
+    first = again(tmp_path / "in", shard=1)
+    made, state = outputs(tmp_path / "out"), tmp_path / "out" / ".smalti"
+    files = [path for path in state.rglob("*") if path.is_file()]
+    assert sorted(path.suffix for path in files) == ["", *[".jsonl"] * 4]  # lock, names, plan, two
+
+    for path in files:
+        for damaged in list(damages(path.read_bytes()))[:: effort(3 if resume else 6, 1)]:
+            path.write_bytes(damaged)
+            summary = again(tmp_path / "in", shard=1, resume=resume)
+            assert (summary.exit_code, summary.left_alone) == (0, 0), (path, damaged[:80])
+            assert plain(summary.records) == plain(first.records)
+            assert outputs(tmp_path / "out") == made
+
+
+def test_a_state_folder_that_is_damaged_everywhere_is_no_hindrance(few, tmp_path):
+    again(few, shard=2)
+    made = outputs(tmp_path / "out")
+    for damaged in (b"", b"\xff" * 99, b"[" * 100_000, b"{}\n{}\n"):
+        for path in (tmp_path / "out" / ".smalti").rglob("*"):
+            if path.is_file():
+                path.write_bytes(damaged)
+
+        assert len(redone(few, tmp_path)) == 5
+        assert outputs(tmp_path / "out") == made
+
+
+def test_files_of_others_are_safe_where_the_list_of_names_is_lost(few, tmp_path):
+    again(few)
+    fill(few, 1, first=5)
+    mine = tmp_path / "out" / "c" / "0005.png"
+    mine.write_bytes(b"mine")
+    (tmp_path / "out" / ".smalti" / "names.jsonl").write_bytes(b"")
+
+    summary = again(few)
+
+    assert mine.read_bytes() == b"mine"
+    assert (summary.reused, summary.errors) == (5, {"OutputExists": 1})
+
+
+def test_a_folder_in_the_place_of_a_file_of_the_state_folder_is_told(few, tmp_path):
+    again(few, shard=5)
+    state = tmp_path / "out" / ".smalti"
+    for path in [path for path in state.rglob("*") if path.is_file()]:
+        data = path.read_bytes()
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(smalti.CannotWrite, match=path.name):
+            again(few, shard=5)
+        path.rmdir()
+        path.write_bytes(data)
+
+
+def test_a_palette_for_all_is_right_where_counts_were_damaged(few, tmp_path):
+    whole = smalti.fit_many(few, 4, state=str(tmp_path / "state"), shard=2, jobs=1)
+    files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".bin" for path in files)
+    for path in files:
+        data = path.read_bytes()
+        for damaged in (b"", data[:-9], data[: len(data) // 2], b"\xff" * 99, b"[" * 100_000):
+            path.write_bytes(damaged)
+            fitted = smalti.fit_many(few, 4, state=str(tmp_path / "state"), shard=2, jobs=1)
+            assert np.array_equal(fitted.palette.colors, whole.palette.colors)
+
+
 def test_an_output_folder_may_be_moved(few, tmp_path):
     again(few)
     shutil.move(tmp_path / "out", tmp_path / "elsewhere")

@@ -153,6 +153,36 @@ def test_impossible_outputs_are_refused_before_any_work(commands, open_folder, f
 
 
 @pytest.mark.guarantee(4)
+def test_a_working_folder_that_was_removed_is_told_in_one_line(tmp_path, figure):
+    given = str(tmp_path / "in.png")
+    (tmp_path / "in.png").write_bytes(file_of(picture()))
+    gone = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
+    cases = [
+        ((given, "-o", "x.png"), 16),
+        ((given, "--out-dir", "out"), 16),
+        (("-r", "."), 2),
+        (("-i", given), 0),
+        (("batch", given, "--out-dir", "out"), 16),
+        (("palette", given, "-o", "x.hex"), 16),
+        (("palette", "x.png"), 2),
+        (("fit", given, "-o", "x.gpl"), 16),
+    ]
+    for arguments, code in cases:
+        done = subprocess.run(
+            ["/bin/sh", "-c", gone, str(tmp_path / "gone"), *COMMAND, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, (arguments, done.stderr)
+        if code:
+            assert "a bug" not in one_line(done.stderr)
+    assert listing(tmp_path) == ["in.png"]
+    figure(f"{len(cases)} commands in a folder that is gone")
+
+
+@pytest.mark.guarantee(4)
 def test_a_read_only_disk_is_refused_before_any_work_even_for_root(commands, tmp_path, figure):
     (tmp_path / "a.png").write_bytes(noise()[:40_000])
     with mounted(tmp_path / "disk", "size=1m") as place:
@@ -209,6 +239,44 @@ def test_an_output_that_is_its_input_is_right_whatever_it_is_called(commands, tm
     figure(f"{len(cases)} of {len(cases)} spellings and links of the input as output")
 
 
+@pytest.mark.guarantee(6)
+def test_links_out_of_a_folder_are_left_alone_in_place(commands, tmp_path, figure):
+    source = file_of(picture())
+    ways = (("-i",), ("--ext", ".png", "-f"), ("--name", "{name}", "-f"))
+    for number, way in enumerate(ways):
+        folder = tmp_path / str(number)
+        (folder / "assets" / "sub").mkdir(parents=True)
+        (folder / "outside").mkdir()
+        (folder / "assets" / "own.png").write_bytes(source)
+        (folder / "outside" / "o.png").write_bytes(source)
+        (folder / "assets" / "out.png").symlink_to("../outside/o.png")
+        (folder / "assets" / "sub" / "in.png").symlink_to("../own.png")
+        (folder / "assets-link").symlink_to("assets")
+
+        done = commands(*QUICK[1:], *way, "-r", "assets", folder=folder)
+        assert done.code == 0
+        assert "1 link to files outside left alone" in done.out
+        assert (folder / "outside" / "o.png").read_bytes() == source
+        assert len((folder / "assets" / "own.png").read_bytes()) < len(source)
+        assert (folder / "assets" / "out.png").is_symlink()
+
+        told = commands(*QUICK[1:], *way, "-v", "-r", "assets-link", folder=folder)
+        assert "out.png is left alone: it is a link to" in told.out
+        assert (folder / "outside" / "o.png").read_bytes() == source
+
+        assert commands(*QUICK, "-r", "assets", "--out-dir", "made", folder=folder).code == 0
+        assert (folder / "made" / "out.png").stat().st_size < len(source)  # read through the link
+
+        commands(*QUICK, *way, "-r", "assets", "outside", folder=folder)
+        assert len((folder / "outside" / "o.png").read_bytes()) < len(source)  # it was named
+
+        (folder / "outside" / "o.png").write_bytes(source)
+        commands(*QUICK, *way, "assets/out.png", folder=folder)
+        assert len((folder / "outside" / "o.png").read_bytes()) < len(source)
+        assert (folder / "assets" / "out.png").is_symlink()
+    figure(f"{len(ways)} of {len(ways)} ways to write in place left the file outside alone")
+
+
 @pytest.mark.guarantee(5, 9, 10)
 def test_an_input_that_cannot_shrink_stays_as_it_is_in_place(commands, tmp_path):
     tiny = file_of(Image.new("L", (1, 1)))
@@ -238,7 +306,7 @@ def test_modes_are_those_of_the_umask_or_of_the_file_that_is_replaced(commands, 
         assert commands(*words, *QUICK, folder=tmp_path, umask=umask).code == 0
         found = {stat.S_IMODE((out / name).stat().st_mode) for name in ("a.png", "photo.jpg")}
         assert found == {0o666 & ~umask}  # of a result and of a copy
-    for mode in (0o444, 0o400, 0o755):  # in place: as sed -i, which asks the folder only
+    for mode in (0o444, 0o400, 0o755):  # in place: only the folder is asked
         (tmp_path / "b.png").unlink(missing_ok=True)
         (tmp_path / "b.png").write_bytes(file_of(picture()))
         (tmp_path / "b.png").chmod(mode)

@@ -69,6 +69,23 @@ def test_a_collection_leaks_nothing_either(smalti, folder):
 
 
 @pytest.mark.guarantee(18)
+def test_a_batch_counts_the_copies_that_say_where_they_were_taken(smalti, folder):
+    small = kit.file_of(kit.picture(1, 200, 240), "JPEG", quality=20)
+    (folder / "in").mkdir()
+    (folder / "in" / "plain.jpg").write_bytes(small)
+    none = smalti("batch", "--out-dir", "out", "in")
+    (folder / "in" / "a.jpg").write_bytes(small[:2] + kit.segment(0xE1, kit.exif()) + small[2:])
+
+    for _ in range(2):  # the records of an earlier run know it, too
+        some = smalti("batch", "--out-dir", "out", "in")
+        assert "  2 kept as they were, 1 of them with a position\n" in some.stdout
+    assert "  1 kept as they were, with whatever they say besides their pixels\n" in none.stdout
+    assert (
+        json.loads((folder / "out" / "smalti-summary.json").read_text())["kept_with_position"] == 1
+    )
+
+
+@pytest.mark.guarantee(18)
 def test_an_original_that_is_handed_on_is_said_to_hold_what_it_holds(smalti, folder):
     small = kit.file_of(kit.picture(1, 200, 240), "JPEG", quality=20)
     secret = small[:2] + kit.segment(0xE1, kit.exif()) + small[2:]

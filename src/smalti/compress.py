@@ -504,7 +504,10 @@ def _write(target: Target, data: bytes, overwrite: bool, times_of: Path | None) 
     if _is_path(target):
         files.write_atomic(target, data, overwrite=overwrite, preserve_from=times_of)
         return
-    stream: Any = sys.stdout.buffer if target == STANDARD_OUTPUT else target
+    stream: Any = target
+    if target == STANDARD_OUTPUT:
+        files.check_standard_output()
+        stream = sys.stdout.buffer
     try:
         stream.write(data)
         stream.flush()

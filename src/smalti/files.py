@@ -20,6 +20,7 @@ import errno
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -31,9 +32,16 @@ except ImportError:  # Windows
     LOCKS = False
 
 from .errors import CannotWrite, OutputExists, SmaltiError
-from .sources import shown
+from .sources import real_path, shown
 
-__all__ = ["abandon", "check_writable", "shown", "sweep", "write_atomic"]
+__all__ = [
+    "abandon",
+    "check_standard_output",
+    "check_writable",
+    "shown",
+    "sweep",
+    "write_atomic",
+]
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -82,6 +90,17 @@ def check_writable(path: Path, overwrite: bool) -> None:
         raise
     except (OSError, ValueError) as error:
         raise _refusal(path, error) from error
+
+
+def check_standard_output() -> None:
+    """Refuse standard output as a place for a picture, where it is closed or takes text only.
+
+    Raises
+    ------
+    CannotWrite : it is.
+    """
+    if getattr(sys.stdout, "buffer", None) is None:
+        raise CannotWrite("standard output is closed, or takes text only; name a file instead of -")
 
 
 def write_atomic(
@@ -181,7 +200,7 @@ def _resolved(path: Path, overwrite: bool) -> tuple[str, os.stat_result | None]:
     """Follow links to the file that will be replaced, and look at it."""
     if not os.fspath(path):
         raise CannotWrite("cannot write: the name of the output is empty")
-    target = os.path.realpath(os.fspath(path))
+    target = real_path(path)
     try:
         old = os.stat(target)
     except FileNotFoundError:
@@ -330,4 +349,4 @@ def _refusal(path: Path, error: OSError | ValueError) -> SmaltiError:
 
 
 def _has_folder(path: Path) -> bool:
-    return os.path.isdir(os.path.dirname(os.path.realpath(path)))
+    return os.path.isdir(os.path.dirname(real_path(path)))

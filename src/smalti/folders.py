@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .errors import BadImage, SmaltiError
 from .headers import SUFFIXES
-from .sources import shown
+from .sources import real_path, shown
 
 __all__ = ["Refusal", "is_called_like_a_picture", "no_pictures", "walk"]
 
@@ -48,7 +48,7 @@ def walk(folder: Path, skip: str | None = None) -> Iterator[Path | Refusal]:
         if not entry.is_dir():
             yield folder / entry.name
     for entry in seen:
-        if entry.is_dir(follow_symlinks=False) and os.path.realpath(entry.path) != skip:
+        if entry.is_dir(follow_symlinks=False) and real_path(entry.path) != skip:
             yield from walk(folder / entry.name, skip)
 
 

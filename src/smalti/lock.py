@@ -27,7 +27,7 @@ from .lock_text import LIMIT, Row
 from .options import MAX_K
 from .palette import Palette
 from .settings import Settings
-from .sources import read_source, shown
+from .sources import read_source, real_path, shown
 
 __all__ = ["FULL", "Brought", "Lock"]
 
@@ -340,7 +340,7 @@ def _alone(path: str | os.PathLike[str]) -> Iterator[None]:
     with suppress(ImportError, OSError):
         import fcntl
 
-        folder = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY)
+        folder = os.open(os.path.dirname(real_path(path)), os.O_RDONLY)
         fcntl.flock(folder, fcntl.LOCK_EX)
     try:
         yield

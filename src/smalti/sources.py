@@ -13,11 +13,12 @@ from typing import IO, TypeAlias
 
 from .errors import BadImage, LimitExceeded, MissingFile
 
-__all__ = ["Source", "no_image", "read_source", "shown", "way_above"]
+__all__ = ["Source", "no_image", "read_source", "real_path", "shown", "way_above"]
 
 Source: TypeAlias = str | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes]
 
 NAMELESS = "the image data"
+PIECE = 2**20  # bytes that are read at once where a file does not say how many it has
 
 
 def shown(path: object) -> str:
@@ -41,6 +42,18 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # how Python carries a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def real_path(path: str | os.PathLike[str]) -> str:
+    """Return the name of a place without links, the same for all spellings of it.
+
+    Where the working directory was removed, a relative path leads nowhere, and stays what it is:
+    whoever opens it is told so.
+    """
+    try:
+        return os.path.realpath(path)
+    except FileNotFoundError:
+        return os.path.normpath(path)
 
 
 def no_image(source: object) -> BadImage:
@@ -119,10 +132,11 @@ def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
         try:
             status = os.fstat(descriptor)
             _check_regular(status, name, limit_bytes)
-            # Python takes the memory that a read may need: no more than the file says.
-            most = min(limit_bytes, status.st_size or limit_bytes)
             with open(descriptor, "rb", closefd=False) as file:
-                return file.read(most + 1)
+                if not status.st_size:  # it is empty, or one of the system's own that do not say
+                    return _read_in_pieces(file, limit_bytes + 1)
+                # Python takes the memory that a read may need: no more than the file says.
+                return file.read(min(limit_bytes, status.st_size) + 1)
         finally:
             os.close(descriptor)
     except (BadImage, LimitExceeded):
@@ -133,6 +147,14 @@ def _read_path(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
         raise BadImage(f"{name} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a NUL byte in the name
         raise BadImage(f"{name} is not a possible file name: {error}") from error
+
+
+def _read_in_pieces(file: IO[bytes], most: int) -> bytes:
+    """Read to the end, but not more than `most` bytes, with memory for what comes only."""
+    data = bytearray()
+    while len(data) < most and (piece := file.read(min(PIECE, most - len(data)))):
+        data += piece
+    return bytes(data)
 
 
 def _check_regular(status: os.stat_result, name: str, limit_bytes: int) -> None:

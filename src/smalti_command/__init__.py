@@ -10,20 +10,44 @@ What Python does before the first line here is Python's to answer for. (`python 
 library first: it calls `prepare` before anything else, if it is loaded for that.)
 
 Where memory is scarce, loading fails in many ways, most of them with pages of advice.
+
+Daemons and cron may start us with closed standard streams. The next file that is opened would get
+the number of such a stream, and what is printed would land in it: so they are filled first.
 """
 
+import io
 import os
 import sys
 from types import TracebackType
 from typing import NoReturn
 
-__all__ = ["is_scarcity", "main", "prepare"]
+__all__ = ["Nowhere", "is_scarcity", "main", "prepare"]
 
 MODULES = ("smalti", "smalti.cli")  # that are this command after `python -m`
 
 LIMIT, BUG = 4, 70  # exit codes, as of smalti.errors
 NO_MEMORY = ("failed to map", "Cannot allocate memory", "cannot allocate memory")
 """What the system's loader says of a library that found no room."""
+
+
+class Nowhere(io.TextIOBase):
+    """Takes the place of a standard stream that was closed: what is said there is lost.
+
+    It has no `buffer`: a picture that shall go there must not get lost in silence.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self, number: int, name: str) -> None:
+        self._number, self.name = number, name
+
+    def fileno(self) -> int:
+        """Return the number of the stream; it leads nowhere, too."""
+        return self._number
+
+    def write(self, text: str) -> int:
+        """Forget `text`."""
+        return len(text)
 
 
 def main() -> None:
@@ -58,6 +82,7 @@ def is_scarcity(error: BaseException) -> bool:
 
 def _begin() -> None:
     """Let signals end this process at once, and numpy come without threads of its own."""
+    _fill_closed_streams()
     try:
         import signal
 
@@ -68,6 +93,17 @@ def _begin() -> None:
         os._exit(130)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import hashlib  # noqa: F401 (while there is memory: without, it prints pages, and goes on)
+
+
+def _fill_closed_streams() -> None:
+    """Lead standard streams that are closed to nowhere, for us and for our workers."""
+    for number in (0, 1, 2):  # in this order, since the lowest number that is free is taken
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdout = sys.stdout or Nowhere(1, "<stdout>")
+    sys.stderr = sys.stderr or Nowhere(2, "<stderr>")
 
 
 def _give_up(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -29,7 +29,7 @@ from ..lock import FULL, Brought, Lock
 from ..movies import frames
 from ..palette import Palette
 from ..quantize import build_palette
-from ..sources import shown
+from ..sources import real_path, shown
 from . import places
 from .runs import Progress, Run, run
 from .work import Item
@@ -423,9 +423,11 @@ def named_from(lock: str, uri: str) -> str:
     if places.is_url(uri):
         return shown(uri)
     path = places.path_of(uri)
-    folder = os.path.dirname(os.path.realpath(places.path_of(lock)))
+    folder = os.path.dirname(real_path(places.path_of(lock)))
     try:
         relative = os.path.relpath(os.path.abspath(path), folder)
     except ValueError:  # another drive
         relative = os.path.abspath(path)
+    except FileNotFoundError:  # the working directory was removed
+        relative = path
     return shown(PurePath(relative).as_posix())

@@ -7,11 +7,12 @@ bytes of the outputs are those of `compress`, whatever engine, number of workers
 shards, kills and retries there were.
 """
 
+import contextlib
 import inspect
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -19,19 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import outputs
+from .. import metadata, outputs
 from ..compress import Report, compress
 from ..decode import Limits
 from ..errors import BadImage, BadOption, NotSmaller, OutputExists, SmaltiError
 from ..files import shown
 from ..folders import Refusal
 from ..keep import Kept
-from ..metadata import of_copy
 from ..palette import Palette
 from ..targets import parse_bytes
-from . import places, runs
+from . import places, runs, shards
 from .runs import Progress
-from .summary import NO_SIZE, Summary, counted, told, write_lines
+from .summary import NO_SIZE, RECORDS, Summary, counted, told
 from .work import Item
 
 __all__ = ["CompressWork", "Picture", "compress_many"]
@@ -86,9 +86,14 @@ class CompressWork:
         try:
             report = compress(_Named(data, item.uri), None, threads=1, **self.options)
         except NotSmaller as error:
-            holds = of_copy(data)
+            holds = metadata.of_copy(data)
             words = f"{error}; copied{holds}" if holds else str(error)
-            target, fields = item.relative, {"status": "kept", "message": words}
+            fields = {
+                "status": "kept",
+                "message": words,
+                "position": metadata.read(data).has_position,
+            }
+            target = item.relative
         else:
             assert report.data is not None
             data, target, fields = report.data, _target(item, report), _fields(report)
@@ -250,14 +255,14 @@ def compress_many(
     if not pictures:
         raise _nothing(refusals)
     with runs.only_run_in(home):
-        names = _names(home)
+        names = _names(home, place)
         if not overwrite:
             pictures, existing = _unless_foreign(pictures, place, names)
             refusals += existing
         if not pictures:
             raise _nothing(existing)
         now = {picture.relative for picture in pictures}
-        write_lines(places.join(home, NAMES), sorted(names | now))
+        _note_names(home, names | now)
         run = runs.run(
             work, pictures, state=home, engine=engine, address=address, jobs=jobs, shard=shard,
             max_errors=max_errors, resume=resume, memory_limit=most_memory, on_progress=on_progress,
@@ -364,9 +369,55 @@ def _nothing(refusals: Sequence[Refusal]) -> SmaltiError:
     return kind(f"{first}; and {counted(len(refusals) - 1, 'other')} like it")
 
 
-def _names(state: str) -> set[str]:
-    """Return the inputs of all runs so far: what is in their outputs' places may be replaced."""
-    place = places.join(state, NAMES)
-    if not places.exists(place):
-        return set()
-    return set(map(json.loads, places.read(place, NO_SIZE).splitlines()))
+# ---------------------------------------------------------------- what earlier runs made
+
+
+def _note_names(state: str, names: set[str]) -> None:
+    """Write down the inputs of all runs, and a sum that shows whether the list is damaged."""
+    lines = "".join(f"{json.dumps(name)}\n" for name in sorted(names)).encode()
+    head = {"names": len(names), "sum": shards.sum_of(lines)}
+    places.write(places.join(state, NAMES), f"{json.dumps(head)}\n".encode() + lines)
+
+
+def _names(state: str, out_dir: str) -> set[str]:
+    """Return the inputs of all runs so far: what is in their outputs' places may be replaced.
+
+    Where the list is damaged, the other records of these runs tell what it held: without it, a
+    run would take the outputs of earlier ones for somebody else's.
+    """
+    data = _content(places.join(state, NAMES))
+    first, _, rest = data.partition(b"\n")
+    head = next(_values(first), None)
+    if isinstance(head, dict) and head.get("sum") == shards.sum_of(rest):
+        return {name for name in _values(rest) if isinstance(name, str)}
+    listed = {NAMES, runs.PLAN} & set(places.names(state))
+    if not (listed or shards.committed(state)):
+        return set()  # the first run, or somebody wants it to be
+    planned = (_field(line, "items") for line in _values(_content(places.join(state, runs.PLAN))))
+    items = (item for some in planned if isinstance(some, list) for item in some)
+    names = {item[1] for item in items if isinstance(item, list) and len(item) > 1}
+    records = list(_values(_content(places.join(out_dir, RECORDS))))
+    for shard in shards.committed(state):
+        records += shards.lines_of(state, shard)[1]
+    names |= {_field(record, "relative") for record in records if _field(record, "target")}
+    return {name for name in names if name and isinstance(name, str)}
+
+
+def _content(place: str) -> bytes:
+    """Return the bytes of a file of ours, none where it cannot be read."""
+    try:
+        return places.read(place, NO_SIZE)
+    except SmaltiError:
+        return b""
+
+
+def _values(lines: bytes) -> Iterator[Any]:
+    """Yield the values of lines of JSON; those that are none are left out."""
+    for line in lines.splitlines():
+        with contextlib.suppress(ValueError, RecursionError):  # JSON may be nested without end
+            yield json.loads(line)
+
+
+def _field(value: Any, name: str) -> Any:
+    """Return a field of a JSON value, None where it has none."""
+    return value.get(name) if isinstance(value, dict) else None

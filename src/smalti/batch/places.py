@@ -35,7 +35,7 @@ from ..errors import (
 )
 from ..files import write_atomic
 from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
-from ..sources import read_source, shown, way_above
+from ..sources import read_source, real_path, shown, way_above
 from .work import Item
 
 __all__ = [
@@ -133,7 +133,7 @@ def listing(sources: Sources, *, skip: str | None = None) -> Listing:
     BadOption : fsspec knows no such URL, or workers cannot reach it.
     """
     found: dict[str, Item] = {}
-    real = lru_cache(os.path.realpath)  # many files share a folder
+    real = lru_cache(real_path)  # many files share a folder
     refusals: list[Refusal] = []
     others = 0
     given = [sources] if isinstance(sources, str | os.PathLike) else sources
@@ -154,7 +154,7 @@ def _identity(uri: str, real: Callable[[str], str]) -> str:
     if is_url(uri):
         return uri
     folder, name = os.path.split(uri)
-    return os.path.realpath(uri) if os.path.islink(uri) else os.path.join(real(folder), name)
+    return real_path(uri) if os.path.islink(uri) else os.path.join(real(folder), name)
 
 
 def _list_path(source: str, skip: str | None) -> Iterator[Item | Refusal | None]:
@@ -163,7 +163,7 @@ def _list_path(source: str, skip: str | None) -> Iterator[Item | Refusal | None]
     if not path:
         yield Refusal(source, MissingFile("the name of an input is empty; name a file or folder"))
     elif os.path.isdir(path):
-        leave_out = os.path.realpath(path_of(skip)) if skip and not is_url(skip) else None
+        leave_out = real_path(path_of(skip)) if skip and not is_url(skip) else None
         yield from _pictures_in(path, leave_out)
     elif not os.path.lexists(path) and glob.has_magic(path):
         matches = sorted(glob.glob(path, recursive=True))

@@ -240,7 +240,8 @@ def only_run_in(state: str) -> Iterator[None]:
         os.makedirs(path, exist_ok=True)
         descriptor = os.open(os.path.join(path, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise CannotWrite(f"cannot write {shown(path)}: {error.strerror}") from error
+        place = shown(error.filename or path)
+        raise CannotWrite(f"cannot write {place}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -369,13 +370,14 @@ class _Driver:
 
     def _reuse_shard(self, piece: _Piece) -> None:
         head, lines = shards.lines_of(self._state, piece.shard.id)
-        if not head:
+        if not head or not shards.is_whole(self._state, piece.shard.id, head):
             return
-        standing = {line["key"]: line for line in lines if self._stands(line, head["payload"])}
+        summed = head["payload"] is not None
+        standing = {line["key"]: line for line in lines if self._stands(line, summed)}
         if len(standing) == len(lines) == len(piece.shard.items):
             piece.committed = True
             self._count(lines, reused=len(lines))
-        elif not head["payload"]:
+        elif not summed:
             piece.known = standing
 
     def _reuse_items(self, pieces: list[_Piece], strangers: list[str]) -> None:

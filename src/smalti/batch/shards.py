@@ -24,11 +24,12 @@ from .versions import installed
 from .work import Item, Work
 
 __all__ = [
-    "Shard", "ShardJob", "commit", "committed", "deal", "fields_of", "hashed", "key_of",
-    "lines_of", "payload_of", "remove", "run_shard", "seconds", "settings_of",
+    "Shard", "ShardJob", "commit", "committed", "deal", "fields_of", "hashed", "is_whole",
+    "key_of", "lines_of", "payload_of", "remove", "run_shard", "seconds", "settings_of",
+    "sum_of",
 ]  # fmt: skip
 
-FORMAT = 1
+FORMAT = 2
 """Of the files in a state folder; another number, and none of them is believed."""
 
 NO_MEMORY = "not enough memory; fewer jobs, or a higher memory limit, leave it more"
@@ -214,17 +215,23 @@ def commit(job: ShardJob, records: Iterable[dict[str, Any]], payload: bytes | No
     """Make a shard's result visible, in one step: its payload first, then its records."""
     if payload is not None:
         places.write(_place(job.state, job.id + PAYLOAD), payload)
+    keyed = (
+        {"key": key_of(item), **record} for item, record in zip(job.items, records, strict=True)
+    )
+    lines = "".join(json.dumps(line) + "\n" for line in keyed).encode()
     head = {
         "format": FORMAT,
         "shard": job.id,
         "settings": job.settings,
-        "payload": payload is not None,
+        "payload": None if payload is None else sum_of(payload),
+        "records": sum_of(lines),
     }
-    keyed = (
-        {"key": key_of(item), **record} for item, record in zip(job.items, records, strict=True)
-    )
-    lines = "".join(json.dumps(line) + "\n" for line in (head, *keyed))
-    places.write(_place(job.state, job.id + RECORDS), lines.encode())
+    places.write(_place(job.state, job.id + RECORDS), f"{json.dumps(head)}\n".encode() + lines)
+
+
+def sum_of(data: bytes) -> str:
+    """Return what changes with any byte: what was damaged shall not be believed."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def committed(state: str) -> set[str]:
@@ -236,14 +243,37 @@ def committed(state: str) -> set[str]:
 def lines_of(state: str, shard: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the head and the records of a committed shard, each with its input's `key`.
 
-    Where they cannot be read, or are of another format, the head is empty.
+    Where they cannot be read, are damaged, or are of another format, the head is empty.
     """
     try:
-        text = places.read(_place(state, shard + RECORDS), 2**40).decode()
-        head, *records = map(json.loads, text.splitlines())
-    except (SmaltiError, ValueError):
+        data = places.read(_place(state, shard + RECORDS), 2**40)
+        first, _, rest = data.partition(b"\n")
+        head = json.loads(first)
+        if not _is_head(head, shard) or head["records"] != sum_of(rest):
+            return {}, []
+        return head, [json.loads(line) for line in rest.splitlines()]
+    except (SmaltiError, ValueError, RecursionError):  # JSON may be nested without end
         return {}, []
-    return (head, records) if head.get("format") == FORMAT else ({}, [])
+
+
+def _is_head(value: Any, shard: str) -> bool:
+    """Whether a JSON value is the head of that shard's records, in our format."""
+    names = {"format", "shard", "settings", "payload", "records"}
+    return (
+        isinstance(value, dict)
+        and set(value) == names
+        and (value["format"], value["shard"]) == (FORMAT, shard)
+    )
+
+
+def is_whole(state: str, shard: str, head: Mapping[str, Any]) -> bool:
+    """Whether the payload that a shard's head tells of is there, as it was committed."""
+    if head["payload"] is None:
+        return True
+    try:
+        return bool(sum_of(payload_of(state, shard)) == head["payload"])
+    except SmaltiError:
+        return False
 
 
 def payload_of(state: str, shard: str) -> bytes:

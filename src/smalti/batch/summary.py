@@ -18,7 +18,7 @@ from ..folders import Refusal
 from . import places
 from .runs import Run
 
-__all__ = ["NO_SIZE", "Summary", "counted", "told", "write_lines"]
+__all__ = ["NO_SIZE", "RECORDS", "Summary", "counted", "told", "write_lines"]
 
 RECORDS, SUMMARY = "smalti-records.jsonl", "smalti-summary.json"
 FIELDS = (
@@ -44,6 +44,7 @@ class Summary:
     reused : how many of them an earlier run had done
     others : files in the folders that are not called like pictures
     left_alone : outputs of earlier runs that no input leads to now
+    kept_with_position : those of the kept that say where they were taken
     larger : outputs that are larger than their inputs, which was asked for
     notes : lines about the palette or lock that all share
     bytes_in, bytes_out : of what was compressed or kept
@@ -71,6 +72,7 @@ class Summary:
     run: dict[str, Any] = field(repr=False)  # `OF_THE_RUN`
     failures: list[dict[str, Any]] = field(repr=False)
     larger: int = 0
+    kept_with_position: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -116,7 +118,7 @@ class Summary:
             failures = counted(self.failed, "failure")
             yield f"stopped after {failures}; repair them or allow more, then the command goes on"
         if self.kept:
-            yield f"{self.kept:,} kept as they were, with whatever they say besides their pixels"
+            yield f"{self.kept:,} kept as they were, {self._told_of_kept()}"
         if self.larger:
             yield f"{self.larger:,} larger than their inputs, for the sake of the palette"
         if self.reused:
@@ -129,6 +131,12 @@ class Summary:
         yield from self.notes
         yield f"a record of each: {shown(self.records_uri)}"
 
+    def _told_of_kept(self) -> str:
+        """Say what is in the pictures that were copied: the place of a photo matters most."""
+        if self.kept_with_position:
+            return f"{self.kept_with_position:,} of them with a position"
+        return "with whatever they say besides their pixels"
+
 
 def told(
     run: Run, refusals: Sequence[Refusal], out_dir: str, left_alone: int, others: int
@@ -136,12 +144,13 @@ def told(
     """Write the records and the summary of a run, and return it."""
     refused = sorted(map(_refused, refusals), key=_uri)
     failures: list[dict[str, Any]] = []
-    larger = 0
+    larger = positions = 0
 
     def all_records() -> Iterator[dict[str, Any]]:
-        nonlocal larger
+        nonlocal larger, positions
         for record in heapq.merge(run.each(), refused, key=_uri):
             larger += bool(record["ok"] and record["bytes_out"] > record["bytes_in"])
+            positions += bool(record.get("position"))
             plain = {name: record.get(name) for name in FIELDS}
             if plain["target"] is not None:
                 plain["target"] = places.join(out_dir, plain["target"])
@@ -171,6 +180,7 @@ def told(
         run={name: done[name] for name in OF_THE_RUN},
         failures=failures,
         larger=larger,
+        kept_with_position=positions,
     )
     text = json.dumps(summary.to_dict(), indent=2) + "\n"
     places.write(places.join(out_dir, SUMMARY), text.encode())

@@ -296,7 +296,10 @@ def _location(path: str) -> dict[str, Any]:
 
 def _artifact(path: str) -> dict[str, Any]:
     """Return a URI: relative to the working folder, or absolute for what lies elsewhere."""
-    below = os.path.relpath(path) if path != "-" else path
+    try:
+        below = os.path.relpath(path) if path != "-" else path
+    except FileNotFoundError:  # the working folder was removed
+        below = os.pardir if os.path.isabs(path) else path
     if below.split(os.sep)[0] == os.pardir:
         return {"uri": "file://" + _encoded(PurePath(os.path.abspath(path)))}
     return {"uri": _encoded(PurePath(below)), "uriBaseId": ROOT}

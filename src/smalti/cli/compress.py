@@ -10,7 +10,7 @@ import click
 
 from ..decode import Limits
 from ..errors import CannotWrite
-from ..files import shown
+from ..files import check_standard_output, shown
 from ..keep import Kept
 from ..options import OPTIONS, Option, check
 from ..palette import Palette
@@ -66,7 +66,8 @@ LARGEST = 1_000_000  # megapixels or MiB; beyond any file, and far below where n
     "-i",
     "--in-place",
     help="Replace each PNG, WebP and GIF by its result, where that is smaller; its mode stays, and "
-    "a folder that may be written to is enough, as for sed -i.",
+    "a folder that may be written to is enough, even for a read-only file. Links are written "
+    "through, but -r leaves those to files outside of the folder alone.",
 )
 @flag("--check", help="Write nothing; tell what would shrink, and exit with 1 if anything would.")
 @click.option(
@@ -221,6 +222,8 @@ def prepared(sources: list[str], k: int | str, given: dict[str, Any]) -> tuple[j
     if given["check"] and not _names_outputs(given) and given["format"] is None:
         given["in_place"] = True
     to_standard = given["output"] == "-" or (given["output"] is None and sources == ["-"])
+    if to_standard:
+        check_standard_output()
     if to_standard and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; redirect it, or use -o FILE")
     if to_standard and given["show"]:
@@ -369,7 +372,7 @@ def _ask(stream: TextIO) -> int:
     while True:
         stream.write(f"Number of colors [{ASK_DEFAULT}]: ")
         stream.flush()
-        line = sys.stdin.readline()
+        line = "" if sys.stdin is None else sys.stdin.readline()
         if not line:
             raise click.UsageError("--ask found no answer on standard input; -k gives the number")
         try:

@@ -18,6 +18,7 @@ from ..errors import BadImage, BadOption, MissingFile, SmaltiError
 from ..files import shown
 from ..folders import Refusal, is_called_like_a_picture, no_pictures, walk
 from ..movies import kept_format
+from ..sources import real_path
 
 __all__ = ["STANDARD", "Job", "Naming", "Plan", "plan"]
 
@@ -33,7 +34,8 @@ class Job:
 
     `target` and `source` may be "-". `copy_to` is where the original goes if the result
     would be larger; None leaves it alone. `relative` is the source's place under its folder.
-    `left` says why there is nothing to do.
+    `left` says why there is nothing to do; with `leads_out`, that the source is a link out of its
+    folder.
     """
 
     source: str
@@ -42,6 +44,7 @@ class Job:
     refusal: SmaltiError | None = None
     relative: str = ""
     left: str = ""
+    leads_out: bool = False
 
     @property
     def in_place(self) -> bool:
@@ -176,7 +179,7 @@ def _job_in_place(source: Path, relative: Path) -> Job:
 
 def _folder(folder: Path, naming: Naming, left: Counter[str]) -> Iterator[Job]:
     """Yield the images below `folder`, or one refusal if there are none."""
-    skip = os.path.realpath(naming.out_dir) if naming.out_dir else None
+    skip = real_path(naming.out_dir) if naming.out_dir else None
     found, others = False, left["others"]
     for entry in walk(folder, skip):
         if isinstance(entry, Refusal):
@@ -188,9 +191,23 @@ def _folder(folder: Path, naming: Naming, left: Counter[str]) -> Iterator[Job]:
             left["earlier"] += 1  # not compressed once more
         else:
             found = True
-            yield _job(entry, entry.relative_to(folder), naming)
+            yield _unless_out(_job(entry, entry.relative_to(folder), naming), folder)
     if not found:
         yield _refused(no_pictures(str(folder), left["others"] - others))
+
+
+def _unless_out(job: Job, folder: Path) -> Job:
+    """Leave a link alone that leads out of the folder, where its target would be replaced.
+
+    Who names a folder means what is in it; who means the target can name the link.
+    """
+    if job.left or not (os.path.islink(job.source) and job.in_place):
+        return job
+    target = real_path(job.source)
+    if Path(real_path(folder)) in Path(target).parents:
+        return job
+    left = f"{shown(job.source)} is left alone: it is a link to {shown(target)}, not in the folder"
+    return Job(job.source, left=left, leads_out=True)
 
 
 def _refused(refusal: Refusal) -> Job:
@@ -203,7 +220,8 @@ def _refused(refusal: Refusal) -> Job:
 def _once(jobs: Iterable[Job]) -> Iterator[Job]:
     seen: set[str] = set()
     for job in jobs:
-        key = os.path.realpath(job.source)
+        # A link that is left alone does not keep its target from being compressed elsewhere.
+        key = os.path.abspath(job.source) if job.leads_out else real_path(job.source)
         if job.source == STANDARD or job.refusal or key not in seen:
             yield job
         seen.add(key)
@@ -245,4 +263,4 @@ def _places(job: Job) -> set[str]:
 
 def _key(place: str) -> str:
     """Return the same string for all spellings of a place."""
-    return os.path.realpath(place)
+    return real_path(place)

@@ -22,6 +22,7 @@ from ..histogram import Histogram
 from ..options import OPTIONS
 from ..palette import ORDERS, SUFFIXES, Palette, check_target
 from ..quantize import apply_palette, build_palette
+from ..sources import real_path
 from ..swatches import share_text
 from .jobs import STANDARD
 from .parameters import Command, flag, knob
@@ -153,8 +154,8 @@ def palette(**given: Any) -> int:
 
 
 def _refuse_contradictions(sources: Sequence[str], outputs: Sequence[str]) -> None:
-    inputs = {os.path.realpath(source) for source in sources}
-    own = [path for path in outputs if os.path.realpath(path) in inputs]
+    inputs = {real_path(source) for source in sources}
+    own = [path for path in outputs if real_path(path) in inputs]
     problems = (
         (not sources, "no input; give pictures, or - for standard input"),
         (STANDARD in sources and len(sources) > 1, "standard input is taken alone"),

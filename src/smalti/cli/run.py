@@ -31,7 +31,7 @@ from ..errors import (
     OutputExists,
     SmaltiError,
 )
-from ..files import check_writable, shown, write_atomic
+from ..files import check_standard_output, check_writable, shown, write_atomic
 from ..formats import format_of
 from ..headers import sniff
 from ..kmeans import Step
@@ -320,6 +320,7 @@ def _copy(data: bytes, job: Job, options: dict[str, Any]) -> None:
 
 
 def _to_standard_output(data: bytes) -> None:
+    check_standard_output()
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -475,9 +476,11 @@ def _counts(outcomes: Sequence[Outcome]) -> list[tuple[int, str]]:
     of = Counter(outcome.status for outcome in outcomes)
     exist = sum(outcome.refused_as_existing for outcome in outcomes)
     larger = sum(outcome.exit_code == NotSmaller.exit_code for outcome in outcomes)
+    links = sum(outcome.status == "left" and outcome.job.leads_out for outcome in outcomes)
     return [
         (of["unchanged"], "unchanged"),
-        (of["left"], "of other formats left alone"),
+        (of["left"] - links, "of other formats left alone"),
+        (links, f"{'link' if links == 1 else 'links'} to files outside left alone"),
         (of["kept"], "kept"),
         (exist, "exist"),
         (larger, "not smaller"),

@@ -1,15 +1,16 @@
 """The flags of `smalti sweep`: what every number of colors costs and gives."""
 
 import json
-import sys
 from typing import Any
 
 import click
 
 from .. import plots
+from ..decode import Limits
 from ..options import MAX_K
 from ..sweeps import sweep as run_sweep
 from .parameters import Command, flag, knob
+from .run import standard_input
 from .terminal import Bar, say
 
 __all__ = ["sweep"]
@@ -69,7 +70,7 @@ def sweep(**given: Any) -> None:
     if given["plot"]:
         plots.check(given["plot"], overwrite=given["force"])
     names = ("space", "effort", "init", "n_init", "max_iter", "tol", "seed", "threads")
-    source = sys.stdin.buffer if given["source"] == "-" else given["source"]
+    source = standard_input(Limits()) if given["source"] == "-" else given["source"]
     with Bar(1000, wanted=not given["quiet"]) as bar:
         rows = run_sweep(
             source,

@@ -136,7 +136,7 @@ def test_a_strict_palette_takes_what_has_no_other_color(smalti, folder):
     (["--palette", "#000", "--weight", "auto"], "no use for weight"),
     (["--palette", "#000", "--effort", "best"], "no use for effort"),
     (["--palette", "none.gpl"], "none.gpl does not exist"),
-    (["--palette", ""], "at least one"),
+    (["--palette", ""], "--palette is empty"),
 ])  # fmt: skip
 def test_contradictions_are_one_line(smalti, folder, arguments, sentence):
     assert sentence in one_line(smalti("a.png", *arguments, code=2).stderr)

@@ -59,7 +59,14 @@ public:
     Bands(const uint8_t* pixels, size_t height, size_t width, const double* linear,
           const int16_t* entries, const uint8_t* indices)
         : pixels_(pixels), height_(height), width_(width), linear_(linear), entries_(entries),
-          indices_(indices), excess_(height * width), smooth_(height * width) {}
+          indices_(indices) {}
+
+    // What is measured next, and decided by, are rows first to last - 1.
+    void hold(size_t first, size_t last) {
+        first_ = first;
+        excess_.resize((last - first) * width_);
+        smooth_.resize((last - first) * width_);
+    }
 
     // For rows begin to end - 1: by how much the mean error around each pixel exceeds what is visible
     // there, and how smooth its surroundings are.
@@ -87,7 +94,7 @@ public:
     void decide(size_t begin, size_t end, uint8_t* strengths) const {
         std::vector<int32_t> sums(width_ + 2 * outer);
         const auto add = [&](size_t y, int sign) {
-            for (size_t x = 0; x < width_; ++x) sums[x + outer] += sign * excess_[y * width_ + x];
+            for (size_t x = 0; x < width_; ++x) sums[x + outer] += sign * excess_[held(y) + x];
         };
         for (size_t y = begin < outer ? 0 : begin - outer; y < std::min(begin + outer, height_); ++y)
             add(y, 1);
@@ -100,13 +107,15 @@ public:
             for (size_t x = 0; x < width_; ++x) {
                 sum += sums[x + 2 * outer];
                 const int32_t count = rows * inside(x, width_, outer);
-                strengths[y * width_ + x] = strength(sum, count, smooth_[y * width_ + x]);
+                strengths[y * width_ + x] = strength(sum, count, smooth_[held(y) + x]);
                 sum -= sums[x];
             }
         }
     }
 
 private:
+    size_t held(size_t y) const noexcept { return (y - first_) * width_; }
+
     // From nothing where the mean excess is just visible to all where it is four times that; less in
     // places so busy that it would be hidden there.
     static uint8_t strength(int32_t sum, int32_t count, int32_t smooth) noexcept {
@@ -149,9 +158,9 @@ private:
             const double open = (variance == 0 ? visible_flat * visible_flat : visible * visible) * n * n;
             const double hidden = open + masking * variance;
             const double excess = unit * error2 / hidden, smooth = whole * open / hidden;
-            excess_[y * width_ + x] =
+            excess_[held(y) + x] =
                 static_cast<uint16_t>(excess < most_excess ? excess : most_excess);
-            smooth_[y * width_ + x] = static_cast<uint16_t>(exact ? 0 : smooth);
+            smooth_[held(y) + x] = static_cast<uint16_t>(exact ? 0 : smooth);
         }
     }
 
@@ -160,20 +169,29 @@ private:
     const double* linear_;
     const int16_t* entries_;
     const uint8_t* indices_;
-    std::vector<uint16_t> excess_, smooth_;
+    size_t first_ = 0;
+    std::vector<uint16_t> excess_, smooth_;  // of rows from there on
 };
 
 template <int C>
 void bands_in(const uint8_t* pixels, size_t height, size_t width, const double* linear,
               const int16_t* entries, const uint8_t* indices, uint8_t* strengths, unsigned threads) {
-    Bands<C> bands(pixels, height, width, linear, entries, indices);
     constexpr size_t rows = 64;  // of a task
-    parallel_for((height + rows - 1) / rows, threads, [&](size_t task, unsigned) {
-        bands.measure(task * rows, std::min(height, (task + 1) * rows));
-    });
-    parallel_for((height + rows - 1) / rows, threads, [&](size_t task, unsigned) {
-        bands.decide(task * rows, std::min(height, (task + 1) * rows), strengths);
-    });
+    // A strip at a time, whose windows reach over it; a few of its rows are measured twice.
+    constexpr size_t most = size_t{1} << 22;  // pixels of one, or there are too few tasks
+    const size_t strip = rows * std::max<size_t>(most / (rows * std::max<size_t>(width, 1)), 1);
+    Bands<C> bands(pixels, height, width, linear, entries, indices);
+    for (size_t top = 0; top < height; top += strip) {
+        const size_t bottom = std::min(height, top + strip);
+        const size_t first = top < outer ? 0 : top - outer, last = std::min(height, bottom + outer);
+        bands.hold(first, last);
+        parallel_chunks(last - first, rows, threads, [&](size_t begin, size_t end, size_t) {
+            bands.measure(first + begin, first + end);
+        });
+        parallel_chunks(bottom - top, rows, threads, [&](size_t begin, size_t end, size_t) {
+            bands.decide(top + begin, top + end, strengths);
+        });
+    }
 }
 
 void find_bands(const uint8_t* pixels, size_t height, size_t width, int channels,

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["array_of", "counted", "looked_up", "parts"]
+__all__ = ["array_of", "counted", "looked_up", "parts", "strips"]
 
 PIXELS = 1 << 16
 """Looked up at a time: their indices, widened, stay in the second-level cache."""
 
 ROWS_OF = 1 << 20
-"""Pixels that Pillow hands over at a time."""
+"""Values in whole rows that are looked at, or that Pillow hands over, at a time."""
 
 
 def parts(size: int) -> Iterator[slice]:
@@ -33,6 +33,17 @@ def parts(size: int) -> Iterator[slice]:
     """
     for start in range(0, size, PIXELS):
         yield slice(start, min(start + PIXELS, size))
+
+
+def strips(height: int, width: int) -> Iterator[slice]:
+    """Yield slices that together are all rows, of so many values, of a picture.
+
+    >>> [rows.stop - rows.start for rows in strips(300, 10_000)]
+    [104, 104, 92]
+    """
+    rows = max(1, ROWS_OF // max(1, width))
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def looked_up(table: NDArray[Any], indices: NDArray[Any]) -> NDArray[Any]:
@@ -75,11 +86,10 @@ def array_of(image: "Image.Image") -> NDArray[Any]:
     [[[255, 128, 0], [255, 128, 0]]]
     """
     width, height = image.size
-    rows = max(1, ROWS_OF // max(1, width))
-    if height <= rows:
+    if width * height <= ROWS_OF:
         return np.array(image)
-    first = np.asarray(image.crop((0, 0, width, rows)))
+    first = np.asarray(image.crop((0, 0, width, 1)))
     whole = np.empty((height, *first.shape[1:]), first.dtype)
-    for top in range(0, height, rows):
-        whole[top : top + rows] = np.asarray(image.crop((0, top, width, min(top + rows, height))))
+    for rows in strips(height, width):
+        whole[rows] = np.asarray(image.crop((0, rows.start, width, rows.stop)))
     return whole

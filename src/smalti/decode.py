@@ -308,7 +308,7 @@ def finished(found: Found, icc: str) -> tuple[np.ndarray, bytes | None]:
         values = pixels.to_8_bits(values)
     image, profile = _colored(values, found, icc)
     del values
-    image = pixels.without_idle_alpha(image)
+    image = pixels.without_idle_alpha(image, owned=True)
     turn = headers.orientation(found.exif)
     if turn > 1:
         found.notes.append(f"EXIF orientation {turn} applied")

@@ -307,6 +307,8 @@ def _load_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
             )
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             palette, indices = archive["palette"], archive["indices"]
+        if not all(isinstance(part, np.ndarray) for part in (palette, indices)):
+            raise ValueError("palette and indices are no arrays")  # but files of other kinds
     except (SmaltiError, MemoryError):
         raise
     except Exception as error:  # zipfile and NumPy raise whatever their parsing trips over

@@ -153,13 +153,14 @@ def mixed(
     if dithering.method == "none" or len(palette) > dithers.MOST_COLORS:
         return Mapped(palette, indices)
     image, entries = _of_equal_channels(image, palette)
-    strengths = np.full(indices.shape, dithers.FULL, np.uint8)
-    method = dithering.method
+    strengths, method = None, dithering.method
     if method == "auto" or dithering.adaptive:
         needed = dithers.strengths(image, entries, indices, threads=settings.threads)
         if method == "auto" and needed.mean() < ENOUGH * dithers.FULL:
             return Mapped(palette, indices, "none: without it the picture shows no bands")
-        strengths = needed if dithering.adaptive else strengths
+        strengths = needed if dithering.adaptive else None
+    if strengths is None:
+        strengths = np.full(indices.shape, dithers.FULL, np.uint8)
     method = "floyd-steinberg" if method == "auto" else method
     note = _note(method, dithering.adaptive, strengths)
     weaker = round(dithering.strength * dithers.FULL)

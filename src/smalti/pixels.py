@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import headers
-from .bands import array_of, looked_up
+from .bands import array_of, looked_up, strips
 from .errors import BadImage
 from .libtiff import load
 
@@ -220,22 +220,26 @@ def with_palette(indices: np.ndarray, palette: np.ndarray, alpha: bytes) -> tupl
 def to_8_bits(values: np.ndarray) -> np.ndarray:
     """Round 16-bit samples to the nearest of 255 steps, a band of rows at a time."""
     result = np.empty(values.shape, np.uint8)
-    rows = max(1, 2**20 // values[0].size)
-    for top in range(0, len(values), rows):
+    for rows in strips(len(values), values[0].size):
         # PNG (third edition) 13.12: exactly round(v / 257).
-        result[top : top + rows] = (values[top : top + rows] * np.uint32(255) + 32895) >> 16
+        result[rows] = (values[rows] * np.uint32(255) + 32895) >> 16
     return result
 
 
-def without_idle_alpha(image: np.ndarray) -> np.ndarray:
-    """Drop alpha that is opaque everywhere; set pixels that nobody sees to (0, 0, 0, 0)."""
+def without_idle_alpha(image: np.ndarray, *, owned: bool = False) -> np.ndarray:
+    """Drop alpha that is opaque everywhere; set pixels that nobody sees to (0, 0, 0, 0).
+
+    owned : nobody else has these pixels, so they may be changed where they are
+    """
     if image.shape[2] == 3:
         return image
-    alpha = image[:, :, 3]
-    if alpha.min() == 255:
+    if image[:, :, 3].min() == 255:
         return image[:, :, :3]
-    hidden = alpha == 0
-    if image[hidden].any():
-        image = image.copy()
-        image[hidden] = 0  # else colors nobody sees would take room in the palette
+    owned = owned and image.flags.writeable
+    for rows in strips(*image.shape[:2]):  # masks make eight bytes of each pixel
+        hidden = image[rows, :, 3] == 0
+        if image[rows][hidden].any():
+            if not owned:
+                image, owned = image.copy(), True
+            image[rows][hidden] = 0  # else colors nobody sees would take room in the palette
     return image

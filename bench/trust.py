@@ -45,13 +45,15 @@ class Proof:
     figures: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)  # of what did not run or did not pass
 
-    def line(self) -> str:
+    def lines(self) -> Iterator[str]:
         cases = sum(self.outcomes.values())
         words = [f"`{self.where}`" + (f", {cases:,} cases" if cases > 1 else "")]
         words += [f"**{self.outcomes[kind]} {kind}**" for kind in ("failed", "skipped")
                   if self.outcomes[kind]]  # fmt: skip
-        told = "; ".join(dict.fromkeys(self.figures + self.reasons))
-        return "- " + ", ".join(words) + (f": {told}" if told else "")
+        told = list(dict.fromkeys(self.figures + self.reasons))
+        yield "- " + ", ".join(words) + (f": {told[0]}" if len(told) == 1 else "")
+        if len(told) > 1:
+            yield from (f"  - {one}" for one in told)
 
 
 Proofs = dict[int, dict[str, Proof]]
@@ -148,7 +150,8 @@ def details(proofs: Proofs, verdicts: dict[int, str]) -> Iterator[str]:
         yield ""
         yield f"{guarantee.promise} {verdicts[number][:1].upper()}{verdicts[number][1:]}."
         yield ""
-        yield from (proof.line() for proof in proofs[number].values())
+        for proof in proofs[number].values():
+            yield from proof.lines()
         yield ""
 
 

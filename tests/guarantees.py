@@ -101,8 +101,8 @@ GUARANTEES = {
         "No report of the address, undefined-behavior and thread sanitizers over the tests; "
         "hardened builds without warnings; no shape, stride, type or size breaks the boundary."),
     28: Guarantee("Native core", "Fuzzing",
-        "Random files through the whole walk, and random bytes into the core beside a brute- "
-        "force oracle: no open finding."),
+        "Random files through the whole walk, and random bytes into the core beside a "
+        "brute-force oracle: no open finding."),
     29: Guarantee("Concurrency", "Threads and processes",
         "Native loops release the interpreter; many threads and forked or spawned processes give "
         "the results of one; Ctrl-C ends a native call at once; subinterpreters are refused."),

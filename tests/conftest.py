@@ -21,6 +21,11 @@ settings.load_profile("patient")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+UNFAIR = {
+    "timed": "watches the clock, which is not fair under sanitizers",
+    "bounded": "limits the address space, of which sanitizers take terabytes",
+}
+
 CHROMIUM = os.environ.get("SMALTI_CHROMIUM", "/usr/bin/chromium")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -99,16 +104,18 @@ def any_level(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long proofs to `make trust`, and what watches the clock out of `make sanitize`."""
+    """Leave the long proofs to `make trust`, and out of `make sanitize` what cannot work there."""
     if not THOROUGH:
         long = [item for item in items if item.get_closest_marker("thorough")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
     if os.environ.get("SMALTI_SANITIZE"):
-        slow = pytest.mark.skip(reason="watches the clock, which is not fair under sanitizers")
         for item in items:
-            if item.get_closest_marker("timed"):
-                item.add_marker(slow)
+            for marker, reason in UNFAIR.items():
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=reason))
+            if "page" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.skip(reason="no browser starts under sanitizers"))
 
 
 @pytest.fixture

@@ -1007,6 +1007,7 @@ def started(*before, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.bounded
 @pytest.mark.guarantee(12, 26)
 def test_too_little_memory_to_start_is_one_line(tmp_path):
     done = started(
@@ -1017,6 +1018,7 @@ def test_too_little_memory_to_start_is_one_line(tmp_path):
     assert "ulimit -v" in one_line(done.stderr)
 
 
+@pytest.mark.bounded
 @pytest.mark.guarantee(26)
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space as Linux has them")
 def test_in_less_address_space_the_demo_is_made_or_ends_in_one_line(tmp_path, effort, figure):

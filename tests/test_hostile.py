@@ -256,6 +256,7 @@ def of_other_formats():
 LADDER = [2**20 * mib for mib in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 160, 256, 512)]
 
 
+@pytest.mark.bounded
 @pytest.mark.guarantee(26)
 @pytest.mark.parametrize("kind", ["png", "jpg", "bmp"])
 @pytest.mark.parametrize("target", ["png", "webp", "gif"])

@@ -12,9 +12,12 @@ from hostile.trials import Driver, faults
 from PIL import Image
 from process import COMMAND
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(os, "pidfd_open"), reason="watches processes in a way that only Linux has"
-)
+pytestmark = [
+    pytest.mark.bounded,
+    pytest.mark.skipif(
+        not hasattr(os, "pidfd_open"), reason="watches processes in a way that only Linux has"
+    ),
+]
 
 BASE_MIB, PER_PIXEL = 60, 12
 PER_COLOR = 32

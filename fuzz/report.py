@@ -78,8 +78,8 @@ def lines_of(found: dict[str, Any]) -> list[str]:
     """Return what each fuzzer did, as sentences."""
     return [
         f"{NAMES[name]}: {of['executions']:,} executions in {of['minutes']:g} minutes, "
-        f"{of['findings']} findings, all fixed but those of the last run; "
-        f"{of['minutes_since_a_finding']:g} minutes since"
+        f"{of['findings']} findings, {len(of['runs'][-1]['findings']) or 'none'} of them open; "
+        f"{of['minutes_since_a_finding']:g} minutes since the last"
         for name, of in found["fuzzers"].items()
     ]
 

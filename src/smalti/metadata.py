@@ -106,6 +106,12 @@ class Metadata:
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
     @property
+    def in_copy(self) -> str:
+        """What people should know of a file that is handed on with it."""
+        position = " and with a position" if self.has_position else ""
+        return f", with its {self.parts}{position}" if self else ""
+
+    @property
     def has_position(self) -> bool:
         """Whether it tells where the picture was taken: nobody shall publish that unaware."""
         named = (content.partition(b"\0")[0] for _, content in self.texts)
@@ -300,10 +306,7 @@ def of_copy(data: bytes) -> str:
     >>> of_copy(b"GIF89a" + bytes(7) + gif.extension(gif.COMMENT, b"home") + b";")
     ', with its 1 text'
     """
-    found = read(data)
-    if not found:
-        return ""
-    return f", with its {found.parts}{' and with a position' if found.has_position else ''}"
+    return read(data).in_copy
 
 
 # ---------------------------------------------------------------- writing

@@ -86,12 +86,12 @@ class CompressWork:
         try:
             report = compress(_Named(data, item.uri), None, threads=1, **self.options)
         except NotSmaller as error:
-            holds = metadata.of_copy(data)
-            words = f"{error}; copied{holds}" if holds else str(error)
+            held = metadata.read(data)
+            words = f"{error}; copied{held.in_copy}" if held else str(error)
             fields = {
                 "status": "kept",
                 "message": words,
-                "position": metadata.read(data).has_position,
+                "position": held.has_position,
             }
             target = item.relative
         else:
